@@ -1,0 +1,1 @@
+"""Look-up and response assembly: pure functions of (published zones, query), no sockets, no clock."""

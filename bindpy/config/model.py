@@ -1,0 +1,285 @@
+"""What named.conf means, typed and frozen. Inheritance (options → view → zone) is already applied.
+
+Times are seconds, sizes are octets, paths are absolute (joined to ``directory``), names are wire form.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TypeAlias
+
+from bindpy.diagnostics import SourceSpan
+from bindpy.zone.names import Name
+
+# --- address match lists -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MatchNetwork:
+    """An address or prefix. A host address is a /32 or /128."""
+
+    network: IPv4Network | IPv6Network
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKey:
+    """``key NAME``: a request signed with that TSIG key. ``name`` is the lower-cased absolute text."""
+
+    name: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatchBuiltin:
+    """``any``, ``none``, ``localhost`` or ``localnets``."""
+
+    name: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatchNested:
+    """A list in braces or a named ``acl`` (then ``name`` is its name), already resolved."""
+
+    elements: AddressMatchList
+    negated: bool = False
+    name: str = ""
+
+
+MatchElement: TypeAlias = MatchNetwork | MatchKey | MatchBuiltin | MatchNested
+AddressMatchList: TypeAlias = tuple[MatchElement, ...]
+
+MATCH_ANY: AddressMatchList = (MatchBuiltin("any"),)
+MATCH_NONE: AddressMatchList = (MatchBuiltin("none"),)
+
+# --- keys, servers, remote lists -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TsigKey:
+    """A ``key`` statement. ``name`` is the lower-cased absolute text; the secret never gets into a repr."""
+
+    name: str
+    algorithm: str  # "hmac-sha256", …; a truncated form as "hmac-sha256-128"
+    secret: bytes
+    span: SourceSpan
+
+    def __repr__(self) -> str:
+        return f"TsigKey({self.name!r}, {self.algorithm!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteServer:
+    """One address of a primaries or also-notify list, named lists resolved. ``port`` is the effective one."""
+
+    address: str
+    port: int
+    key: str = ""
+    tls: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatement:
+    """A ``server ADDRESS { … }`` statement; None where the statement is silent."""
+
+    prefix: IPv4Network | IPv6Network
+    keys: tuple[str, ...]
+    bogus: bool | None
+    edns: bool | None
+    provide_ixfr: bool | None
+    request_ixfr: bool | None
+    transfer_format: str | None
+    transfers: int | None
+    notify_source: str | None
+    notify_source_v6: str | None
+    transfer_source: str | None
+    transfer_source_v6: str | None
+    span: SourceSpan
+
+
+# --- listeners, controls, logging ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOn:
+    """One ``listen-on`` or ``listen-on-v6`` statement, port resolved."""
+
+    port: int
+    addresses: AddressMatchList
+    ipv6: bool
+    span: SourceSpan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChannel:
+    """One ``inet`` or ``unix`` phrase of ``controls``; ``keys`` is None where none are named."""
+
+    kind: str  # "inet" or "unix"
+    address: str  # an address, "*" or a path
+    port: int
+    allow: AddressMatchList
+    keys: tuple[str, ...] | None
+    read_only: bool
+    span: SourceSpan
+    mode: int | None = None
+    owner: int | None = None
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogChannel:
+    """A ``logging`` channel, or one of BIND's built-in ones."""
+
+    name: str
+    destination: str  # "file", "syslog", "stderr" or "null"
+    path: str = ""
+    versions: int | None = None  # None: no roll-over; -1: unlimited
+    size: int | None = None
+    suffix: str = "increment"  # or "timestamp"
+    facility: str = "daemon"
+    severity: str = "info"  # critical, error, warning, notice, info, debug, dynamic
+    debug_level: int = 0
+    print_time: str = "no"  # no, local, iso8601, iso8601-utc
+    print_category: bool = False
+    print_severity: bool = False
+    buffered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingConfig:
+    """All channels by name, and for each category (``default`` included) the names of its channels."""
+
+    channels: dict[str, LogChannel]
+    categories: dict[str, tuple[str, ...]]
+
+
+# --- zones, views, options -----------------------------------------------------------------------
+
+
+class ZoneType(enum.Enum):
+    """The zone types that are served."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    NATIVE = "native"
+
+
+class CheckMode(enum.Enum):
+    """BIND's ``fail | warn | ignore``."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneChecks:
+    """How strictly a zone's content is judged; defaults are BIND 9.18's for a primary."""
+
+    names: CheckMode = CheckMode.FAIL  # check-names
+    mx: CheckMode = CheckMode.WARN
+    mx_cname: CheckMode = CheckMode.WARN
+    srv_cname: CheckMode = CheckMode.WARN
+    dup_records: CheckMode = CheckMode.WARN
+    spf: CheckMode = CheckMode.WARN
+    integrity: bool = True
+    sibling: bool = True
+    wildcard: bool = True
+    max_zone_ttl: int | None = None
+    max_records: int = 0
+    max_records_per_type: int = 100
+    max_types_per_name: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSettings:
+    """What a zone inherits from its view and the options. Zones that change nothing share one object."""
+
+    allow_query: AddressMatchList = MATCH_ANY
+    allow_query_on: AddressMatchList = MATCH_ANY
+    allow_transfer: AddressMatchList = MATCH_NONE
+    allow_notify: AddressMatchList = MATCH_NONE
+    allow_update: AddressMatchList = MATCH_NONE
+    also_notify: tuple[RemoteServer, ...] = ()
+    notify: str = "yes"  # yes, no, explicit, primary-only
+    checks: ZoneChecks = ZoneChecks()
+    masterfile_format: str = "text"
+    watch: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneConfig:
+    """One ``zone`` statement that is served. ``file`` is None where a secondary keeps no file."""
+
+    origin: Name
+    rdclass: int
+    view: str
+    type: ZoneType
+    file: str | None
+    primaries: tuple[RemoteServer, ...]
+    settings: ZoneSettings
+    span: SourceSpan
+
+
+@dataclass(frozen=True, slots=True)
+class ViewConfig:
+    """One view; a configuration without ``view`` statements has one, ``_default``, that matches everybody."""
+
+    name: str
+    rdclass: int
+    match_clients: AddressMatchList
+    match_destinations: AddressMatchList
+    match_recursive_only: bool
+    minimal_responses: str  # yes, no, no-auth, no-auth-recursive
+    minimal_any: bool
+    rrset_order: str  # none, fixed, cyclic, random
+    settings: ZoneSettings
+    zones: tuple[ZoneConfig, ...]
+    span: SourceSpan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is set once for the whole server; defaults are BIND 9.18's unless the field says otherwise."""
+
+    directory: str
+    listen_on: tuple[ListenOn, ...]
+    port: int = 53
+    pid_file: str | None = None  # None: no pid file
+    version: str | None = None  # answer to version.bind; None: `version none`; see DEFAULT_VERSION
+    hostname: str | None = None
+    server_id: str | None = None
+    max_udp_size: int = 1232
+    edns_udp_size: int = 1232
+    tcp_clients: int = 150
+    tcp_listen_queue: int = 10
+    tcp_initial_timeout: float = 30.0
+    tcp_idle_timeout: float = 30.0
+    tcp_keepalive_timeout: float = 30.0
+    tcp_advertised_timeout: float = 30.0
+    querylog: bool = False
+    blackhole: AddressMatchList = MATCH_NONE
+    message_compression: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A named.conf that was read whole and found good."""
+
+    path: str
+    files: tuple[str, ...]  # the file itself and all it includes, absolute
+    options: Options
+    views: tuple[ViewConfig, ...]
+    keys: dict[str, TsigKey]
+    acls: dict[str, AddressMatchList]
+    servers: tuple[ServerStatement, ...]
+    controls: tuple[ControlChannel, ...] | None  # None: no `controls` statement; empty: `controls { };`
+    logging: LoggingConfig
+
+    def zones(self) -> list[ZoneConfig]:
+        """Return the zones of all views."""
+        return [zone for view in self.views for zone in view.zones]

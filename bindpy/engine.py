@@ -1,0 +1,65 @@
+"""The seam between the control plane and the data plane: Protocols, and the one place that chooses a side.
+
+Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; nothing below it (`zone`,
+`answer`) knows about files being watched, primaries, keys' owners or logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.config.model import ZoneChecks
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import Key, Name
+from bindpy.zone.records import RR
+
+
+class Zone(Protocol):
+    """An immutable version of one zone."""
+
+    @property
+    def origin(self) -> Name: ...
+    @property
+    def key(self) -> Key: ...
+    @property
+    def rdclass(self) -> int: ...
+    @property
+    def serial(self) -> int: ...
+    @property
+    def rr_count(self) -> int: ...
+    def rrs(self) -> Iterator[RR]:
+        """Yield every record once, in canonical order of owners, the SOA first."""
+
+
+class ZoneFileReader(Protocol):
+    """Reads and checks a zone file. Never raises for what the file holds; blocks, so call it in a worker."""
+
+    def __call__(self, path: str, origin: Name, rdclass: int, checks: ZoneChecks) -> LoadedZone: ...
+
+
+class Answerer(Protocol):
+    """Turns one query into one response. Safe to call from many threads.
+
+    `publish`, `unavailable`, `withdraw` and `configure` are called by one thread at a time; each takes
+    effect at once and whole: a query sees the state before or after, never a mixture.
+    """
+
+    def configure(self, policy: AnswerPolicy) -> None:
+        """Replace the policy. Zones of views that are gone are withdrawn."""
+
+    def publish(self, view: str, zone: Zone, policy: ZonePolicy) -> None:
+        """Serve *zone* in *view* from now on, in place of what was served at its origin."""
+
+    def unavailable(self, view: str, origin: Name, policy: ZonePolicy, reason: str) -> None:
+        """Answer SERVFAIL at and below *origin*: it is ours, but has no data (not loaded, expired)."""
+
+    def withdraw(self, view: str, origin: Name) -> None:
+        """Stop serving *origin*; names in it are answered as if the zone had never been."""
+
+    def answer(self, query: bytes, client: str, local: str, transport: Transport) -> bytes | Outcome:
+        """Return the response to *query*, from address *client* to our address *local* (both without port).
+
+        Never raises, whatever the octets. Addresses are texts as `ipaddress` takes them.
+        """

@@ -1,0 +1,226 @@
+"""One version of one zone, immutable: the tree of nodes and the facts that answering needs.
+
+A `ZoneSnapshot` is built off to one side by a `SnapshotBuilder` and published by rebinding one
+reference. Whoever holds a snapshot keeps that version for as long as it needs it.
+
+What depends on the zone alone is worked out here once, never per query: empty non-terminals are real
+nodes (RFC 4592 section 2.2.2), each node knows the topmost zone cut at or above it, the topmost DNAME
+above it and its wildcard child, and each RRset its signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bindpy.zone.names import Key, Name, canonical_key, is_subdomain
+from bindpy.zone.records import IN, RR, RRset, RRType, Soa, rrsig_covered
+
+
+class Node:
+    """One owner name of the zone, or an empty non-terminal (no RRsets).
+
+    ``cut`` is the topmost node at or above this one that holds a delegation's NS RRset (never the apex), or
+    None; ``dname`` the topmost node *above* this one with a DNAME; ``wildcard`` the child ``*`` node.
+    """
+
+    __slots__ = ("cut", "dname", "owner", "parent", "rrsets", "wildcard")
+
+    def __init__(self, owner: Name, parent: Node | None) -> None:
+        self.owner = owner
+        self.parent = parent
+        self.rrsets: tuple[RRset, ...] = ()
+        self.cut: Node | None = None
+        self.dname: Node | None = None
+        self.wildcard: Node | None = None
+
+    def get(self, rtype: int) -> RRset | None:
+        """Return the RRset of *rtype* here, or None. For RRSIG, which has several, see `rrsigs`."""
+        for rrset in self.rrsets:
+            if rrset.rtype == rtype:
+                return rrset
+        return None
+
+    def rrsigs(self) -> list[RRset]:
+        """Return the RRsets of RRSIGs here, one for each type covered."""
+        return [rrset for rrset in self.rrsets if rrset.rtype == RRType.RRSIG]
+
+    def __repr__(self) -> str:
+        return f"Node({self.owner!r}, {[r.rtype for r in self.rrsets]})"
+
+
+class OutOfZoneError(ValueError):
+    """An owner name that is not at or below the origin."""
+
+
+class NoSoaError(ValueError):
+    """The zone cannot be used: it has no SOA record at its apex."""
+
+
+class ZoneSnapshot:
+    """One immutable version of a zone.
+
+    ``nodes`` maps every existing name's key to its node, empty non-terminals included, occluded names too.
+    ``rr_count`` counts records; ``serial``, ``soa`` and ``soa_rrset`` come from the apex.
+    """
+
+    __slots__ = ("apex", "key", "nodes", "origin", "rdclass", "rr_count", "serial", "soa", "soa_rrset")
+
+    def __init__(self, origin: Name, rdclass: int, nodes: dict[Key, Node], rr_count: int) -> None:
+        self.origin = origin
+        self.key: Key = origin.lower()
+        self.rdclass = rdclass
+        self.nodes = nodes
+        self.rr_count = rr_count
+        self.apex = nodes[self.key]
+        soa_rrset = self.apex.get(RRType.SOA)
+        if soa_rrset is None:
+            raise NoSoaError("the zone has no SOA record at its apex")
+        self.soa_rrset = soa_rrset
+        self.soa = Soa.from_rdata(soa_rrset.rdatas[0])
+        self.serial = self.soa.serial
+
+    def get(self, key: Key, rtype: int) -> RRset | None:
+        """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
+        node = self.nodes.get(key)
+        return node.get(rtype) if node is not None else None
+
+    def sorted_nodes(self) -> list[Node]:
+        """Return all nodes in canonical order (RFC 4034 section 6.1), the apex first."""
+        return [self.nodes[key] for key in sorted(self.nodes, key=canonical_key)]
+
+    def rrs(self) -> Iterator[RR]:
+        """Yield every record once in canonical order of owners, the apex's SOA first."""
+        for node in self.sorted_nodes():
+            for rrset in sorted(node.rrsets, key=lambda r: (r.rtype != RRType.SOA, r.rtype)):
+                for rdata in rrset.rdatas:
+                    yield RR(node.owner, rrset.rtype, rrset.ttl, rdata)
+
+
+_RRSIG_OF = 1 << 16
+"""Added to a covered type, this is the place of its RRSIGs among an owner's RRsets."""
+
+
+class SnapshotBuilder:
+    """Collects records and makes a `ZoneSnapshot` of them. Not for use by two threads."""
+
+    def __init__(self, origin: Name, rdclass: int = IN) -> None:
+        self.origin = origin
+        self.rdclass = rdclass
+        self._key = origin.lower()
+        self._rrsets: dict[Key, dict[int, RRset]] = {}
+        self._owners: dict[Key, Name] = {self._key: origin}
+        self._growing: dict[tuple[Key, int], dict[bytes, None]] = {}
+        self.rr_count = 0
+
+    def add(self, owner: Name, rtype: int, ttl: int, rdata: bytes) -> int:
+        """Add one record and return the RRset's TTL.
+
+        All records of an RRset have the first one's TTL (RFC 2181 section 5.2): a result other than *ttl* is
+        worth a warning. A record that is there already is not added twice. Raises `OutOfZoneError`.
+        """
+        key = owner.lower()
+        sets = self._rrsets.get(key)
+        if sets is None:
+            if not is_subdomain(key, self._key):
+                raise OutOfZoneError("owner is not in the zone")
+            sets = self._rrsets[key] = {}
+            if key != owner:
+                self._owners.setdefault(key, owner)
+        which = rtype if rtype != RRType.RRSIG else _RRSIG_OF + rrsig_covered(rdata)
+        rrset = sets.get(which)
+        if rrset is None:
+            sets[which] = RRset(rtype, ttl, (rdata,))
+            self.rr_count += 1
+            return ttl
+        self._append(key, which, rrset, rdata)
+        return rrset.ttl
+
+    def _append(self, key: Key, which: int, rrset: RRset, rdata: bytes) -> None:
+        growing = self._growing.get((key, which))
+        if growing is None:
+            growing = self._growing[key, which] = dict.fromkeys(rrset.rdatas)
+        if rdata not in growing:
+            growing[rdata] = None
+            self.rr_count += 1
+
+    def rrsets(self) -> Iterator[tuple[Key, RRset]]:
+        """Yield what has been collected so far, in the order of arrival."""
+        self._settle()
+        for key, sets in self._rrsets.items():
+            for rrset in sets.values():
+                yield key, rrset
+
+    def rrset(self, key: Key, rtype: int) -> RRset | None:
+        """Return what has been collected for *key* and *rtype* (not RRSIG), or None."""
+        self._settle()
+        return self._rrsets.get(key, {}).get(rtype)
+
+    def _settle(self) -> None:
+        for (key, which), rdatas in self._growing.items():
+            self._rrsets[key][which].rdatas = tuple(rdatas)
+        self._growing.clear()
+
+    def finish(self) -> ZoneSnapshot:
+        """Return the snapshot; the builder must not be used afterwards. Raises `NoSoaError`."""
+        self._settle()
+        nodes: dict[Key, Node] = {}
+        apex = nodes[self._key] = Node(self.origin, None)
+        for key, sets in self._rrsets.items():
+            owner = self._owners.get(key, key)
+            node = nodes.get(key) or _make_node(nodes, key, owner)
+            if node.owner != owner:
+                node.owner = owner
+            node.rrsets = tuple(sets.values())
+            _attach_signatures(node)
+        apex.owner = self.origin
+        _mark_cuts_and_dnames(nodes, apex)
+        return ZoneSnapshot(self.origin, self.rdclass, nodes, self.rr_count)
+
+
+def _make_node(nodes: dict[Key, Node], key: Key, owner: Name) -> Node:
+    """Make the node of *key* and of every missing name between it and its closest existing ancestor."""
+    missing = []
+    at_key, at_owner = key, owner
+    while (above := nodes.get(at_key)) is None:
+        missing.append((at_key, at_owner))
+        skip = 1 + at_key[0]
+        at_key, at_owner = at_key[skip:], at_owner[skip:]
+    for missing_key, missing_owner in reversed(missing):
+        node = nodes[missing_key] = Node(missing_owner, above)
+        if missing_key[:2] == b"\x01*":
+            above.wildcard = node
+        above = node
+    return above
+
+
+def _attach_signatures(node: Node) -> None:
+    for rrsigs in node.rrsets:
+        if rrsigs.rtype != RRType.RRSIG:
+            continue
+        covered = node.get(rrsigs.covers)
+        if covered is not None:
+            covered.sigs = rrsigs.rdatas
+            covered.sigs_ttl = rrsigs.ttl
+
+
+def _mark_cuts_and_dnames(nodes: dict[Key, Node], apex: Node) -> None:
+    """Give every node its topmost cut and DNAME. Parents come before their children in *nodes* order."""
+    for node in nodes.values():
+        above = node.parent
+        if above is None:
+            continue
+        node.cut = above.cut
+        node.dname = above.dname
+        if node.cut is None and node.get(RRType.NS) is not None:
+            node.cut = node
+        if node.dname is None and above.get(RRType.DNAME) is not None:
+            node.dname = above
+    apex.cut = None
+
+
+def build_snapshot(origin: Name, records: Iterable[RR], rdclass: int = IN) -> ZoneSnapshot:
+    """Return a snapshot of *records*. Raises `OutOfZoneError` and `NoSoaError`."""
+    builder = SnapshotBuilder(origin, rdclass)
+    for owner, rtype, ttl, rdata in records:
+        builder.add(owner, rtype, ttl, rdata)
+    return builder.finish()

@@ -7,7 +7,7 @@ Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; noth
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
@@ -29,6 +29,9 @@ class Zone(Protocol):
     def serial(self) -> int: ...
     @property
     def rr_count(self) -> int: ...
+    def same_data(self, other: Any) -> bool:
+        """Return whether *other*, a zone of the same engine, holds the same records."""
+
     def rrs(self) -> Iterator[RR]:
         """Yield every record once, in canonical order of owners, the SOA first."""
 

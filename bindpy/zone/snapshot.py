@@ -84,6 +84,19 @@ class ZoneSnapshot:
         node = self.nodes.get(key)
         return node.get(rtype) if node is not None else None
 
+    def same_data(self, other: ZoneSnapshot) -> bool:
+        """Return whether *other* holds the same records; the order within RRsets and the case of owners aside."""
+        if self is other:
+            return True
+        if (self.rr_count, self.key, self.rdclass) != (other.rr_count, other.key, other.rdclass):
+            return False
+        if self.nodes.keys() != other.nodes.keys():
+            return False
+        return all(
+            frozenset(node.rrsets) == frozenset(other.nodes[key].rrsets)
+            for key, node in self.nodes.items()
+        )
+
     def sorted_nodes(self) -> list[Node]:
         """Return all nodes in canonical order (RFC 4034 section 6.1), the apex first."""
         return [self.nodes[key] for key in sorted(self.nodes, key=canonical_key)]

@@ -1,0 +1,1 @@
+"""From files to what is served: which zones there are, loading them in a worker, publishing the result."""

@@ -1,0 +1,268 @@
+"""Loads zones one after the other in a worker thread and publishes what is good.
+
+The event loop owns the table and decides; the worker only reads files. A zone that does not load keeps
+serving its last good data. Edits go before the bulk of a start or a reload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from bindpy.config.model import ZoneConfig, ZoneType
+from bindpy.diagnostics import Diagnostic, Severity
+from bindpy.engine import Answerer, Zone, ZoneFileReader
+from bindpy.answer.policy import ZonePolicy
+from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState, ZoneTable
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.serials import is_newer
+
+log = logging.getLogger("bindpy.zoneload")
+
+BATCH_S = 0.05
+"""How long the worker reads before it hands over what it has: zones appear early, hand-overs stay few."""
+BATCH_ZONES = 500
+TORN_READS = 5
+"""How often a file that changed while it was read is tried again at once; then its watcher decides."""
+
+FilesChanged = Callable[[ZoneId, tuple[str, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    entry: ZoneEntry
+    config: ZoneConfig
+    served: Zone | None
+    only_if_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    job: _Job
+    loaded: LoadedZone | None  # None: the files are as they were
+    same_data: bool
+    seconds: float
+
+
+class ZoneKeeper:
+    """Keeps what is served true to the zone files.
+
+    *on_files* is told which files a zone is made of, whenever that changes, with ``()`` when it is gone.
+    All methods belong to the event loop's thread; `run` is the task that does the work.
+    """
+
+    def __init__(
+        self, answerer: Answerer, reader: ZoneFileReader, executor: Executor, on_files: FilesChanged
+    ) -> None:
+        self.table = ZoneTable()
+        self._answerer = answerer
+        self._reader = reader
+        self._executor = executor
+        self._on_files = on_files
+        self._urgent: dict[ZoneId, bool] = {}
+        self._bulk: dict[ZoneId, bool] = {}
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # --- which zones there are --------------------------------------------------------------------
+
+    def configure(self, zones: Iterable[ZoneConfig]) -> None:
+        """Serve exactly *zones*: withdraw those that are gone, load new ones and those with another file."""
+        wanted = {(zone.view, zone.origin.lower()): zone for zone in zones}
+        for entry in list(self.table):
+            if entry.id not in wanted:
+                self._forget(entry)
+        for zone_id, config in wanted.items():
+            entry = self.table.get(zone_id)
+            if entry is None or _must_load_anew(entry.config, config):
+                self._start(config, entry)
+            elif entry.config != config:
+                entry.config = config
+                self._publish(entry)
+
+    def _start(self, config: ZoneConfig, before: ZoneEntry | None) -> None:
+        """Take a new or changed zone in; what was served before stays until the new data is there."""
+        entry = ZoneEntry(config)
+        if before is not None:
+            entry.zone, entry.loaded_at = before.zone, before.loaded_at
+        self.table.add(entry)
+        self._publish(entry)
+        self._on_files(entry.id, entry.files)
+        self._request(entry.id, urgent=False, only_if_changed=False)
+
+    def _forget(self, entry: ZoneEntry) -> None:
+        self.table.remove(entry.id)
+        self._answerer.withdraw(entry.config.view, entry.config.origin)
+        self._on_files(entry.id, ())
+        log.info("zone %s: removed", entry.label)
+
+    # --- what is to be loaded ---------------------------------------------------------------------
+
+    def files_changed(self, paths: Iterable[str]) -> None:
+        """Load the zones that *paths* are part of, before everything else."""
+        for zone_id in self.table.made_of(paths):
+            self._request(zone_id, urgent=True, only_if_changed=False)
+
+    def reload(self, *, force: bool = False) -> None:
+        """Look at all zones; read those whose files changed or that have errors (all of them if *force*)."""
+        for entry in self.table:
+            retry = force or entry.state is not ZoneState.SERVED or bool(entry.errors)
+            self._request(entry.id, urgent=False, only_if_changed=not retry)
+
+    async def idle(self) -> None:
+        """Wait until nothing is left to load."""
+        await self._idle.wait()
+
+    def _request(self, zone_id: ZoneId, *, urgent: bool, only_if_changed: bool) -> None:
+        queue = self._urgent if urgent else self._bulk
+        queue[zone_id] = queue.get(zone_id, True) and only_if_changed
+        self._idle.clear()
+        self._work.set()
+
+    # --- loading ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Load what is asked for until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            jobs = self._next_jobs()
+            if not jobs:
+                self._idle.set()
+                self._work.clear()
+                await self._work.wait()
+                continue
+            outcomes = await loop.run_in_executor(self._executor, self._read_some, jobs)
+            for job in jobs[len(outcomes) :]:
+                self._request(job.entry.id, urgent=False, only_if_changed=job.only_if_changed)
+            for outcome in outcomes:
+                if self.table.get(outcome.job.entry.id) is outcome.job.entry:
+                    self._settle(outcome)
+
+    def _next_jobs(self) -> list[_Job]:
+        queue = self._urgent or self._bulk
+        jobs: list[_Job] = []
+        while queue and len(jobs) < BATCH_ZONES:
+            zone_id = next(iter(queue))
+            only_if_changed = queue.pop(zone_id)
+            entry = self.table.get(zone_id)
+            if entry is not None and entry.config.file is not None:
+                jobs.append(_Job(entry, entry.config, entry.zone, only_if_changed))
+        return jobs
+
+    def _read_some(self, jobs: list[_Job]) -> list[_Outcome]:
+        """Read zones until time is up, one at least. Runs in the worker thread."""
+        outcomes: list[_Outcome] = []
+        deadline = time.monotonic() + BATCH_S
+        for job in jobs:
+            outcomes.append(self._read(job))
+            if time.monotonic() > deadline:
+                break
+        return outcomes
+
+    def _read(self, job: _Job) -> _Outcome:
+        started = time.monotonic()
+        if job.only_if_changed and job.entry.loaded is not None and not job.entry.loaded.is_outdated():
+            return _Outcome(job, None, same_data=True, seconds=0.0)
+        config = job.config
+        assert config.file is not None  # _next_jobs leaves zones without a file out
+        for _ in range(TORN_READS):
+            loaded = self._reader(config.file, config.origin, config.rdclass, config.settings.checks)
+            if not loaded.is_outdated():
+                break
+        same_data = (
+            loaded.zone is not None and job.served is not None and job.served.same_data(loaded.zone)
+        )
+        return _Outcome(job, loaded, same_data, time.monotonic() - started)
+
+    # --- what became of it ------------------------------------------------------------------------
+
+    def _settle(self, outcome: _Outcome) -> None:
+        entry, loaded = outcome.job.entry, outcome.loaded
+        if loaded is None:
+            return
+        if self.table.set_files(entry, loaded.files):
+            self._on_files(entry.id, loaded.files)
+        if loaded.zone is None:
+            self._failed(entry, loaded)
+        else:
+            self._loaded(entry, loaded, loaded.zone, outcome)
+
+    def _failed(self, entry: ZoneEntry, loaded: LoadedZone) -> None:
+        entry.loaded = loaded
+        missing = entry.config.type is ZoneType.SECONDARY and loaded.is_missing
+        errors = tuple(item for item in loaded.diagnostics if item.severity is Severity.ERROR)
+        if missing and entry.zone is None:
+            log.info("zone %s: no data yet: %s is not there", entry.label, entry.config.file)
+            return
+        entry.errors = errors
+        for item in errors:
+            _log_lines(logging.ERROR, entry, item)
+        if entry.zone is None:
+            log.error("zone %s: not loaded due to errors; its names are answered with SERVFAIL", entry.label)
+            self._publish(entry)
+        else:
+            log.error("zone %s: reload failed, still serving serial %d", entry.label, entry.zone.serial)
+
+    def _loaded(self, entry: ZoneEntry, loaded: LoadedZone, zone: Zone, outcome: _Outcome) -> None:
+        before, had_errors = entry.zone, bool(entry.errors)
+        entry.loaded, entry.errors = loaded, ()
+        if before is not None and outcome.same_data:
+            if had_errors:
+                log.info("zone %s: good again, data as served (serial %d)", entry.label, zone.serial)
+            return
+        for item in loaded.diagnostics:
+            if item.severity is Severity.WARNING:
+                _log_lines(logging.WARNING, entry, item)
+        entry.zone, entry.loaded_at = zone, time.time()
+        self._publish(entry)
+        log.info(
+            "zone %s: loaded serial %d (%d records, %.3f s)",
+            entry.label,
+            zone.serial,
+            zone.rr_count,
+            outcome.seconds,
+        )
+        if before is not None and not is_newer(zone.serial, before.serial):
+            _warn_of_serial(entry, before.serial, zone.serial)
+
+    def _publish(self, entry: ZoneEntry) -> None:
+        settings = entry.config.settings
+        policy = ZonePolicy(settings.allow_query, settings.allow_query_on)
+        if entry.zone is not None:
+            self._answerer.publish(entry.config.view, entry.zone, policy)
+        else:
+            reason = "zone is not loaded because of errors" if entry.errors else "zone has no data yet"
+            self._answerer.unavailable(entry.config.view, entry.config.origin, policy, reason)
+
+
+def _must_load_anew(old: ZoneConfig, new: ZoneConfig) -> bool:
+    """Return whether the zone's data may come out differently under the *new* statement."""
+    return (old.file, old.type, old.rdclass, old.settings.checks, old.settings.masterfile_format) != (
+        new.file,
+        new.type,
+        new.rdclass,
+        new.settings.checks,
+        new.settings.masterfile_format,
+    )
+
+
+def _log_lines(level: int, entry: ZoneEntry, item: Diagnostic) -> None:
+    for line in item.lines():
+        log.log(level, "zone %s: %s", entry.label, line)
+
+
+def _warn_of_serial(entry: ZoneEntry, old: int, new: int) -> None:
+    what = "is unchanged" if old == new else f"went backwards from {old}"
+    log.warning(
+        "zone %s: the content changed but the serial (%d) %s; the zone is served, but secondaries will not "
+        "take it; raise the serial in %s",
+        entry.label,
+        new,
+        what,
+        entry.config.file,
+    )

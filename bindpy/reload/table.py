@@ -1,0 +1,117 @@
+"""Every configured zone and what became of it. Touched by the event loop's thread only."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from bindpy.config.model import ZoneConfig
+from bindpy.diagnostics import Diagnostic
+from bindpy.engine import Zone
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import Key, to_text
+from bindpy.zone.rdata import class_to_text
+
+ZoneId = tuple[str, Key]
+"""View name and the origin's key."""
+
+
+class ZoneState(enum.Enum):
+    """Where a zone stands; only `SERVED` has data."""
+
+    WAITING = "waiting"  # to be loaded, or a secondary that has no data yet
+    SERVED = "served"
+    FAILED = "failed"  # never loaded; answers SERVFAIL
+
+
+@dataclass(slots=True)
+class ZoneEntry:
+    """One zone's present. ``errors`` are those of the last attempt to load it, empty when that went well."""
+
+    config: ZoneConfig
+    zone: Zone | None = None
+    files: tuple[str, ...] = ()
+    loaded: LoadedZone | None = None  # the last attempt, good or bad
+    errors: tuple[Diagnostic, ...] = ()
+    loaded_at: float | None = None
+    label: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        origin = to_text(self.config.origin)
+        name = origin[:-1] if len(origin) > 1 else origin
+        suffix = "" if self.config.view == "_default" else f"/{self.config.view}"
+        self.label = f"{name}/{class_to_text(self.config.rdclass)}{suffix}"
+        if self.config.file is not None:
+            self.files = (self.config.file,)
+
+    @property
+    def id(self) -> ZoneId:
+        """The key in the table."""
+        return self.config.view, self.config.origin.lower()
+
+    @property
+    def state(self) -> ZoneState:
+        """Where the zone stands."""
+        if self.zone is not None:
+            return ZoneState.SERVED
+        return ZoneState.FAILED if self.errors else ZoneState.WAITING
+
+
+class ZoneTable:
+    """The zones by id and by the files that they are made of."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ZoneId, ZoneEntry] = {}
+        self._by_file: dict[str, set[ZoneId]] = {}
+
+    def __iter__(self) -> Iterator[ZoneEntry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, zone_id: ZoneId) -> ZoneEntry | None:
+        """Return the zone, or None when it is not (or no longer) configured."""
+        return self._entries.get(zone_id)
+
+    def add(self, entry: ZoneEntry) -> None:
+        """Add a zone, in place of one with the same id."""
+        self.remove(entry.id)
+        self._entries[entry.id] = entry
+        self._link(entry, entry.files)
+
+    def remove(self, zone_id: ZoneId) -> ZoneEntry | None:
+        """Forget a zone and return what was known of it."""
+        entry = self._entries.pop(zone_id, None)
+        if entry is not None:
+            self._unlink(entry)
+        return entry
+
+    def set_files(self, entry: ZoneEntry, files: tuple[str, ...]) -> bool:
+        """Note the files that *entry* is made of; return whether they are others than before."""
+        if files == entry.files:
+            return False
+        self._unlink(entry)
+        entry.files = files
+        self._link(entry, files)
+        return True
+
+    def made_of(self, paths: Iterable[str]) -> set[ZoneId]:
+        """Return the zones that any of *paths* is part of."""
+        found: set[ZoneId] = set()
+        for path in paths:
+            found |= self._by_file.get(path, set())
+        return found
+
+    def _link(self, entry: ZoneEntry, files: Iterable[str]) -> None:
+        for path in files:
+            self._by_file.setdefault(path, set()).add(entry.id)
+
+    def _unlink(self, entry: ZoneEntry) -> None:
+        for path in entry.files:
+            zones = self._by_file.get(path)
+            if zones is not None:
+                zones.discard(entry.id)
+                if not zones:
+                    del self._by_file[path]

@@ -1,0 +1,181 @@
+"""One server process: its own temporary directory, kernel-chosen port, log and end."""
+
+from __future__ import annotations
+
+import abc
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, ClassVar, Self
+
+from tests.peers.client import Address, exchange_udp, soa_query
+
+LOOPBACK = "127.0.0.1"
+READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 8.0
+LOG_TAIL_CHARS = 4000
+
+
+class PeerError(RuntimeError):
+    """A server did not start, did not load a zone or did not stop; the text holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedZone:
+    """A zone and its file. ``origin`` is absolute presentation text, ``path`` is absolute."""
+
+    origin: str
+    path: Path
+
+
+def free_port() -> int:
+    """Return a port that is free for UDP and TCP on loopback at this moment."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.bind((LOOPBACK, 0))
+            port = int(udp.getsockname()[1])
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+                try:
+                    tcp.bind((LOOPBACK, port))
+                except OSError:
+                    continue
+            return port
+
+
+def installed(binary: str) -> str | None:
+    """Return the path of *binary*, also when it is in a system directory that PATH leaves out."""
+    places = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
+    return shutil.which(binary, path=os.pathsep.join(places))
+
+
+class ServerProcess(abc.ABC):
+    """A server that serves *zones* on loopback; a context manager.
+
+    *threads* is the number of workers that answer. *extra* is text for the configuration file, in that
+    server's language, at the place that its `configure` documents.
+    """
+
+    name: ClassVar[str]
+    binary: ClassVar[str]
+
+    def __init__(self, zones: Sequence[ServedZone], *, threads: int = 1, extra: str = "") -> None:
+        self.zones = tuple(zones)
+        self.threads = threads
+        self.extra = extra
+        self.port = 0
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    @abc.abstractmethod
+    def configure(self, directory: Path) -> list[str]:
+        """Write the configuration into *directory* and return the command line that uses it."""
+
+    @property
+    def address(self) -> Address:
+        """Where the server answers, UDP and TCP."""
+        return (LOOPBACK, self.port)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server's first process, which leads a session of its own."""
+        if self._process is None:
+            raise PeerError(f"{self.name} is not running")
+        return self._process.pid
+
+    @property
+    def directory(self) -> Path:
+        """The server's temporary directory; it exists from `start` to `stop`."""
+        if self._directory is None:
+            raise PeerError(f"{self.name} is not running")
+        return Path(self._directory.name)
+
+    def log_text(self) -> str:
+        """Return all that the server has written to stdout and stderr so far."""
+        if self._directory is None:
+            return ""
+        return (self.directory / "output.log").read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> Self:
+        """Start the server and wait until it answers for every zone. Raises `PeerError`."""
+        self._directory = tempfile.TemporaryDirectory(prefix=f"bindpy-{self.name}-")
+        self.port = free_port()
+        command = self.configure(self.directory)
+        self._log = (self.directory / "output.log").open("wb")
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def wait_ready(self, within_s: float = READY_WITHIN_S) -> None:
+        """Return once every zone's SOA is answered with NOERROR. Raises `PeerError`."""
+        deadline = time.monotonic() + within_s
+        waiting = [zone.origin for zone in self.zones]
+        while waiting:
+            if self._process is None or self._process.poll() is not None:
+                raise PeerError(f"{self.name} ended at start; its output:\n{self._log_tail()}")
+            replies = exchange_udp(self.address, [soa_query(o) for o in waiting], timeout_s=0.2, attempts=1)
+            waiting = [
+                origin
+                for origin, reply in zip(waiting, replies, strict=True)
+                if reply is None or reply[3] & 0x0F or not reply[2] & 0x04
+            ]
+            if waiting and time.monotonic() > deadline:
+                names = ", ".join(waiting[:5])
+                raise PeerError(
+                    f"{self.name} does not serve {names} after {within_s:.0f} s; output:\n{self._log_tail()}"
+                )
+            if waiting:
+                time.sleep(0.02)  # the pause between two polls, not a guess of when it will be ready
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server's first process."""
+        os.kill(self.pid, number)
+
+    def stop(self) -> int | None:
+        """End the server, all of its processes, and remove its directory. Returns its exit status.
+
+        Asks with SIGTERM, and after some seconds kills. Does nothing when it is not running.
+        """
+        status = None
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                status = self._process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                status = self._process.wait()
+            self._process = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+        return status
+
+    def _log_tail(self) -> str:
+        return self.log_text()[-LOG_TAIL_CHARS:]
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

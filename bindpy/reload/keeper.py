@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from bindpy.answer.policy import ZonePolicy
 from bindpy.config.model import ZoneConfig, ZoneType
 from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.engine import Answerer, Zone, ZoneFileReader
-from bindpy.answer.policy import ZonePolicy
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState, ZoneTable
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.serials import is_newer
@@ -174,9 +174,7 @@ class ZoneKeeper:
             loaded = self._reader(config.file, config.origin, config.rdclass, config.settings.checks)
             if not loaded.is_outdated():
                 break
-        same_data = (
-            loaded.zone is not None and job.served is not None and job.served.same_data(loaded.zone)
-        )
+        same_data = loaded.zone is not None and job.served is not None and job.served.same_data(loaded.zone)
         return _Outcome(job, loaded, same_data, time.monotonic() - started)
 
     # --- what became of it ------------------------------------------------------------------------

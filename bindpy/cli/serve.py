@@ -1,0 +1,42 @@
+"""``bindpy serve``: run the server in the foreground."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bindpy.app import StartError, serve
+
+DEFAULT_CONF = "/etc/bind/named.conf"
+
+
+@click.command("serve")
+@click.option(
+    "-c",
+    "conf",
+    default=DEFAULT_CONF,
+    show_default=True,
+    type=click.Path(),
+    help="The configuration to serve.",
+)
+@click.option("-u", "user", metavar="USER", help="Become USER once the sockets are bound.")
+@click.option("-d", "debug_level", default=0, type=click.IntRange(0, 99), help="Log debug messages up to this level.")
+def command(conf: str, user: str | None, debug_level: int) -> None:
+    """Serve the zones of a named.conf, in the foreground.
+
+    Logs go to standard error unless the configuration says otherwise. HUP rereads the configuration and
+    the zone files that changed, USR1 logs more and USR2 less, TERM and INT stop.
+
+    \b
+    Example:
+      bindpy serve -c examples/named.conf
+
+    Exit status: 0 after an orderly stop, 1 when the server cannot start, 2 for wrong usage.
+    """
+    try:
+        serve(conf, user=user, debug_level=debug_level)
+    except StartError as error:
+        for line in error.lines():
+            click.echo(line, err=True)
+        sys.exit(1)

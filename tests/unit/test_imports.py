@@ -1,0 +1,87 @@
+"""Imports point downwards only (ARCHITECTURE.md, "Rooms"); this test is what keeps it so."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import bindpy
+
+PACKAGE = Path(bindpy.__file__).parent
+
+# From the ground up: a room may import from its own and from those that stand before it.
+FLOORS = [
+    {"diagnostics", "files"},
+    {"zone.names", "zone.records"},
+    {"config"},
+    {"zone"},
+    {"answer"},
+    {"engine"},
+    {"logs", "watch", "server"},
+    {"reload"},
+    {"app"},
+    {"cli"},
+]
+# What must work without sockets, an event loop, threads or logging: plain functions of values.
+PURE = ("config", "zone", "answer")
+IMPURE_MODULES = {"asyncio", "socket", "selectors", "threading", "logging", "signal", "watchdog", "psutil"}
+
+
+def _floor(module: str) -> int:
+    found = -1
+    for number, rooms in enumerate(FLOORS):
+        for room in rooms:
+            exact = module == room or module.startswith(room + ".")
+            if exact and (found < 0 or "." in room):
+                found = number
+                if "." in room:
+                    return number
+    assert found >= 0, f"{module} is in no room that this test knows; add it to FLOORS"
+    return found
+
+
+def _modules() -> list[tuple[str, Path]]:
+    out = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        if name not in ("__init__", "__main__"):
+            out.append((name, path))
+    return out
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+@pytest.mark.parametrize(("module", "path"), _modules(), ids=str)
+def test_imports_point_downwards(module: str, path: Path) -> None:
+    here = _floor(module)
+    known = {name for name, _ in _modules()}
+    for imported in _imports(path):
+        local = imported.removeprefix("bindpy.")
+        if imported.startswith("bindpy.") and local in known and local.split(".")[0] != module.split(".")[0]:
+            assert _floor(local) < here, f"{module} imports {local}, which stands higher or on the same floor"
+
+
+@pytest.mark.parametrize(("module", "path"), _modules(), ids=str)
+def test_data_rooms_do_no_io_of_their_own(module: str, path: Path) -> None:
+    if module.split(".")[0] in PURE:
+        used = {name.split(".")[0] for name in _imports(path)} & IMPURE_MODULES
+        assert not used, f"{module} imports {used}"
+
+
+def test_the_test_can_fail(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("import socket\nfrom bindpy.app import Server\n")
+    assert "socket" in _imports(bad)
+    assert _floor("app") > _floor("zone.snapshot") > _floor("zone.names")

@@ -1,0 +1,125 @@
+"""Every ``console`` block of the README is run as it stands, in a copy of the project's example."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.peers import require_peer
+from tests.peers.process import free_port
+
+PROJECT = Path(__file__).parents[2]
+DEADLINE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command of a console block and the output that the README promises."""
+
+    command: str
+    output: tuple[str, ...]
+
+
+def console_steps(markdown: str) -> list[Step]:
+    """Return the steps of all ``console`` blocks, in order."""
+    steps: list[Step] = []
+    for block in re.findall(r"^```console\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, *output = part.rstrip("\n").split("\n")
+            steps.append(Step(command, tuple(output)))
+    return steps
+
+
+def promised(output: tuple[str, ...]) -> re.Pattern[str]:
+    """Return a pattern for *output*: ``...`` is anything, runs of blanks are equal."""
+    text = "\n".join(" ".join(line.split()) for line in output)
+    return re.compile(re.escape(text).replace(r"\.\.\.", r"[\s\S]*"))
+
+
+def blanks_folded(text: str) -> str:
+    return "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """The example, served as ``make run`` serves it, on a port of its own."""
+    require_peer("dig")
+    port = free_port()
+    for folder in ("examples", "zones"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    conf = tmp_path / "examples/named.conf"
+    conf.write_text(conf.read_text().replace("5300", str(port)))
+    log = tmp_path / "server.log"
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "bindpy.cli.main", "serve", "-c", "examples/named.conf"],
+            cwd=tmp_path,
+            stderr=out,
+            stdout=out,
+        )
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while "running" not in log.read_text():
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield tmp_path, port
+    finally:
+        server.terminate()
+        assert server.wait(10) == 0, log.read_text()
+        assert "Traceback" not in log.read_text()
+
+
+def run(step: Step, folder: Path, port: int) -> str:
+    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", step.command.replace("5300", str(port))],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PATH": binaries},
+    )
+    return blanks_folded(done.stdout + done.stderr)
+
+
+def test_the_readme_does_what_it_says(example: tuple[Path, int]) -> None:
+    folder, port = example
+    steps = console_steps((PROJECT / "README.md").read_text())
+    assert len(steps) > 5
+    for step in steps:
+        wanted = promised(step.output)
+        deadline = time.monotonic() + DEADLINE_S
+        output = run(step, folder, port)
+        # Only a question to the server may be asked again: an edit takes a moment to be served.
+        while not wanted.fullmatch(output) and step.command.startswith("dig"):
+            assert time.monotonic() < deadline, f"$ {step.command}\n{output}"
+            time.sleep(0.05)
+            output = run(step, folder, port)
+        assert wanted.fullmatch(output), f"$ {step.command}\n{output}\nthe README says:\n" + "\n".join(
+            step.output
+        )
+
+
+def test_make_run_serves_the_port_that_the_readme_asks() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    conf = (PROJECT / "examples/named.conf").read_text()
+    asked = set(re.findall(r"-p (\d+)", readme))
+    assert asked == set(re.findall(r"port (\d+)", conf)) == {"5300"}
+    assert "CONF   ?= examples/named.conf" in (PROJECT / "Makefile").read_text()
+
+
+def test_a_promise_can_be_broken() -> None:
+    assert promised(("a ... c",)).fullmatch("a b c")
+    assert not promised(("a ... c",)).fullmatch("a b d")
+    assert console_steps("```console\n$ echo x\nx\n```\n") == [Step("echo x", ("x",))]

@@ -1,0 +1,90 @@
+"""What a file looks like from outside: its fingerprint, and whether somebody is writing it."""
+
+# Paths are plain strings here: 100,000 of them are looked at in one scan.
+# ruff: noqa: PTH116
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import stat
+import time
+from typing import Final, NamedTuple
+
+# Two writes within one tick of the kernel's clock leave the same times behind. A fingerprint taken this soon
+# after its own time stamps cannot tell them apart; the coarsest tick in use is 10 ms.
+_RACY_NS: Final = 50_000_000
+
+
+class Fingerprint(NamedTuple):
+    """Identity, size in octets and times of what a path leads to; two that are equal mean "not changed"."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class Observation(NamedTuple):
+    """One look at a file.
+
+    ``fingerprint`` is None when the path leads to nothing that can be seen. ``open_for_writing`` is None
+    where that cannot be known. ``racy`` says that a later write could leave an equal fingerprint.
+    """
+
+    fingerprint: Fingerprint | None
+    open_for_writing: bool | None
+    racy: bool
+
+
+def fingerprint(path: str) -> Fingerprint | None:
+    """Return the fingerprint of the file that *path* leads to (symbolic links followed), None without one."""
+    found = _stat(path)
+    return None if found is None else _fingerprint(found)
+
+
+def observe(path: str) -> Observation:
+    """Look at the file that *path* leads to. Costs a stat and, for a regular file, an open: some 10 µs."""
+    found = _stat(path)
+    if found is None:
+        return Observation(None, None, False)
+    seen = _fingerprint(found)
+    racy = time.time_ns() - max(seen.mtime_ns, seen.ctime_ns) < _RACY_NS
+    return Observation(seen, open_for_writing(path) if stat.S_ISREG(found.st_mode) else None, racy)
+
+
+def open_for_writing(path: str) -> bool | None:
+    """Whether any process has the regular file *path* open for writing; None where that cannot be known.
+
+    A read lease (fcntl(2), F_SETLEASE) is granted only on a file that nobody has open for writing. It is
+    given back at once; whoever opens the file in these microseconds waits that long and notices nothing.
+    Leases need the file's owner or CAP_LEASE, and a local file system: else the answer is None.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # The signal that breaks a lease would be SIGIO, which ends a process; SIGURG is ignored by default.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as failure:
+        return True if failure.errno == errno.EAGAIN else None
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+
+
+def _fingerprint(found: os.stat_result) -> Fingerprint:
+    return Fingerprint(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -1,0 +1,245 @@
+"""RDATA, types and classes between presentation form and wire form.
+
+The one place where record text meets dnspython. RDATA on our side is uncompressed wire form, names in it
+absolute and with their case kept. Octets that are not ASCII pass through as octets.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NoReturn
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.tokenizer
+
+from bindpy.diagnostics import BindpyError
+from bindpy.zone import oldrdata
+from bindpy.zone.lexer import LexError, Token, next_entry, to_ascii
+from bindpy.zone.names import Name
+from bindpy.zone.records import IN
+
+MAX_RDATA_OCTETS = 65535
+
+
+class RdataError(BindpyError):
+    """Text that is not RDATA of its type.
+
+    ``token`` is the index of the offending token; the number of tokens means "what should follow is missing".
+    """
+
+    def __init__(self, message: str, token: int = 0) -> None:
+        super().__init__(message)
+        self.token = token
+
+
+# Types and classes -----------------------------------------------------------------------------------------
+
+_CLASSES = {"IN": 1, "CH": 3, "CHAOS": 3, "HS": 4, "HESIOD": 4, "NONE": 254, "ANY": 255, "RESERVED0": 0}
+_CLASS_TEXTS = {1: "IN", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
+_TYPES: dict[str, int] = {
+    **{t.name.replace("_", "-"): int(t) for t in dns.rdatatype.RdataType if t.name != "TYPE0"},
+    **oldrdata.TYPES,
+}
+_TYPE_TEXTS = {number: text for text, number in _TYPES.items()}
+
+
+def _numbered(text: str, prefix: str) -> int | None:
+    digits = text[len(prefix) :]
+    if not (text.startswith(prefix) and digits.isascii() and digits.isdigit() and len(digits) <= 16):
+        return None
+    number = int(digits)
+    return number if number <= 0xFFFF else None
+
+
+def type_from_text(text: str) -> int | None:
+    """Return the RRtype that *text* names, in any case, ``TYPEnnn`` too (RFC 3597 section 5), or None."""
+    upper = text.upper()
+    found = _TYPES.get(upper)
+    return found if found is not None else _numbered(upper, "TYPE")
+
+
+def type_to_text(rtype: int) -> str:
+    """Return the mnemonic of *rtype*, or ``TYPEnnn``."""
+    return _TYPE_TEXTS.get(rtype) or f"TYPE{rtype}"
+
+
+def class_from_text(text: str) -> int | None:
+    """Return the class that *text* names, in any case, ``CLASSnnn`` too, or None."""
+    upper = text.upper()
+    found = _CLASSES.get(upper)
+    return found if found is not None else _numbered(upper, "CLASS")
+
+
+def class_to_text(rdclass: int) -> str:
+    """Return the mnemonic of *rdclass*, or ``CLASSnnn``."""
+    return _CLASS_TEXTS.get(rdclass) or f"CLASS{rdclass}"
+
+
+def is_meta_type(rtype: int) -> bool:
+    """Return whether *rtype* cannot be data (RFC 6895 section 3.1): 0, OPT, and 128 to 255."""
+    return rtype in (0, 41) or 128 <= rtype <= 255
+
+
+# Text to wire ----------------------------------------------------------------------------------------------
+
+
+class _Tokens(dns.tokenizer.Tokenizer):
+    """dnspython's tokenizer over tokens that are split already; remembers how far a parser got."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        super().__init__("")
+        self._tokens = tokens
+        self._next = 0
+        self._after_blank = False
+
+    def get(self, want_leading: bool = False, want_comment: bool = False) -> dns.tokenizer.Token:  # noqa: ARG002 (no comments are left)
+        if self.ungotten_token is not None:
+            token = self.ungotten_token
+            self.ungotten_token = None
+            if want_leading or not token.is_whitespace():
+                return token
+        if self._next >= len(self._tokens):
+            self._next = len(self._tokens) + 1
+            return dns.tokenizer.Token(dns.tokenizer.EOL, "\n")
+        ours = self._tokens[self._next]
+        if want_leading and not ours.glued and not self._after_blank:
+            self._after_blank = True
+            return dns.tokenizer.Token(dns.tokenizer.WHITESPACE, " ")
+        self._after_blank = False
+        self._next += 1
+        kind = dns.tokenizer.QUOTED_STRING if ours.quoted else dns.tokenizer.IDENTIFIER
+        value = to_ascii(ours.text)
+        return dns.tokenizer.Token(kind, value, "\\" in value)
+
+    @property
+    def last(self) -> int:
+        """Index of the token that was looked at last."""
+        pushed_back = self.ungotten_token is not None and not self.ungotten_token.is_whitespace()
+        return max(self._next - 1 - pushed_back, 0)
+
+
+def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass: int = IN) -> bytes:
+    """Return the RDATA that *tokens* mean for *rtype*, names relative to *origin*.
+
+    ``\\# LENGTH HEX`` is understood for every type (RFC 3597 section 5) and must be valid for a known one.
+    Raises `RdataError`.
+    """
+    if not tokens:
+        if rtype == _APL:
+            return b""
+        raise RdataError(f"{type_to_text(rtype)} has no RDATA", 0)
+    if tokens[0].text == r"\#" and not tokens[0].quoted:
+        return _generic(rtype, tokens, rdclass)
+    if rtype in oldrdata.GRAMMARS:
+        try:
+            return oldrdata.from_tokens(rtype, tokens, origin)
+        except oldrdata.OldRdataError as e:
+            raise RdataError(f"bad {type_to_text(rtype)} RDATA: {e}", e.token) from e
+    if not _has_text_form(rtype, rdclass):
+        raise RdataError(f"{type_to_text(rtype)} has no text form here; write it as '\\# LENGTH HEX'", 0)
+    tok = _Tokens(tokens)
+    try:
+        name = dns.name.from_wire(origin, 0)[0]
+        rdata = dns.rdata.from_text(
+            dns.rdataclass.RdataClass.make(rdclass), _rdatatype(rtype), tok, name, relativize=False
+        )
+        wire = rdata.to_wire() or b""
+    except _FAILURES as e:
+        _refuse(rtype, tokens, tok.last, str(e))
+    if len(wire) > MAX_RDATA_OCTETS:
+        raise RdataError(f"RDATA is {len(wire)} octets long, the limit is {MAX_RDATA_OCTETS}", 0)
+    return wire
+
+
+_APL = 42
+_FAILURES = (dns.exception.DNSException, ValueError, struct.error, OverflowError)
+
+
+def _has_text_form(rtype: int, rdclass: int) -> bool:
+    known = dns.rdata.get_rdata_class(dns.rdataclass.RdataClass.make(rdclass), _rdatatype(rtype))  # type: ignore[no-untyped-call]
+    return known is not dns.rdata.GenericRdata
+
+
+def _rdatatype(rtype: int) -> dns.rdatatype.RdataType:
+    return dns.rdatatype.RdataType.make(rtype)
+
+
+def _from_wire(rtype: int, wire: bytes, rdclass: int) -> dns.rdata.Rdata:
+    return dns.rdata.from_wire(dns.rdataclass.RdataClass.make(rdclass), _rdatatype(rtype), wire, 0, len(wire))
+
+
+def _refuse(rtype: int, tokens: Sequence[Token], last: int, why: str) -> NoReturn:
+    why = why or "bad syntax"
+    if last >= len(tokens):
+        raise RdataError(f"{type_to_text(rtype)} RDATA ends too early: {why}", len(tokens))
+    raise RdataError(f"bad {type_to_text(rtype)} RDATA near '{tokens[last].text}': {why}", last)
+
+
+def _generic(rtype: int, tokens: Sequence[Token], rdclass: int) -> bytes:
+    if len(tokens) < 2:
+        raise RdataError("'\\#' needs a length", 1)
+    length = tokens[1].text
+    if not (length.isascii() and length.isdigit() and len(length) <= 5):
+        raise RdataError(f"'{length}' is not a length in octets", 1)
+    digits = "".join([token.text for token in tokens[2:]])
+    try:
+        wire = bytes.fromhex(digits)
+    except ValueError:
+        raise RdataError("what follows '\\# LENGTH' is not an even number of hexadecimal digits", 2) from None
+    if len(wire) != int(length):
+        raise RdataError(f"'\\#' announces {int(length)} octets, but {len(wire)} follow", 1)
+    why = check_rdata(rtype, wire, rdclass)
+    if why is not None:
+        raise RdataError(f"these octets are no {type_to_text(rtype)} RDATA: {why}", 2)
+    return wire
+
+
+def check_rdata(rtype: int, wire: bytes, rdclass: int = IN) -> str | None:
+    """Return why *wire* is not valid uncompressed RDATA of *rtype*, or None (always for unknown types)."""
+    if len(wire) > MAX_RDATA_OCTETS:
+        return f"RDATA is {len(wire)} octets long, the limit is {MAX_RDATA_OCTETS}"
+    if rtype in oldrdata.GRAMMARS:
+        return None if oldrdata.to_text(rtype, wire) is not None else "malformed"
+    try:
+        again = _from_wire(rtype, wire, rdclass).to_wire()
+    except _FAILURES as e:
+        return str(e) or "malformed"
+    return None if again == wire else "malformed or compressed"
+
+
+def rdata_from_text(rtype: int, text: str, origin: Name, rdclass: int = IN) -> bytes:
+    """Return the RDATA that *text*, the rest of one entry, means for *rtype*. Raises `RdataError`."""
+    try:
+        tokens = next_entry(text, 0, at_end=True).tokens
+    except LexError as e:
+        raise RdataError(str(e), 0) from e
+    return rdata_from_tokens(rtype, tokens, origin, rdclass)
+
+
+# Wire to text ----------------------------------------------------------------------------------------------
+
+
+def rdata_to_text(rtype: int, rdata: bytes, rdclass: int = IN) -> str:
+    """Return *rdata* in presentation form, names absolute.
+
+    A type without a text form here, and RDATA that is malformed, comes as ``\\# LENGTH HEX``.
+    """
+    text: str | None = None
+    if rtype in oldrdata.GRAMMARS:
+        text = oldrdata.to_text(rtype, rdata)
+    elif _has_text_form(rtype, rdclass):
+        try:
+            text = _from_wire(rtype, rdata, rdclass).to_text()
+        except _FAILURES:
+            text = None
+    return text if text is not None else generic_text(rdata)
+
+
+def generic_text(rdata: bytes) -> str:
+    """Return *rdata* as RFC 3597 section 5 writes unknown types."""
+    return f"\\# {len(rdata)} {rdata.hex()}" if rdata else "\\# 0"

@@ -1,7 +1,6 @@
 """Edited files: inotify events, polling where there are none, and when a file is fit to be read."""
 
-from bindpy.watch.observe import Fingerprint, fingerprint
 from bindpy.watch.settle import Timing
 from bindpy.watch.watcher import FileWatcher, WatchStatus
 
-__all__ = ["FileWatcher", "Fingerprint", "Timing", "WatchStatus", "fingerprint"]
+__all__ = ["FileWatcher", "Timing", "WatchStatus"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Final
 
 from bindpy.watch.kernel import DirectoryWatch, Kernel
@@ -33,7 +33,7 @@ class File:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.owners: tuple[str, ...] = ()
+        self.owners: tuple[Hashable, ...] = ()
         self.known = Known(None)
         self.hops: tuple[tuple[Place, str], ...] = ()
 

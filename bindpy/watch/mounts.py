@@ -9,8 +9,8 @@ from typing import Final
 # On these another machine (or the host of a virtual one) can change a file, and inotify is silent about it.
 # overlay is not among them: what is done inside the container passes through it and is reported.
 _REMOTE_TYPES: Final = frozenset({
-    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
-    "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs",
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs",
+    "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs",
 })  # fmt: skip
 _MOUNTINFO: Final = "/proc/self/mountinfo"
 _FRESH_S: Final = 1.0

@@ -1,4 +1,4 @@
-"""What a file looks like from outside: its fingerprint, and whether somebody is writing it."""
+"""What a file looks like from outside: its stamp, and whether somebody is writing it."""
 
 # Paths are plain strings here: 100,000 of them are looked at in one scan.
 # ruff: noqa: PTH116
@@ -13,37 +13,29 @@ import stat
 import time
 from typing import Final, NamedTuple
 
-# Two writes within one tick of the kernel's clock leave the same times behind. A fingerprint taken this soon
+from bindpy.files import FileStamp
+
+# Two writes within one tick of the kernel's clock leave the same times behind. A stamp taken this soon
 # after its own time stamps cannot tell them apart; the coarsest tick in use is 10 ms.
 _RACY_NS: Final = 50_000_000
-
-
-class Fingerprint(NamedTuple):
-    """Identity, size in octets and times of what a path leads to; two that are equal mean "not changed"."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
 
 
 class Observation(NamedTuple):
     """One look at a file.
 
-    ``fingerprint`` is None when the path leads to nothing that can be seen. ``open_for_writing`` is None
-    where that cannot be known. ``racy`` says that a later write could leave an equal fingerprint.
+    ``stamp`` is None when the path leads to nothing that can be seen. ``open_for_writing`` is None
+    where that cannot be known. ``racy`` says that a later write could leave an equal stamp.
     """
 
-    fingerprint: Fingerprint | None
+    stamp: FileStamp | None
     open_for_writing: bool | None
     racy: bool
 
 
-def fingerprint(path: str) -> Fingerprint | None:
-    """Return the fingerprint of the file that *path* leads to (symbolic links followed), None without one."""
+def stamp_of(path: str) -> FileStamp | None:
+    """Return the stamp of what *path* leads to, None when there is nothing; any path will do."""
     found = _stat(path)
-    return None if found is None else _fingerprint(found)
+    return None if found is None else FileStamp.of_stat(found)
 
 
 def observe(path: str) -> Observation:
@@ -51,7 +43,7 @@ def observe(path: str) -> Observation:
     found = _stat(path)
     if found is None:
         return Observation(None, None, False)
-    seen = _fingerprint(found)
+    seen = FileStamp.of_stat(found)
     racy = time.time_ns() - max(seen.mtime_ns, seen.ctime_ns) < _RACY_NS
     return Observation(seen, open_for_writing(path) if stat.S_ISREG(found.st_mode) else None, racy)
 
@@ -84,7 +76,3 @@ def _stat(path: str) -> os.stat_result | None:
         return os.stat(path)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
-
-
-def _fingerprint(found: os.stat_result) -> Fingerprint:
-    return Fingerprint(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from bindpy.watch.observe import Fingerprint, Observation
+from bindpy.files import FileStamp
+from bindpy.watch.observe import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Verdict(enum.Enum):
 class Known:
     """The state of a file that was reported last."""
 
-    fingerprint: Fingerprint | None
+    stamp: FileStamp | None
     racy: bool = False
 
 
@@ -56,7 +57,7 @@ class Pending:
 
     since: float
     moved: float = field(init=False)  # when the last sign of a change was seen
-    seen: Fingerprint | None = None
+    seen: FileStamp | None = None
     writing: bool = False  # written, and not yet closed
     complete: bool = False  # the last event said that the writer is done
     content: bool = False  # an event, and not only a look, says that content was written
@@ -78,8 +79,8 @@ def judge(pending: Pending, known: Known, seen: Observation, now: float, timing:
 
     Updates ``pending.seen`` and ``pending.moved`` when the file moved since the last look.
     """
-    current = seen.fingerprint
-    if current == known.fingerprint and not (pending.content and known.racy and current is not None):
+    current = seen.stamp
+    if current == known.stamp and not (pending.content and known.racy and current is not None):
         return Verdict.UNCHANGED
     if current != pending.seen:
         pending.seen = current

@@ -10,25 +10,25 @@ import contextlib
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bindpy.files import FileStamp
 from bindpy.watch.kernel import ATTRIB, CLOSE_WRITE, CREATE, GONE, MODIFY, MOVED_TO, REPLACED, Kernel
 from bindpy.watch.layout import Directory, File, Layout, Place
 from bindpy.watch.mounts import MountTable
-from bindpy.watch.observe import Observation, fingerprint, observe
+from bindpy.watch.observe import Observation, observe, stamp_of
 from bindpy.watch.settle import Hint, Known, Pending, Timing, Verdict, judge
 
 _log = logging.getLogger("bindpy.general")
 
 _CHUNK: Final = 500  # files looked at in one go by a worker thread: about a millisecond
 _AT_ONCE: Final = 64  # files of a replaced directory looked at without a worker thread
-_TICK_NS: Final = 20_000_000  # file times come from a clock that may be a tick of 10 ms behind
 _POLL_SHARE: Final = 20  # polling takes at most one part in so many of a worker's time
 
-OnChange = Callable[[Mapping[str, frozenset[str]]], None]
+OnChange = Callable[[set[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class WatchStatus:
 class FileWatcher:
     """Watches files for *owners* (a zone, the configuration) and calls ``on_change`` on the event loop.
 
-    ``on_change`` gets every owner with a changed file, and which of its paths changed. A change is reported
-    when the file was renamed into place or closed after writing, in the next turn of the loop; else once
-    nobody writes it any more (`Timing`). A deleted file is a change too, unless it is soon there again.
-    What is reported may turn out to be the same content; what is not reported has not changed.
+    ``on_change`` gets the paths of changed files, as they were given to `watch`. A change is reported when
+    the file was renamed into place or closed after writing, in the next turn of the loop; else once nobody
+    writes it any more (`Timing`). A deleted file is a change too, unless it is soon there again. What is
+    reported may turn out to be the same content; what is not reported has not changed.
 
     The kernel is asked to watch directories, not files: 100,000 zones in one directory are one watch.
     Symbolic links are watched at every step. Where the kernel cannot tell (network file systems, no
@@ -70,10 +70,10 @@ class FileWatcher:
         self._kernel = kernel(self._overflowed)
         self._layout = Layout(self._kernel, self._arrived, mounts)
         self._files: dict[str, File] = {}
-        self._owned: dict[str, frozenset[str]] = {}
+        self._owned: dict[Hashable, frozenset[str]] = {}
         self._pending: dict[File, Pending] = {}
         self._timers: dict[File, asyncio.TimerHandle] = {}
-        self._changed: dict[str, set[str]] = {}
+        self._changed: set[str] = set()
         self._arrivals: deque[tuple[Directory, str, int]] = deque()
         self._drain_due = False
         self._reported_blind: set[str] = set()
@@ -84,27 +84,30 @@ class FileWatcher:
 
     # --- what to watch -------------------------------------------------------------------------------
 
-    def watch(self, owner: str, paths: Iterable[str], *, since_ns: int | None = None) -> None:
-        """Watch exactly *paths* (absolute) for *owner*, in place of those watched for it before.
+    def watch(
+        self, owner: Hashable, paths: Iterable[str], read: Mapping[str, FileStamp | None] | None = None
+    ) -> None:
+        """Watch exactly *paths* (absolute) for *owner*, in place of those watched for it before; () for none.
 
-        A path need not exist: its appearance is a change. *since_ns* (as `time.time_ns`) is when reading
-        them began: a file that is new here and was changed since then is reported, so nothing is missed
-        between reading and watching. O(changes) beyond the comparison of the two sets.
+        A path need not exist: its appearance is a change. *read* says how files were when their owner read
+        them: one that is not so any more is reported, so nothing is missed between reading and watching.
+        Costs a comparison of the two sets, and some 20 µs for each path that is new.
         """
         wanted = frozenset(paths)
-        before = self._owned.get(owner, frozenset())
-        self._owned[owner] = wanted
+        before = self._owned.pop(owner, frozenset())
+        if wanted:
+            self._owned[owner] = wanted
         for path in before - wanted:
             self._disown(owner, path)
         for path in wanted - before:
-            self._own(owner, path, since_ns)
+            self._own(owner, path)
+        for path, stamp in (read or {}).items():
+            file = self._files.get(path)
+            if file is not None and file.known.stamp != stamp:
+                file.known = Known(stamp)
+                self._hint(file, Hint.LOOK)
+                self._look(file)
         self._blind_changed()
-
-    def forget(self, owner: str) -> None:
-        """Stop watching for *owner*. Unknown owners are fine."""
-        for path in self._owned.pop(owner, frozenset()):
-            self._disown(owner, path)
-        self._changed.pop(owner, None)
 
     def rescan(self) -> None:
         """Look at every file soon, as after lost events."""
@@ -140,21 +143,16 @@ class FileWatcher:
 
     # --- files ---------------------------------------------------------------------------------------
 
-    def _own(self, owner: str, path: str, since_ns: int | None) -> None:
+    def _own(self, owner: Hashable, path: str) -> None:
         file = self._files.get(path)
         if file is None:
             file = self._files[path] = File(path)
             self._layout.attach(file)
             seen = observe(path)
-            file.known = Known(seen.fingerprint, seen.racy)
+            file.known = Known(seen.stamp, seen.racy)
         file.owners = (*file.owners, owner)
-        found = file.known.fingerprint
-        if since_ns is not None and found and max(found.mtime_ns, found.ctime_ns) >= since_ns - _TICK_NS:
-            file.known = Known(None)
-            self._hint(file, Hint.LOOK)
-            self._look(file)
 
-    def _disown(self, owner: str, path: str) -> None:
+    def _disown(self, owner: Hashable, path: str) -> None:
         file = self._files[path]
         file.owners = tuple(other for other in file.owners if other != owner)
         if not file.owners:
@@ -286,11 +284,10 @@ class FileWatcher:
             return
         self._settled(file)
         if verdict is Verdict.REPORT:
-            file.known = Known(seen.fingerprint, seen.racy)
+            file.known = Known(seen.stamp, seen.racy)
             if not self._changed:
                 self._loop.call_soon(self._tell)
-            for owner in file.owners:
-                self._changed.setdefault(owner, set()).add(file.path)
+            self._changed.add(file.path)
 
     def _settled(self, file: File) -> None:
         self._pending.pop(file, None)
@@ -299,9 +296,9 @@ class FileWatcher:
             timer.cancel()
 
     def _tell(self) -> None:
-        changed, self._changed = self._changed, {}
-        if changed and not self._closed:
-            self._on_change({owner: frozenset(paths) for owner, paths in changed.items()})
+        changed, self._changed = self._changed, set()
+        if not self._closed:
+            self._on_change(changed)
 
     def _timing_of(self, file: File) -> Timing:
         return self._blind_timing if file.blind else self._timing
@@ -385,7 +382,7 @@ class FileWatcher:
 
 
 def _changed_files(files: list[File]) -> list[File]:
-    return [file for file in files if fingerprint(file.path) != file.known.fingerprint]
+    return [file for file in files if stamp_of(file.path) != file.known.stamp]
 
 
 def _moved_places(places: Iterable[Place]) -> list[Place]:

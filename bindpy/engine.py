@@ -6,7 +6,7 @@ Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
@@ -48,6 +48,15 @@ class Answerer(Protocol):
     `publish`, `unavailable`, `withdraw` and `configure` are called by one thread at a time; each takes
     effect at once and whole: a query sees the state before or after, never a mixture.
     """
+
+    @property
+    def hot(self) -> Mapping[bytes, bytes] | None:
+        """Whole answers for UDP, by query; the ID (the first two octets) is left off both.
+
+        A packet of at least 12 octets that is found here may be answered with its own ID and the entry,
+        with no other work. None: every query needs `answer`. Read it for each packet: each change of
+        what is served puts another mapping in its place.
+        """
 
     def configure(self, policy: AnswerPolicy) -> None:
         """Replace the policy. Zones of views that are gone are withdrawn."""

@@ -1,0 +1,241 @@
+"""All listening sockets of the server: opened, kept over a reload, closed."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bindpy.diagnostics import BindpyError
+from bindpy.engine import Answerer
+from bindpy.server.bridge import ControlBridge
+from bindpy.server.endpoint import Endpoint
+from bindpy.server.querylog import QueryHook, QueryTap
+from bindpy.server.request import RequestHandler
+from bindpy.server.sockets import BoundSockets, ListenError, open_sockets
+from bindpy.server.tasks import TaskSet
+from bindpy.server.tcp import TcpListener
+from bindpy.server.tcp_connection import TcpContext
+from bindpy.server.tcp_limits import ConnectionTable, TcpSettings
+from bindpy.server.udp import UdpWorker
+
+log = logging.getLogger("bindpy.network")
+client_log = logging.getLogger("bindpy.client")
+
+MAX_UDP_WORKERS = 16
+
+
+class ListenersError(BindpyError):
+    """Some endpoints could not be bound; ``errors`` has one for each, and nothing was changed."""
+
+    def __init__(self, errors: Iterable[ListenError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(str(error) for error in self.errors))
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCounters:
+    """What the sockets have done since they were opened, closed ones not counted."""
+
+    udp_hot_answers: int
+    udp_answers: int
+    udp_dropped: int
+    udp_control_requests: int
+    udp_control_dropped: int
+    udp_receive_errors: int
+    udp_send_errors: int
+    tcp_answers: int
+    tcp_dropped: int
+    tcp_control_requests: int
+    tcp_accepted: int
+    tcp_refused: int
+    tcp_expired: int
+    tcp_clients: int
+
+
+def default_udp_workers(processors: int) -> int:
+    """Return how many threads should share a UDP port.
+
+    One, unless this Python runs threads truly at the same time: behind a global lock more of them only wait
+    for each other.
+    """
+    gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return 1 if gil_enabled() else max(1, min(processors, MAX_UDP_WORKERS))
+
+
+class Listeners:
+    """Owns the sockets of all endpoints, each with UDP and TCP.
+
+    Made and used on the event loop's thread. *on_failure* is told when a listener ends by itself, which it
+    does only for an error that cannot pass; the server should then stop, visibly.
+    """
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        handler: RequestHandler,
+        settings: TcpSettings,
+        *,
+        udp_workers: int = 1,
+        on_failure: Callable[[Endpoint, BaseException], None],
+    ) -> None:
+        self._answerer = answerer
+        self._udp_workers = udp_workers
+        self._on_failure = on_failure
+        self._tap = QueryTap()
+        self._bridge = ControlBridge(handler)
+        self._context = TcpContext(
+            answerer, handler, self._tap, ConnectionTable(settings), TaskSet(client_log)
+        )
+        self._listeners: dict[Endpoint, _Listener] = {}
+
+    @property
+    def on_query(self) -> QueryHook | None:
+        """What sees every query (the query log); None, the normal state, keeps the fast path."""
+        return self._tap.hook
+
+    @on_query.setter
+    def on_query(self, hook: QueryHook | None) -> None:
+        self._tap.hook = hook
+
+    def bound(self) -> dict[Endpoint, Endpoint]:
+        """Return for each endpoint as it was asked for the one that it became (port 0 became a port)."""
+        return {asked: listener.endpoint for asked, listener in self._listeners.items()}
+
+    def counters(self) -> ServerCounters:
+        """Return the sums over all sockets."""
+        workers = [worker for listener in self._listeners.values() for worker in listener.udp]
+        tcp = [listener.tcp for listener in self._listeners.values()]
+        context = self._context
+        return ServerCounters(
+            udp_hot_answers=sum(worker.hot_answers for worker in workers),
+            udp_answers=sum(worker.answers for worker in workers),
+            udp_dropped=sum(worker.dropped for worker in workers),
+            udp_control_requests=sum(worker.control_requests for worker in workers),
+            udp_control_dropped=self._bridge.dropped,
+            udp_receive_errors=sum(worker.receive_errors for worker in workers),
+            udp_send_errors=sum(worker.send_errors for worker in workers),
+            tcp_answers=context.answers,
+            tcp_dropped=context.dropped,
+            tcp_control_requests=context.control_requests,
+            tcp_accepted=sum(listener.accepted for listener in tcp),
+            tcp_refused=sum(listener.refused for listener in tcp),
+            tcp_expired=context.expired,
+            tcp_clients=len(context.table),
+        )
+
+    async def apply(
+        self,
+        endpoints: Iterable[Endpoint],
+        settings: TcpSettings | None = None,
+        *,
+        interfaces: Mapping[str, str] | None = None,
+    ) -> None:
+        """Listen on *endpoints* and on nothing else: keep what stays, open the new, close the old.
+
+        All or nothing: raises `ListenersError` when one cannot be bound, and then everything is as it was.
+        *settings* replaces the TCP limits, for the connections that there are as well. *interfaces* has an
+        interface's name for addresses, for the log.
+        """
+        wanted = set(endpoints)
+        new = sorted(wanted - self._listeners.keys())
+        old = [endpoint for endpoint in self._listeners if endpoint not in wanted]
+        backlog = (settings or self._context.table.settings).backlog
+        opened, blocked, errors = self._open(new, backlog)
+        if blocked and not errors:
+            # Only sockets of ours that are to be closed can be in the way (a wildcard and an address
+            # exclude each other): close those first, and put them back if that was not it.
+            in_the_way = [o for o in old if any(o.overlaps(endpoint) for endpoint in blocked)]
+            for endpoint in in_the_way:
+                await self._close_one(endpoint)
+            more, blocked, errors = self._open(list(blocked), backlog)
+            opened |= more
+            if blocked or errors:
+                self._restore(in_the_way, backlog, interfaces or {})
+        if blocked or errors:
+            for sockets in opened.values():
+                sockets.close()
+            raise ListenersError([*errors, *blocked.values()])
+        if settings is not None:
+            self._context.table.settings = settings
+        for endpoint, sockets in opened.items():
+            self._serve(endpoint, sockets, interfaces or {})
+        for endpoint in old:
+            if endpoint in self._listeners:
+                await self._close_one(endpoint)
+
+    def _open(
+        self, endpoints: Iterable[Endpoint], backlog: int
+    ) -> tuple[dict[Endpoint, BoundSockets], dict[Endpoint, ListenError], list[ListenError]]:
+        """Return what was opened, what is blocked by a listener of ours, and what failed otherwise."""
+        opened: dict[Endpoint, BoundSockets] = {}
+        blocked: dict[Endpoint, ListenError] = {}
+        errors: list[ListenError] = []
+        for endpoint in endpoints:
+            try:
+                opened[endpoint] = open_sockets(endpoint, udp_workers=self._udp_workers, backlog=backlog)
+            except ListenError as error:
+                ours = any(endpoint.overlaps(mine) for mine in self._listeners)
+                if error.errno == errno.EADDRINUSE and ours:
+                    blocked[endpoint] = error
+                else:
+                    errors.append(error)
+        return opened, blocked, errors
+
+    def _restore(self, endpoints: Iterable[Endpoint], backlog: int, interfaces: Mapping[str, str]) -> None:
+        """Open again what was closed to make way."""
+        for endpoint in endpoints:
+            try:
+                sockets = open_sockets(endpoint, udp_workers=self._udp_workers, backlog=backlog)
+            except ListenError as error:
+                log.error("%s; it was closed to listen on another address instead, which failed too", error)
+            else:
+                self._serve(endpoint, sockets, interfaces)
+
+    def _serve(self, asked: Endpoint, sockets: BoundSockets, interfaces: Mapping[str, str]) -> None:
+        endpoint = sockets.endpoint
+        workers = [UdpWorker(sock, endpoint, self._answerer, self._bridge, self._tap) for sock in sockets.udp]
+        tcp = TcpListener(sockets.tcp, endpoint, self._context, self._on_failure)
+        self._listeners[asked] = _Listener(endpoint, tuple(workers), tcp)
+        for worker in workers:
+            worker.start()
+        tcp.start()
+        family = "IPv6" if ":" in endpoint.address else "IPv4"
+        if endpoint.is_wildcard:
+            log.info("listening on %s interfaces, %s", family, endpoint)
+        else:
+            name = interfaces.get(endpoint.address, "(none)")
+            log.info("listening on %s interface %s, %s", family, name, endpoint)
+
+    async def _close_one(self, asked: Endpoint) -> None:
+        listener = self._listeners.pop(asked)
+        for worker in listener.udp:
+            worker.request_stop()
+        for worker in listener.udp:
+            worker.join()
+        await listener.tcp.close()
+        log.info("no longer listening on %s", listener.endpoint)
+
+    async def close(self) -> None:
+        """Close everything: no more queries, then the answers that are due, then the sockets."""
+        listeners, self._listeners = list(self._listeners.values()), {}
+        for listener in listeners:
+            for worker in listener.udp:
+                worker.request_stop()
+        for listener in listeners:
+            for worker in listener.udp:
+                worker.join()
+        for listener in listeners:
+            await listener.tcp.close()
+            log.info("no longer listening on %s", listener.endpoint)
+        await self._bridge.close()
+        await self._context.tasks.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    endpoint: Endpoint
+    udp: tuple[UdpWorker, ...]
+    tcp: TcpListener

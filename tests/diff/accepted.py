@@ -1,0 +1,59 @@
+"""The differences between the peers that we decide by an RFC, each with its heading in the documentation.
+
+docs/differences-from-bind.md says for every ``anchor`` what each server does, what bindpy does, and why.
+"""
+
+from __future__ import annotations
+
+import dns.flags
+import dns.rcode
+
+from tests.diff.judge import Case, Rule, chain_end
+from tests.diff.replies import ANY, RRSIG, SOA
+
+ALL = ("rcode", "flags", "answer", "authority", "courtesy NS")
+KNOT_CHAIN_STEPS = 5
+
+
+def _asks_cd(case: Case) -> bool:
+    return bool(case.query.flags & dns.flags.CD)
+
+
+def _loops(case: Case) -> bool:
+    named = case.peers["named"]
+    return named.rcode == dns.rcode.SERVFAIL and bool(named.answer)
+
+
+def _asks_soa(case: Case) -> bool:
+    return case.query.qtype == SOA
+
+
+def _asks_any(case: Case) -> bool:
+    return case.query.qtype == ANY
+
+
+def _asks_rrsig(case: Case) -> bool:
+    return case.query.qtype == RRSIG
+
+
+def _long_chain(case: Case) -> bool:
+    return chain_end(case.peers["nsd"], case.qname)[1] >= KNOT_CHAIN_STEPS
+
+
+def _leaves_zone(case: Case) -> bool:
+    """The chain leads into another zone that is served, where `named` and `knotd` stop."""
+    end, steps = chain_end(case.peers["named"], case.qname)
+    zone = case.facts.zone_of(end)
+    return steps > 0 and zone is not None and zone != case.facts.zone_of(case.qname)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("the-cd-bit-is-copied", ("nsd", "knot"), ("flags",), _asks_cd),
+    Rule("loops-of-aliases", ("named",), ("rcode", "courtesy NS"), _loops),
+    Rule("soa-ttl-in-negative-answers-to-soa-queries", ("named",), ("authority",), _asks_soa),
+    Rule("any", ("nsd", "knot"), ("answer", "authority", "courtesy NS"), _asks_any),
+    Rule("rrsig", ("knot",), ("answer", "authority"), _asks_rrsig),
+    Rule("long-chains", ("knot",), ("rcode", "answer", "authority"), _long_chain),
+    Rule("chains-across-zones", ("named", "knot"), ALL, _leaves_zone),
+    Rule("apex-ns-in-positive-answers", ("nsd", "knot"), ("courtesy NS",), lambda _: True),
+)

@@ -1,0 +1,227 @@
+"""Who is right? The peers vote on each aspect of an answer, except where a rule takes a vote away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import dns.flags
+import dns.name
+import dns.rcode
+
+from tests.diff.replies import CNAME, NS, RRSIG, Record, Reply, Section
+from tests.generate.names import is_below, text
+from tests.generate.queries import Query
+from tests.generate.zones import ZoneText
+
+VOTERS = ("named", "nsd", "knot")
+UDP_CAP = 1232  # the payload that all servers here are set to: DNS flag day 2020
+EXCERPT_LINES = 40
+NEARLY_FULL = 0.8  # above this share of the limit, one server's compression may save it from truncation
+
+
+class ZoneFacts:
+    """What the judge looks up in the zones' own text."""
+
+    def __init__(self, zones: Sequence[ZoneText]) -> None:
+        self.origins = {str(dns.name.from_text(text(z.origin)).canonicalize()) for z in zones}
+        self._owned: dict[tuple[str, str], int] = {}
+        for zone in zones:
+            for rrset in zone.rrsets.values():
+                owner = str(dns.name.from_text(text(rrset.owner)).canonicalize())
+                self._owned[owner, rrset.rtype] = len(rrset.rdatas)
+        self.wildcards = {owner for owner, _ in self._owned if owner.startswith("*.")}
+
+    def count(self, owner: str, rtype: str) -> int:
+        """Return the number of records at *owner* (no wildcard applied)."""
+        return self._owned.get((owner, rtype), 0)
+
+    def zone_of(self, name: str) -> str | None:
+        """Return the origin of the zone that *name* is in, by longest match, or None."""
+        at = dns.name.from_text(name)
+        while at != dns.name.root:
+            if (key := str(at.canonicalize())) in self.origins:
+                return key
+            at = at.parent()
+        return None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One query, the peers' answers and the facts to judge them by."""
+
+    seed: int
+    query: Query
+    peers: Mapping[str, Reply]
+    facts: ZoneFacts
+
+    @property
+    def qname(self) -> str:
+        """The query's name as comparable text."""
+        return str(dns.name.from_wire(self.query.qname, 0)[0].canonicalize())
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A documented reason why some peers' votes on some aspects do not count in some cases.
+
+    ``anchor`` is its heading in docs/differences-from-bind.md.
+    """
+
+    anchor: str
+    peers: tuple[str, ...]
+    aspects: tuple[str, ...]
+    applies: Callable[[Case], bool]
+
+
+def courtesy_ns(reply: Reply) -> Section:
+    """Return the apex NS RRset (and its RRSIGs) that a positive answer may carry in the authority section."""
+    if not reply.answer or reply.is_referral:
+        return frozenset()
+    return frozenset(r for r in reply.authority if r.covers == NS and r.rtype in {NS, RRSIG})
+
+
+ASPECTS: dict[str, Callable[[Reply], Hashable]] = {
+    "rcode": lambda reply: reply.rcode,
+    "flags": lambda reply: reply.flags,
+    "answer": lambda reply: reply.answer,
+    "authority": lambda reply: reply.authority - courtesy_ns(reply),
+    "courtesy NS": courtesy_ns,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with an answer."""
+
+    aspect: str
+    message: str
+
+
+def expected(case: Case, aspect: str, rules: Sequence[Rule]) -> Hashable:
+    """Return what an answer should have for *aspect*: the peers' plurality, BIND's in a tie."""
+    excluded = {p for r in rules if aspect in r.aspects and r.applies(case) for p in r.peers}
+    voters = [name for name in VOTERS if name not in excluded] or ["named"]
+    votes = {name: ASPECTS[aspect](case.peers[name]) for name in voters}
+    ranking = Counter(votes.values()).most_common()
+    if len(ranking) > 1 and ranking[0][1] == ranking[1][1] and "named" in votes:
+        return votes["named"]
+    return ranking[0][0]
+
+
+def judge(case: Case, ours: Reply, rules: Sequence[Rule]) -> list[Finding]:
+    """Return all that is wrong with *ours*, nothing when it is right."""
+    findings = _form(case, ours)
+    truncated = [name for name in VOTERS if case.peers[name].truncated]
+    for aspect, of in ASPECTS.items():
+        if aspect not in {"rcode", "flags"} and (ours.truncated or truncated):
+            continue
+        want, have = expected(case, aspect, rules), of(ours)
+        if want != have:
+            findings.append(Finding(aspect, _difference(aspect, want, have)))
+    if not ours.truncated and not truncated:
+        findings += _missing_glue(case, ours)
+    return findings + _truncation(case, ours, truncated)
+
+
+def _form(case: Case, ours: Reply) -> list[Finding]:
+    """Check what no vote is needed for: question as sent, size, repeated records, foreign additional data."""
+    findings = []
+    sent = case.query.qname + case.query.qtype.to_bytes(2, "big") + b"\0\1"
+    if ours.question != sent:
+        findings.append(Finding("question", f"sent {sent!r}, returned {ours.question!r}"))
+    if len(ours.wire) > case.query.size_limit:
+        findings.append(Finding("size", f"{len(ours.wire)} octets, the client takes {case.query.size_limit}"))
+    if ours.repeated:
+        findings.append(Finding("repeated", f"records more than once: {[str(r) for r in ours.repeated]}"))
+    named = case.peers["named"]
+    if (ours.edns is None) != (named.edns is None) or (ours.edns and named.edns and ours.edns != named.edns):
+        findings.append(Finding("edns", f"expected {named.edns}, got {ours.edns}"))
+    foreign = [r for r in ours.additional if not _in_zones(case, r)]
+    if foreign:
+        findings.append(Finding("additional", f"not in any zone: {[str(r) for r in foreign]}"))
+    return findings
+
+
+def _in_zones(case: Case, record: Record) -> bool:
+    rtype = {1: "A", 28: "AAAA"}.get(record.covers)
+    if rtype is None:
+        return record.covers in {33, 64, 65}  # SRV behind NAPTR, SVCB and HTTPS in alias mode
+    if case.facts.count(record.owner, rtype):
+        return True
+    return any(record.owner.endswith(w[1:]) for w in case.facts.wildcards)
+
+
+def _missing_glue(case: Case, ours: Reply) -> list[Finding]:
+    """Check that a referral holds all glue for in-domain name servers (RFC 9471 section 3.1)."""
+    if not ours.is_referral:
+        return []
+    missing = []
+    for ns in [r for r in ours.authority if r.rtype == NS]:
+        target = dns.name.from_wire(ns.rdata, 0)[0]
+        key = str(target.canonicalize())
+        if not target.is_subdomain(dns.name.from_text(ns.owner)):
+            continue
+        for rtype, number in (("A", 1), ("AAAA", 28)):
+            have = sum(1 for r in ours.additional if r.owner == key and r.rtype == number)
+            if have < case.facts.count(key, rtype):
+                missing.append(f"{key} {rtype}")
+    return [Finding("glue", f"missing: {', '.join(missing)}")] if missing else []
+
+
+def _truncation(case: Case, ours: Reply, truncated: list[str]) -> list[Finding]:
+    if case.query.tcp and ours.truncated:
+        return [Finding("truncation", "TC over TCP")]
+    limit = min(case.query.size_limit, UDP_CAP)
+    if ours.truncated and not truncated:
+        biggest = max(len(peer.wire) for peer in case.peers.values())
+        if biggest < NEARLY_FULL * limit:
+            return [Finding("truncation", f"TC, but the peers' biggest answer has {biggest} octets")]
+    if not ours.truncated and len(truncated) == len(VOTERS):
+        parts = frozenset[Record]().union(*(case.peers[name].answer for name in truncated))
+        if not parts <= ours.answer:
+            return [Finding("truncation", "no TC, but less in the answer than the peers' truncated ones")]
+    return []
+
+
+def _difference(aspect: str, want: Hashable, have: Hashable) -> str:
+    if isinstance(want, frozenset) and isinstance(have, frozenset):
+        lines = [f"  - {record}" for record in sorted(want - have)]
+        lines += [f"  + {record}" for record in sorted(have - want)]
+        return "expected (-), got (+):\n" + "\n".join(lines)
+    if aspect == "rcode" and isinstance(want, int) and isinstance(have, int):
+        words = [dns.rcode.to_text(dns.rcode.Rcode(value)) for value in (want, have)]
+        return f"expected {words[0]}, got {words[1]}"
+    if isinstance(want, int) and isinstance(have, int):
+        return f"expected {dns.flags.to_text(want)}, got {dns.flags.to_text(have)}"
+    return f"expected {want!r}, got {have!r}"
+
+
+def chain_end(reply: Reply, qname: str) -> tuple[str, int]:
+    """Return the name that the CNAMEs of the answer lead to from *qname*, and the number of steps."""
+    targets = {r.owner: dns.name.from_wire(r.rdata, 0)[0] for r in reply.answer if r.rtype == CNAME}
+    name, steps = qname, 0
+    while name in targets and steps <= len(targets):
+        name, steps = str(targets[name].canonicalize()), steps + 1
+    return name, steps
+
+
+def excerpt(zones: Sequence[ZoneText], case: Case, replies: Sequence[Reply]) -> str:
+    """Return the zone lines that matter: the names that occur, their ancestors, and what is just below."""
+    seen = {case.qname}
+    for reply in replies:
+        for record in (*reply.answer, *reply.authority, *reply.additional):
+            seen.add(record.owner)
+            if record.rtype in {CNAME, NS}:
+                seen.add(str(dns.name.from_wire(record.rdata, 0)[0].canonicalize()))
+    wanted = [tuple(name.rstrip(".").split(".")) for name in seen]
+    lines = []
+    for zone in zones:
+        for rrset in zone.rrsets.values():
+            key = tuple(text(rrset.owner).lower().rstrip(".").split("."))
+            bare = key[1:] if key[0] == "*" else key
+            near = any(key == w or is_below(w, bare) for w in wanted)
+            if near and (key != zone.origin or rrset.rtype in {"SOA", "NS"}):
+                lines += [f"{text(rrset.owner)} {rrset.ttl} {rrset.rtype} {v[:80]}" for v in rrset.rdatas[:3]]
+    return "\n".join(list(dict.fromkeys(lines))[:EXCERPT_LINES])

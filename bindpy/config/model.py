@@ -178,7 +178,11 @@ class CheckMode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ZoneChecks:
-    """How strictly a zone's content is judged; defaults are BIND 9.18's for a primary."""
+    """How strictly a zone's content is judged; defaults are BIND 9.18's for a primary.
+
+    Where ``primary`` is False, faults that only the primary's operator can mend do not refuse the zone.
+    ``ns`` (NS holds an address) has no word in named.conf, only in the tools.
+    """
 
     names: CheckMode = CheckMode.FAIL  # check-names
     mx: CheckMode = CheckMode.WARN
@@ -193,6 +197,8 @@ class ZoneChecks:
     max_records: int = 0
     max_records_per_type: int = 100
     max_types_per_name: int = 100
+    ns: CheckMode = CheckMode.WARN
+    primary: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ _TOKEN = re.compile(
 _WORD, _STRUCTURE, _QUOTED, _OPEN_COMMENT, _SIGN, _OPEN_STRING, _NUL, _END = range(1, 9)
 _WHY_STOPPED = {
     _OPEN_COMMENT: ("comment is never closed", "add '*/' where it ends"),
-    _OPEN_STRING: ("quoted string is not closed on its line", 'add the closing \'"\''),
+    _OPEN_STRING: ("quoted string is not closed on its line", "add the closing '\"'"),
     _NUL: ("NUL character: this is not a text file", ""),
 }
 
@@ -80,7 +80,9 @@ def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:
                 block, statements, items = open_blocks.pop()
                 block.end = offset
             else:
-                error("unexpected '}': no '{' is open here", offset, "remove it, or look for one too many above")
+                error(
+                    "unexpected '}': no '{' is open here", offset, "remove it, or look for one too many above"
+                )
                 items = []
         elif kind == _QUOTED:
             items.append(Token(match[3].replace('\\"', '"'), match.start(3) - 1, True))

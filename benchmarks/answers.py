@@ -1,0 +1,121 @@
+"""CPU time for each answered query, of bindpy, its peers, and a C echo that marks the physical limit.
+
+    python -m benchmarks.answers            # the full table, about a quarter of an hour
+    python -m benchmarks.answers --quick    # a smoke run of a minute; its numbers are too noisy to quote
+
+How it is measured: benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.load import FULL, QUICK, Case, Run, Scale, prepare, run
+from tests.peers.client import exchange_udp, soa_query
+from tests.peers.process import PeerError, ServerProcess, installed
+from tests.peers.servers import Bindpy, Knot, Named, Nsd, Pdns
+
+ECHO_SOURCE = Path(__file__).parent / "echo" / "echo.c"
+SEED = 20261122
+
+
+class Echo(ServerProcess):
+    """The C program that only turns each packet round; UDP only."""
+
+    name = "echo"
+    binary = "cc"
+
+    def configure(self, directory: Path) -> list[str]:
+        program = directory / "echo"
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", str(program), str(ECHO_SOURCE)], check=True)
+        return [str(program), str(self.port)]
+
+    def wait_ready(self, within_s: float = 10.0) -> None:
+        deadline = time.monotonic() + within_s
+        while exchange_udp(self.address, [soa_query(".")], timeout_s=0.1, attempts=1) == [None]:
+            if time.monotonic() > deadline:
+                raise PeerError("echo does not answer")
+            time.sleep(0.02)  # the pause between two polls
+
+
+SERVERS: dict[str, tuple[type[ServerProcess], str]] = {
+    "echo": (Echo, ""),
+    "bindpy": (Bindpy, ""),
+    "named": (Named, ""),
+    "nsd": (Nsd, ""),
+    "knot": (Knot, ""),
+    "pdns": (Pdns, ""),
+}
+"""Name → class and extra configuration; logging of queries is off in all of them already."""
+
+Results = dict[tuple[str, str], list[Run]]
+
+
+def measure(names: Sequence[str], scale: Scale, rounds: int, seed: int) -> tuple[list[Case], Results]:
+    """Run every case against every server, *rounds* times in turn; return cases and results."""
+    results: Results = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="bindpy-bench-") as directory:
+        served, cases = prepare(Path(directory), scale, seed)
+        for number in range(rounds):
+            for name in names:
+                server_class, extra = SERVERS[name]
+                zones = () if name == "echo" else served
+                with server_class(zones, extra=extra) as server:
+                    for case in cases:
+                        if case.tcp and name == "echo":
+                            continue
+                        outcome = run(server, case, scale.seconds, check_rcode=name != "echo")
+                        results[name, case.title].append(outcome)
+                print(f"round {number + 1} of {rounds}: {name} done", file=sys.stderr, flush=True)
+    return cases, results
+
+
+def table(title: str, names: Sequence[str], cases: Sequence[Case], cells: dict[tuple[str, str], str]) -> str:
+    """Return a markdown table with one row a server and one column a case."""
+    lines = [f"**{title}**", "", "| | " + " | ".join(case.title for case in cases) + " |"]
+    lines.append("| --- |" + " ---: |" * len(cases))
+    for name in names:
+        lines.append(f"| {name} | " + " | ".join(cells.get((name, c.title), "") for c in cases) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Measure and print the tables as markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="small zones, one round")
+    parser.add_argument("--rounds", type=int, help="runs of each case (default 5, with --quick 1)")
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), metavar="NAME")
+    parser.add_argument("--seed", type=int, default=SEED)
+    arguments = parser.parse_args()
+    names = []
+    for name in arguments.servers:
+        if installed(SERVERS[name][0].binary) is None:
+            print(f"{name} is not installed: left out", file=sys.stderr)
+        else:
+            names.append(name)
+    scale = QUICK if arguments.quick else FULL
+    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    cases, results = measure(names, scale, rounds, arguments.seed)
+    cpu = {key: f"{statistics.median(r.cpu_us for r in runs):.1f}" for key, runs in results.items()}
+    rate = {key: f"{statistics.median(r.answers_per_s for r in runs):,.0f}" for key, runs in results.items()}
+    print(table("CPU µs for each answered query", names, cases, cpu))
+    print(table("Answers per second", names, cases, rate))
+    lost = {key: sum(r.lost for r in runs) for key, runs in results.items()}
+    for (name, title), count in lost.items():
+        if count:
+            print(f"{name}, {title}: {count} queries lost in {rounds} rounds of {scale.queries:,}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

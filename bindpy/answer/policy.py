@@ -57,3 +57,7 @@ class AnswerPolicy:
     blackhole: AddressMatchList = MATCH_NONE
     local: LocalAddresses = field(default_factory=LocalAddresses)
     cache_octets: int = 64 * 1024 * 1024
+
+
+EXPIRED = "expired"
+"""The reason, given to `Answerer.unavailable`, that clients are told apart from all others (RFC 8914)."""

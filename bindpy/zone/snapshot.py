@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from bindpy.zone.denial import Nsec3Chain, NsecChain, index_denial
 from bindpy.zone.names import Key, Name, canonical_key, is_subdomain
 from bindpy.zone.records import IN, RR, RRset, RRType, Soa, rrsig_covered
 
@@ -20,10 +21,12 @@ class Node:
     """One owner name of the zone, or an empty non-terminal (no RRsets).
 
     ``cut`` is the topmost node at or above this one that holds a delegation's NS RRset (never the apex), or
-    None; ``dname`` the topmost node *above* this one with a DNAME; ``wildcard`` the child ``*`` node.
+    None; ``dname`` the topmost node *above* this one with a DNAME; ``wildcard`` the child ``*`` node;
+    ``nsec3`` the owner of the NSEC3 that matches this name, and this node itself where it is nothing but
+    such an owner: as a name it does not exist then.
     """
 
-    __slots__ = ("cut", "dname", "owner", "parent", "rrsets", "wildcard")
+    __slots__ = ("cut", "dname", "nsec3", "owner", "parent", "rrsets", "wildcard")
 
     def __init__(self, owner: Name, parent: Node | None) -> None:
         self.owner = owner
@@ -32,6 +35,7 @@ class Node:
         self.cut: Node | None = None
         self.dname: Node | None = None
         self.wildcard: Node | None = None
+        self.nsec3: Node | None = None
 
     def get(self, rtype: int) -> RRset | None:
         """Return the RRset of *rtype* here, or None. For RRSIG, which has several, see `rrsigs`."""
@@ -60,10 +64,22 @@ class ZoneSnapshot:
     """One immutable version of a zone.
 
     ``nodes`` maps every existing name's key to its node, empty non-terminals included, occluded names too.
-    ``rr_count`` counts records; ``serial``, ``soa`` and ``soa_rrset`` come from the apex.
+    ``rr_count`` counts records; ``serial``, ``soa`` and ``soa_rrset`` come from the apex. ``denial`` is the
+    chain of a signed zone's NSEC or NSEC3 records.
     """
 
-    __slots__ = ("apex", "key", "nodes", "origin", "rdclass", "rr_count", "serial", "soa", "soa_rrset")
+    __slots__ = (
+        "apex",
+        "denial",
+        "key",
+        "nodes",
+        "origin",
+        "rdclass",
+        "rr_count",
+        "serial",
+        "soa",
+        "soa_rrset",
+    )
 
     def __init__(self, origin: Name, rdclass: int, nodes: dict[Key, Node], rr_count: int) -> None:
         self.origin = origin
@@ -78,6 +94,7 @@ class ZoneSnapshot:
         self.soa_rrset = soa_rrset
         self.soa = Soa.from_rdata(soa_rrset.rdatas[0])
         self.serial = self.soa.serial
+        self.denial: NsecChain | Nsec3Chain | None = index_denial(nodes, self.apex)
 
     def get(self, key: Key, rtype: int) -> RRset | None:
         """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
@@ -93,8 +110,7 @@ class ZoneSnapshot:
         if self.nodes.keys() != other.nodes.keys():
             return False
         return all(
-            frozenset(node.rrsets) == frozenset(other.nodes[key].rrsets)
-            for key, node in self.nodes.items()
+            frozenset(node.rrsets) == frozenset(other.nodes[key].rrsets) for key, node in self.nodes.items()
         )
 
     def sorted_nodes(self) -> list[Node]:

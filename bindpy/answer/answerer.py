@@ -1,0 +1,233 @@
+"""The pure-Python `Answerer`: zones by view, a cache of whole answers, and one function for a query.
+
+What it holds is replaced, never edited, as far as a query could notice: a query takes the state once and
+each zone once, so it sees a publication wholly or not at all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from bindpy.answer.cache import AnswerCache, Table, TableKey
+from bindpy.answer.chaos import ChaosZones
+from bindpy.answer.encode import encode, encode_refusal
+from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.answer.query import HEADER_OCTETS, Query, Rcode, Refusal, parse
+from bindpy.answer.response import Response
+from bindpy.answer.served import ServedZone
+from bindpy.answer.stages import fill_for, respond
+from bindpy.answer.views import AclTable, ClientClass, ClientClasses, View
+from bindpy.zone.names import Name
+from bindpy.zone.records import CHAOS, IN
+from bindpy.zone.snapshot import ZoneSnapshot
+
+OnError = Callable[[bytes, Exception], None]
+"""Told of a query that could not be answered because of a fault in the program."""
+
+TCP_LIMIT_OCTETS: Final = 65535
+
+_SHARED_UDP: Final[TableKey] = (0, Transport.UDP)
+
+
+class _State:
+    """What a query is answered from, replaced whole by each change; only the dicts of zones live on."""
+
+    __slots__ = ("acls", "cache", "chaos", "classes", "nsid", "policy", "views")
+
+    def __init__(
+        self, policy: AnswerPolicy, views: dict[str, View], acls: AclTable, classes: ClientClasses
+    ) -> None:
+        self.policy = policy
+        self.views = views
+        self.acls = acls
+        self.classes = classes
+        self.chaos = ChaosZones(policy)
+        self.cache = AnswerCache(policy.cache_octets)
+        self.nsid = policy.server_id.encode("utf-8") if policy.server_id is not None else None
+
+
+class PythonAnswerer:
+    """Implements `bindpy.engine.Answerer`.
+
+    ``hot`` is for the UDP service: where it is not None, the answer to a packet ``data`` of 12 octets or more
+    is ``data[:2] + hot[data[2:]]`` if that key is there, whoever asks. Another dictionary is bound to it when
+    what is in the old one may be outdated; whoever still holds the old one may finish with it.
+
+    ``counters`` counts the answers that were made, by RCODE (those from the cache are not made).
+    """
+
+    def __init__(self, policy: AnswerPolicy, on_error: OnError) -> None:
+        self.hot: Table | None = None
+        self.counters: Counter[str] = Counter()
+        self._on_error = on_error
+        self._lock = threading.Lock()  # for whoever changes state; no query waits for it
+        self._state: _State
+        self._bind(_configured(policy, {}))
+
+    # --- changes ------------------------------------------------------------------------------------
+
+    def configure(self, policy: AnswerPolicy) -> None:
+        """Replace the policy. Zones of views that are gone are withdrawn."""
+        with self._lock:
+            self._bind(_configured(policy, self._state.views))
+
+    def publish(self, view: str, zone: ZoneSnapshot, policy: ZonePolicy) -> None:
+        """Serve *zone* in *view* from now on. Raises `KeyError` for a view that the policy does not have."""
+        with self._lock:
+            self._put(view, ServedZone(zone.origin, zone, policy, self._state.acls.of(policy)))
+
+    def unavailable(self, view: str, origin: Name, policy: ZonePolicy, reason: str) -> None:
+        """Answer SERVFAIL at and below *origin*. *reason* may be `policy.EXPIRED`, which clients are told."""
+        with self._lock:
+            self._put(view, ServedZone(origin, None, policy, self._state.acls.of(policy), reason))
+
+    def withdraw(self, view: str, origin: Name) -> None:
+        """Stop serving *origin*."""
+        with self._lock:
+            self._state.views[view].zones.pop(origin.lower(), None)
+            self._bind(_renewed(self._state))
+
+    def _put(self, view: str, served: ServedZone) -> None:
+        self._state.views[view].zones[served.key] = served
+        self._bind(_renewed(self._state))
+
+    def _bind(self, state: _State) -> None:
+        """Answer from *state*. Its cache is empty, and whoever fills it sees its zones or later ones."""
+        self._state = state
+        self.hot = state.cache.table(_SHARED_UDP) if state.classes.everybody is not None else None
+
+    # --- queries ------------------------------------------------------------------------------------
+
+    def answer(self, query: bytes, client: str, local: str, transport: Transport) -> bytes | Outcome:
+        """Return the response to *query*, from address *client* to our address *local*. Never raises."""
+        try:
+            return self._answer(query, client, local, transport)
+        except Exception as exc:  # noqa: BLE001 - the last guard: told to on_error, never hidden
+            self._on_error(query, exc)
+            flags = query[2] << 8 | query[3]
+            return encode_refusal(query, Refusal(Rcode.SERVFAIL, flags))
+
+    def _answer(self, data: bytes, client: str, local: str, transport: Transport) -> bytes | Outcome:
+        if len(data) < HEADER_OCTETS:
+            return Outcome.DROP
+        state = self._state
+        cache = state.cache
+        classes = state.classes
+        question = data[2:]
+        shared = classes.everybody
+        if shared is not None:
+            found = cache.get((0, transport), question)
+            if found is not None:
+                self._refresh_hot(cache)
+                return data[:2] + found
+        client_class = shared
+        if shared is None or classes.acl_count:
+            client_class = classes.of(client, local, bool(data[2] & 1))
+            if client_class.ignored:
+                return Outcome.DROP
+            found = cache.get((client_class.number, transport), question)
+            if found is not None:
+                return data[:2] + found
+        assert client_class is not None
+        query = parse(data)
+        if isinstance(query, Outcome):
+            return query
+        if isinstance(query, Refusal):
+            self.counters[query.rcode.name] += 1
+            return encode_refusal(data, query)
+        return self._answer_query(state, cache, query, client_class, client, local, transport)
+
+    def _answer_query(
+        self,
+        state: _State,
+        cache: AnswerCache,
+        query: Query,
+        client_class: ClientClass,
+        client: str,
+        local: str,
+        transport: Transport,
+    ) -> bytes:
+        consulted = False
+
+        def admit(served: ServedZone, response: Response) -> bool:
+            nonlocal consulted
+            consulted = True
+            for acl in served.acls:
+                admitted = client_class.admits(acl)
+                if admitted is None:
+                    response.varies = True
+                    admitted = acl.admits(client, local)
+                if not admitted:
+                    return False
+            return True
+
+        policy = state.policy
+        view = client_class.view
+        if query.edns_version > 0:
+            response = Response(query.dnssec_ok)
+            response.rcode = Rcode.BADVERS
+        elif query.qclass == CHAOS and view is not None:
+            response = state.chaos.respond(query)
+        elif query.qclass != IN or view is None:
+            response = Response(query.dnssec_ok)
+            response.rcode = Rcode.REFUSED
+        else:
+            minimal_any = view.policy.minimal_any and transport is Transport.UDP
+            fill = fill_for(view.policy.minimal_responses, minimal_any, query)
+            response = respond(view.zones, query, fill, admit)
+        self.counters[response.rcode.name] += 1
+        limit = TCP_LIMIT_OCTETS
+        if transport is Transport.UDP:
+            limit = min(query.payload_octets, max(policy.max_udp_size, 512))
+        message = encode(query, response, limit, edns_octets=policy.edns_udp_size, nsid=state.nsid)
+        if not response.varies and _is_plain(query):
+            number = 0 if state.classes.everybody is not None and not consulted else client_class.number
+            cache.put((number, transport), query.data[2:], message[2:])
+            self._refresh_hot(cache)
+        return message
+
+    def _refresh_hot(self, cache: AnswerCache) -> None:
+        """Follow the cache when its halves have changed places."""
+        if self.hot is None or cache.table(_SHARED_UDP) is self.hot:
+            return
+        with self._lock:
+            if self._state.cache is cache and self._state.classes.everybody is not None:
+                self.hot = cache.table(_SHARED_UDP)
+
+
+def _configured(policy: AnswerPolicy, old_views: dict[str, View]) -> _State:
+    """Return the state for *policy* with the zones of *old_views*, where the views are still there."""
+    acls = AclTable(policy.local)
+    views = {}
+    for view_policy in policy.views:
+        zones = {}
+        old = old_views.get(view_policy.name)
+        for key, served in old.zones.items() if old is not None else ():
+            zones[key] = ServedZone(
+                served.origin, served.zone, served.policy, acls.of(served.policy), served.reason
+            )
+        views[view_policy.name] = View(view_policy, policy.local, zones)
+    return _State(policy, views, acls, ClientClasses(policy, tuple(views.values()), acls.all()))
+
+
+def _renewed(state: _State) -> _State:
+    """Return *state* with nothing cached, and with client classes that know all ACLs."""
+    acls = state.acls.all()
+    classes = state.classes
+    if len(acls) != classes.acl_count:
+        classes = ClientClasses(state.policy, tuple(state.views.values()), acls)
+    return _State(state.policy, state.views, state.acls, classes)
+
+
+def _is_plain(query: Query) -> bool:
+    """Return whether others will ask with the same octets: nothing in them is made for this one query."""
+    size_octets = len(query.data)
+    if not query.edns:
+        return size_octets == query.question_end
+    end = query.options_end
+    if end != size_octets or query.data[6:10] != b"\0\0\0\0":
+        return False
+    return end == query.options_at or (query.nsid and end == query.options_at + 4)

@@ -1,0 +1,197 @@
+"""From a collected response to octets: name compression, EDNS and, here only, truncation.
+
+RFC 1035 section 4.1, RFC 3597 section 4 (which RDATA may hold compressed names), RFC 6891 section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final
+
+from bindpy.answer.query import HEADER_OCTETS, Query, Rcode, Refusal
+from bindpy.answer.response import Ede, Entry, Response
+from bindpy.zone.names import Name
+from bindpy.zone.records import RRType
+
+_RR_HEAD = Struct("!HHIH").pack
+_HEADER = Struct("!HHHHH").pack  # without the ID
+_SHORT = Struct("!H").pack
+_OPT = Struct("!xHHIH").pack
+
+QR: Final = 0x8000
+AA: Final = 0x0400
+TC: Final = 0x0200
+PRESERVED_FLAGS: Final = 0x0110  # RD and CD are copied (RFC 1035 section 4.1.1, RFC 4035 section 3.2.2)
+DNSSEC_OK: Final = 0x8000
+
+_POINTER: Final = 0xC000
+_POINTER_REACH: Final = 0x4000
+_OPTION_NSID: Final = 3
+_OPTION_EDE: Final = 15
+
+# Where the names of RDATA start that may be compressed: the types of RFC 1035 (RFC 3597 section 4).
+_COMPRESSIBLE: Final[dict[int, int]] = {
+    RRType.NS: 0, RRType.CNAME: 0, RRType.PTR: 0, RRType.MB: 0, RRType.MD: 0, RRType.MF: 0, RRType.MG: 0,
+    RRType.MR: 0, RRType.SOA: 0, RRType.MINFO: 0, RRType.MX: 2,
+}  # fmt: skip
+_TWO_NAMES: Final = frozenset({RRType.SOA, RRType.MINFO})
+
+
+def encode(
+    query: Query, response: Response, limit_octets: int, *, edns_octets: int, nsid: bytes | None
+) -> bytes:
+    """Return *response* as a message of at most *limit_octets*.
+
+    An RRset goes in whole or not at all. One of the answer or authority section, or required glue, that
+    does not fit sets TC and ends the message (RFC 2181 section 9, RFC 9471 section 3); what does not fit
+    of the rest of the additional section is left out silently. *edns_octets* is the payload size that we
+    advertise, *nsid* our identity for those who ask (RFC 5001).
+    """
+    end = query.question_end
+    opt = _opt(query, response, edns_octets, nsid) if query.edns else b""
+    room = limit_octets - len(opt)
+    message = _Message(query, room)
+    flags = QR | (query.flags & PRESERVED_FLAGS) | (response.rcode & 0xF)
+    if response.authoritative:
+        flags |= AA
+    message.out += query.data[HEADER_OCTETS:end]
+    answers = message.put(response.answer)
+    authorities = additionals = 0
+    if message.full:
+        flags |= TC
+    else:
+        authorities = message.put(response.authority)
+        if message.full:
+            flags |= TC
+        elif response.additional:
+            additionals, complete = message.put_additional(response.additional, response.required)
+            if not complete:
+                flags |= TC
+    out = message.out
+    if opt:
+        out += opt
+        additionals += 1
+    out[2:HEADER_OCTETS] = _HEADER(flags, 1, answers, authorities, additionals)
+    return bytes(out)
+
+
+class _Message:
+    """The octets so far, and where each name stands in them (the compression dictionary)."""
+
+    __slots__ = ("full", "names", "out", "qclass", "room")
+
+    def __init__(self, query: Query, room: int) -> None:
+        self.room = room
+        self.full = False
+        self.qclass = query.qclass
+        self.out = bytearray(query.data[:HEADER_OCTETS])
+        # Compression keeps case: a name of the zone in another case than the question's is written out.
+        self.names: dict[bytes, int] = {}
+        name, at = query.qname, HEADER_OCTETS
+        while size := name[0]:
+            self.names[name] = at
+            name = name[1 + size :]
+            at += 1 + size
+
+    def put(self, entries: Sequence[Entry]) -> int:
+        """Write RRsets until one does not fit, which is taken out again and sets ``full``."""
+        out, names = self.out, self.names
+        qclass = self.qclass
+        room = self.room
+        count = 0
+        for owner, rtype, ttl, rdatas in entries:
+            start = len(out)
+            first_name = _COMPRESSIBLE.get(rtype)
+            for rdata in rdatas:
+                offset = names.get(owner)
+                if offset is None:
+                    _put_name(out, names, owner)
+                else:
+                    out += _SHORT(_POINTER | offset)
+                if first_name is None:
+                    out += _RR_HEAD(rtype, qclass, ttl, len(rdata))
+                    out += rdata
+                else:
+                    _put_compressed(out, names, _RR_HEAD(rtype, qclass, ttl, 0), rdata, first_name, rtype)
+                if len(out) > room:
+                    del out[start:]
+                    self.full = True
+                    return count
+            count += len(rdatas)
+        return count
+
+    def put_additional(self, entries: Sequence[Entry], required: int) -> tuple[int, bool]:
+        """Write the additional section; return its count and whether all *required* RRsets are in it."""
+        count = self.put(entries[:required]) if required else 0
+        if self.full:
+            return count, False
+        return count + self.put(entries[required:]), True
+
+
+def _put_name(out: bytearray, names: dict[bytes, int], name: Name) -> None:
+    """Write *name*, ending in a pointer where a suffix of it stands already."""
+    offset = names.get(name)
+    at = 0
+    base = len(out)
+    suffix = name
+    while offset is None:
+        size = suffix[0]
+        if not size:
+            out += name
+            return
+        if base + at < _POINTER_REACH:
+            names[suffix] = base + at
+        at += 1 + size
+        suffix = name[at:]
+        offset = names.get(suffix)
+    out += name[:at]
+    out += _SHORT(_POINTER | offset)
+
+
+def _put_compressed(
+    out: bytearray, names: dict[bytes, int], head: bytes, rdata: bytes, first_name: int, rtype: int
+) -> None:
+    """Write a record's type to RDATA where the RDATA holds names that may be compressed."""
+    out += head
+    start = len(out)
+    at = first_name
+    if at:
+        out += rdata[:at]
+    for _ in range(2 if rtype in _TWO_NAMES else 1):
+        end = at
+        while size := rdata[end]:
+            end += 1 + size
+        end += 1
+        _put_name(out, names, rdata[at:end])
+        at = end
+    out += rdata[at:]
+    out[start - 2 : start] = _SHORT(len(out) - start)
+
+
+def _opt(query: Query, response: Response, edns_octets: int, nsid: bytes | None) -> bytes:
+    options = b""
+    if nsid is not None and query.nsid:
+        options = _SHORT(_OPTION_NSID) + _SHORT(len(nsid)) + nsid
+    if response.ede is not None:
+        options += _ede_option(response.ede)
+    return _opt_record(edns_octets, response.rcode, query.dnssec_ok, options)
+
+
+def _ede_option(ede: Ede) -> bytes:
+    """Return an Extended DNS Error without text (RFC 8914 section 2)."""
+    return _SHORT(_OPTION_EDE) + b"\0\2" + _SHORT(ede)
+
+
+def _opt_record(edns_octets: int, rcode: Rcode, dnssec_ok: bool, options: bytes) -> bytes:
+    ttl = rcode >> 4 << 24 | (DNSSEC_OK if dnssec_ok else 0)
+    return _OPT(RRType.OPT, edns_octets, ttl, len(options)) + options
+
+
+def encode_refusal(data: bytes, refusal: Refusal) -> bytes:
+    """Return the answer to a query that was not taken: the header, and the question if it was readable."""
+    end = refusal.question_end
+    questions = 1 if end > HEADER_OCTETS else 0
+    flags = QR | (refusal.flags & (PRESERVED_FLAGS | 0x7800)) | refusal.rcode
+    head = data[:2] + _HEADER(flags, questions, 0, 0, 0)
+    return head + data[HEADER_OCTETS:end]

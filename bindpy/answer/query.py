@@ -1,0 +1,228 @@
+"""From octets to a query: header, question and EDNS (RFC 1035 section 4.1, RFC 6891 section 6).
+
+Nothing here raises, whatever the octets: the outcome is a `Query`, an error to answer with, or an
+`Outcome`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from bindpy.answer.policy import Outcome
+from bindpy.zone.names import MAX_NAME_OCTETS, Key, Name
+from bindpy.zone.records import ANY_CLASS, CHAOS, IN, RRType
+
+HEADER_OCTETS: Final = 12
+MIN_UDP_OCTETS: Final = 512
+OPT_FIXED_OCTETS: Final = 11
+
+NONE_CLASS: Final = 254
+HESIOD: Final = 4
+NXNAME: Final = 128  # RFC 9824: a type that exists only in NSEC bitmaps
+
+OPTION_NSID: Final = 3
+
+
+class Rcode(enum.IntEnum):
+    """The RCODEs that are answered; from 16 on the upper bits travel in the OPT record."""
+
+    NOERROR = 0
+    FORMERR = 1
+    SERVFAIL = 2
+    NXDOMAIN = 3
+    NOTIMP = 4
+    REFUSED = 5
+    YXDOMAIN = 6
+    BADVERS = 16
+
+
+class Opcode(enum.IntEnum):
+    """The opcodes that somebody here handles."""
+
+    QUERY = 0
+    NOTIFY = 4
+    UPDATE = 5
+
+
+class Query:
+    """One well-formed query.
+
+    ``flags`` is the header's second word; ``qname`` keeps the case it came in and ``key`` is its lower
+    case; ``question_end`` is where the question section ends in ``data``. The EDNS fields say whether there
+    is an OPT record, its payload size, version and DO, whether NSID was asked, and where its options are.
+    """
+
+    __slots__ = (
+        "data",
+        "dnssec_ok",
+        "edns",
+        "edns_version",
+        "flags",
+        "key",
+        "nsid",
+        "options_at",
+        "options_end",
+        "payload_octets",
+        "qclass",
+        "qname",
+        "qtype",
+        "question_end",
+    )
+
+    def __init__(self, data: bytes, flags: int, question_end: int) -> None:
+        self.data = data
+        self.flags = flags
+        self.question_end = question_end
+        self.qname: Name = data[HEADER_OCTETS : question_end - 4]
+        self.key: Key = self.qname.lower()
+        self.qtype = data[question_end - 4] << 8 | data[question_end - 3]
+        self.qclass = data[question_end - 2] << 8 | data[question_end - 1]
+        self.edns = False
+        self.edns_version = 0
+        self.dnssec_ok = False
+        self.nsid = False
+        self.payload_octets = MIN_UDP_OCTETS
+        self.options_at = 0
+        self.options_end = 0
+
+    @property
+    def recursion_desired(self) -> bool:
+        """The RD bit."""
+        return bool(self.flags & 0x0100)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A query that is answered with *rcode* alone; its question section, if it is to be repeated, ends there."""
+
+    rcode: Rcode
+    flags: int
+    question_end: int = HEADER_OCTETS
+
+
+def parse(data: bytes) -> Query | Refusal | Outcome:
+    """Read *data* as a query.
+
+    Octets behind the last record are ignored, as BIND does. A compressed name in the question is refused:
+    nothing stands before it that it could point at.
+    """
+    if len(data) < HEADER_OCTETS or data[2] & 0x80:
+        return Outcome.DROP
+    flags = data[2] << 8 | data[3]
+    opcode = data[2] >> 3 & 0xF
+    if opcode != Opcode.QUERY:
+        if opcode in (Opcode.NOTIFY, Opcode.UPDATE):
+            return Outcome.NOT_MINE
+        return Refusal(Rcode.NOTIMP, flags & 0x7800)
+    if data[4:6] != b"\0\1":
+        return Refusal(Rcode.FORMERR, flags)
+    end = question_end(data)
+    if not end:
+        return Refusal(Rcode.FORMERR, flags)
+    query = Query(data, flags, end)
+    if data[6:12] == b"\0\0\0\0\0\0":
+        return _judge(query)
+    malformed = _read_records(query)
+    return malformed if malformed is not None else _judge(query)
+
+
+def question_end(data: bytes) -> int:
+    """Return where the first question ends, 0 when it is no whole, uncompressed question."""
+    at = HEADER_OCTETS
+    size_octets = len(data)
+    while at < size_octets and (size := data[at]):
+        if size > 63:
+            return 0
+        at += 1 + size
+    end = at + 5
+    return end if end <= size_octets and at + 1 - HEADER_OCTETS <= MAX_NAME_OCTETS else 0
+
+
+def _judge(query: Query) -> Query | Refusal | Outcome:
+    """Refuse the classes and types that cannot be asked for (BIND's verdicts), pass transfers on."""
+    qclass, qtype = query.qclass, query.qtype
+    if qclass != IN:
+        if qclass in (NONE_CLASS, ANY_CLASS):
+            return Refusal(Rcode.FORMERR, query.flags, query.question_end)
+        if qclass not in (CHAOS, HESIOD):
+            return Refusal(Rcode.NOTIMP, query.flags, query.question_end)
+    if qtype < NXNAME and qtype != RRType.OPT:
+        return query
+    if qtype in (RRType.AXFR, RRType.IXFR):
+        return Outcome.NOT_MINE
+    if qtype in (RRType.OPT, NXNAME, RRType.TKEY, RRType.TSIG):
+        return Refusal(Rcode.FORMERR, query.flags, query.question_end)
+    if qtype in (RRType.MAILA, RRType.MAILB):
+        return Refusal(Rcode.NOTIMP, query.flags, query.question_end)
+    return query
+
+
+def _read_records(query: Query) -> Refusal | Outcome | None:
+    """Walk over the records behind the question, look at OPT, and leave signed queries to others."""
+    data = query.data
+    at = query.question_end
+    size_octets = len(data)
+    leading = (data[6] << 8 | data[7]) + (data[8] << 8 | data[9])
+    count = leading + (data[10] << 8 | data[11])
+    for index in range(count):
+        root_owner = at < size_octets and data[at] == 0
+        at = _name_end(data, at)
+        if not at or at + 10 > size_octets:
+            return Refusal(Rcode.FORMERR, query.flags)
+        rtype = data[at] << 8 | data[at + 1]
+        end = at + 10 + (data[at + 8] << 8 | data[at + 9])
+        if end > size_octets:
+            return Refusal(Rcode.FORMERR, query.flags)
+        if rtype == RRType.OPT:
+            # RFC 6891 section 6.1.1: one OPT, owned by the root, in the additional section.
+            if query.edns or not root_owner or index < leading or not _read_opt(query, at, end):
+                return Refusal(Rcode.FORMERR, query.flags, query.question_end)
+        elif rtype in (RRType.TSIG, RRType.SIG) and index >= leading:
+            if index == count - 1:
+                return Outcome.NOT_MINE
+            if rtype == RRType.TSIG:  # RFC 8945 section 5.1: it is the last record
+                return Refusal(Rcode.FORMERR, query.flags, query.question_end)
+        at = end
+    return None
+
+
+def _name_end(data: bytes, at: int) -> int:
+    """Return where the name at *at* ends, 0 when it runs out of the message. Pointers are not followed."""
+    size_octets = len(data)
+    start = at
+    while at < size_octets:
+        size = data[at]
+        if not size:
+            return at + 1
+        if size >= 0xC0:
+            # A pointer goes backwards (RFC 1035 section 4.1.4), and not into the header.
+            target = (size & 0x3F) << 8 | data[at + 1] if at + 1 < size_octets else 0
+            return at + 2 if HEADER_OCTETS <= target < start else 0
+        if size > 63:
+            return 0
+        at += 1 + size
+    return 0
+
+
+def _read_opt(query: Query, at: int, end: int) -> bool:
+    """Take over the OPT record whose type is at *at*; return whether its options are well-formed."""
+    data = query.data
+    query.edns = True
+    query.payload_octets = max(MIN_UDP_OCTETS, data[at + 2] << 8 | data[at + 3])
+    query.edns_version = data[at + 5]
+    query.dnssec_ok = data[at + 6] >= 0x80
+    at += 10
+    query.options_at = at
+    query.options_end = end
+    while at < end:
+        if at + 4 > end:
+            return False
+        code = data[at] << 8 | data[at + 1]
+        at += 4 + (data[at + 2] << 8 | data[at + 3])
+        if at > end:
+            return False
+        if code == OPTION_NSID:
+            query.nsid = True
+    return True

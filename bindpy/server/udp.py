@@ -81,7 +81,7 @@ class UdpWorker:
         """Tell the thread to end; it sees that at once, also while it waits for a packet."""
         self._running = False
         self._stopping.set()
-        # Linux says that a UDP socket without a peer is "not connected", and wakes up its readers all the same.
+        # Linux calls a UDP socket without a peer "not connected", and wakes up its readers all the same.
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RD)
 

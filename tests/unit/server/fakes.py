@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import dns.message
 
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.engine import Zone
 from bindpy.server.endpoint import Endpoint
+from bindpy.server.listeners import Listeners
 from bindpy.server.request import Reply, Request
+from bindpy.server.tcp_limits import TcpSettings
 
 DEADLINE_S = 10.0
 QTYPE_AXFR = 252
@@ -100,6 +104,119 @@ async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> 
         await asyncio.sleep(0.005)
 
 
-def unexpected_failure(endpoint: Endpoint, error: BaseException) -> None:
-    """The `on_failure` of tests in which no listener may fail."""
-    raise AssertionError(f"{endpoint} failed: {error}")
+class Served:
+    """Listeners that serve, with the fakes behind them."""
+
+    def __init__(self, listeners: Listeners, answerer: FakeAnswerer, handler: FakeHandler) -> None:
+        self.listeners = listeners
+        self.answerer = answerer
+        self.handler = handler
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the first listener is."""
+        return next(iter(self.listeners.bound().values()))
+
+    async def connect(self) -> Client:
+        """Connect by TCP."""
+        reader, writer = await asyncio.open_connection(*self.endpoint)
+        return Client(reader, writer)
+
+
+class Client:
+    """A TCP client that frames messages."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, *packets: bytes) -> None:
+        """Write *packets*, each framed, in one go."""
+        self.writer.write(b"".join(framed(packet) for packet in packets))
+
+    async def receive(self) -> bytes:
+        """Return the next message; `asyncio.IncompleteReadError` or `ConnectionResetError` at the end."""
+        async with asyncio.timeout(DEADLINE_S):
+            size = int.from_bytes(await self.reader.readexactly(2))
+            return await self.reader.readexactly(size)
+
+    async def is_ended(self) -> bool:
+        """Whether the server ends the connection within the deadline, what it wrote before left aside."""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while await self.reader.read(65536):
+                    pass
+        except ConnectionResetError:
+            pass
+        return True
+
+    def reset(self) -> None:
+        """End with RST."""
+        self.writer.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        self.writer.transport.abort()
+
+
+def framed(packet: bytes) -> bytes:
+    """Return *packet* behind its length (RFC 1035 section 4.2.2)."""
+    return len(packet).to_bytes(2) + packet
+
+
+@asynccontextmanager
+async def serving(
+    *,
+    answerer: FakeAnswerer | None = None,
+    handler: FakeHandler | None = None,
+    settings: TcpSettings | None = None,
+    address: str = "127.0.0.1",
+    udp_workers: int = 1,
+) -> AsyncIterator[Served]:
+    """Serve on a port of the kernel's choice."""
+    answerer = answerer or FakeAnswerer()
+    handler = handler or FakeHandler()
+    failures: list[tuple[Endpoint, BaseException]] = []
+    listeners = Listeners(
+        answerer,
+        handler,
+        settings or TcpSettings(),
+        udp_workers=udp_workers,
+        on_failure=lambda endpoint, error: failures.append((endpoint, error)),
+    )
+    await listeners.apply([Endpoint(address, 0)])
+    try:
+        yield Served(listeners, answerer, handler)
+    finally:
+        await listeners.close()
+    assert failures == []
+
+
+class UdpClient:
+    """A UDP socket whose blocking receive runs off the loop."""
+
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sock.bind((address, 0))
+        self.sock.settimeout(DEADLINE_S)
+
+    def __enter__(self) -> UdpClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    @property
+    def port(self) -> int:
+        """Our port."""
+        return int(self.sock.getsockname()[1])
+
+    async def ask(self, packet: bytes, to: tuple[str, int]) -> tuple[bytes, str]:
+        """Send *packet*; return the answer and the address that it came from."""
+        self.sock.sendto(packet, to)
+        return await self.receive()
+
+    async def receive(self) -> tuple[bytes, str]:
+        """Return the next datagram and the address that it came from."""
+        data, peer = await asyncio.to_thread(self.sock.recvfrom, 65535)
+        return data, peer[0]

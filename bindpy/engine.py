@@ -6,11 +6,14 @@ Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
+from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Key, Name
 from bindpy.zone.records import RR
@@ -61,8 +64,8 @@ class Answerer(Protocol):
     def configure(self, policy: AnswerPolicy) -> None:
         """Replace the policy. Zones of views that are gone are withdrawn."""
 
-    def publish(self, view: str, zone: Zone, policy: ZonePolicy) -> None:
-        """Serve *zone* in *view* from now on, in place of what was served at its origin."""
+    def publish(self, view: str, zone: Any, policy: ZonePolicy) -> None:
+        """Serve *zone*, one of the same engine, in *view*, in place of what was served at its origin."""
 
     def unavailable(self, view: str, origin: Name, policy: ZonePolicy, reason: str) -> None:
         """Answer SERVFAIL at and below *origin*: it is ours, but has no data (not loaded, expired)."""
@@ -75,3 +78,17 @@ class Answerer(Protocol):
 
         Never raises, whatever the octets. Addresses are texts as `ipaddress` takes them.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One implementation of all that stands below the seam. ``name`` is for people."""
+
+    name: str
+    answerer: Answerer
+    read_zone_file: ZoneFileReader
+
+
+def python_engine(on_error: Callable[[bytes, Exception], None]) -> Engine:
+    """Return the engine that is written in Python; *on_error* is told of queries that hit a fault of ours."""
+    return Engine("pure-Python engine", PythonAnswerer(AnswerPolicy(), on_error), load_zone_file)

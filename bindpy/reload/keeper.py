@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from bindpy.answer.policy import ZonePolicy
 from bindpy.config.model import ZoneConfig, ZoneType
 from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.engine import Answerer, Zone, ZoneFileReader
+from bindpy.files import FileStamp
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState, ZoneTable
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.serials import is_newer
@@ -29,7 +30,7 @@ BATCH_ZONES = 500
 TORN_READS = 5
 """How often a file that changed while it was read is tried again at once; then its watcher decides."""
 
-FilesChanged = Callable[[ZoneId, tuple[str, ...]], None]
+OnFiles = Callable[[ZoneId, Mapping[str, FileStamp | None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ class _Outcome:
 class ZoneKeeper:
     """Keeps what is served true to the zone files.
 
-    *on_files* is told which files a zone is made of, whenever that changes, with ``()`` when it is gone.
+    *on_files* is told which files a zone is made of and how they were when they were read, after each load;
+    with nothing when the zone is gone or its files are not to be watched.
     All methods belong to the event loop's thread; `run` is the task that does the work.
     """
 
     def __init__(
-        self, answerer: Answerer, reader: ZoneFileReader, executor: Executor, on_files: FilesChanged
+        self, answerer: Answerer, reader: ZoneFileReader, executor: Executor, on_files: OnFiles
     ) -> None:
         self.table = ZoneTable()
         self._answerer = answerer
@@ -74,9 +76,8 @@ class ZoneKeeper:
     def configure(self, zones: Iterable[ZoneConfig]) -> None:
         """Serve exactly *zones*: withdraw those that are gone, load new ones and those with another file."""
         wanted = {(zone.view, zone.origin.lower()): zone for zone in zones}
-        for entry in list(self.table):
-            if entry.id not in wanted:
-                self._forget(entry)
+        for gone in [entry for entry in self.table if entry.id not in wanted]:
+            self._forget(gone)
         for zone_id, config in wanted.items():
             entry = self.table.get(zone_id)
             if entry is None or _must_load_anew(entry.config, config):
@@ -84,6 +85,7 @@ class ZoneKeeper:
             elif entry.config != config:
                 entry.config = config
                 self._publish(entry)
+                self._tell_files(entry)
 
     def _start(self, config: ZoneConfig, before: ZoneEntry | None) -> None:
         """Take a new or changed zone in; what was served before stays until the new data is there."""
@@ -92,13 +94,12 @@ class ZoneKeeper:
             entry.zone, entry.loaded_at = before.zone, before.loaded_at
         self.table.add(entry)
         self._publish(entry)
-        self._on_files(entry.id, entry.files)
         self._request(entry.id, urgent=False, only_if_changed=False)
 
     def _forget(self, entry: ZoneEntry) -> None:
         self.table.remove(entry.id)
         self._answerer.withdraw(entry.config.view, entry.config.origin)
-        self._on_files(entry.id, ())
+        self._on_files(entry.id, {})
         log.info("zone %s: removed", entry.label)
 
     # --- what is to be loaded ---------------------------------------------------------------------
@@ -183,22 +184,28 @@ class ZoneKeeper:
         entry, loaded = outcome.job.entry, outcome.loaded
         if loaded is None:
             return
-        if self.table.set_files(entry, loaded.files):
-            self._on_files(entry.id, loaded.files)
+        entry.loaded = loaded
+        self.table.set_files(entry, loaded.files)
+        self._tell_files(entry)
         if loaded.zone is None:
             self._failed(entry, loaded)
         else:
             self._loaded(entry, loaded, loaded.zone, outcome)
 
+    def _tell_files(self, entry: ZoneEntry) -> None:
+        loaded = entry.loaded
+        if loaded is not None and entry.config.settings.watch:
+            self._on_files(entry.id, dict(zip(loaded.files, loaded.stamps, strict=True)))
+        else:
+            self._on_files(entry.id, {})
+
     def _failed(self, entry: ZoneEntry, loaded: LoadedZone) -> None:
-        entry.loaded = loaded
         missing = entry.config.type is ZoneType.SECONDARY and loaded.is_missing
-        errors = tuple(item for item in loaded.diagnostics if item.severity is Severity.ERROR)
         if missing and entry.zone is None:
             log.info("zone %s: no data yet: %s is not there", entry.label, entry.config.file)
             return
-        entry.errors = errors
-        for item in errors:
+        entry.errors = tuple(item for item in loaded.diagnostics if item.severity is Severity.ERROR)
+        for item in entry.errors:
             _log_lines(logging.ERROR, entry, item)
         if entry.zone is None:
             log.error("zone %s: not loaded due to errors; its names are answered with SERVFAIL", entry.label)
@@ -208,7 +215,7 @@ class ZoneKeeper:
 
     def _loaded(self, entry: ZoneEntry, loaded: LoadedZone, zone: Zone, outcome: _Outcome) -> None:
         before, had_errors = entry.zone, bool(entry.errors)
-        entry.loaded, entry.errors = loaded, ()
+        entry.errors = ()
         if before is not None and outcome.same_data:
             if had_errors:
                 log.info("zone %s: good again, data as served (serial %d)", entry.label, zone.serial)

@@ -88,14 +88,12 @@ class ZoneTable:
             self._unlink(entry)
         return entry
 
-    def set_files(self, entry: ZoneEntry, files: tuple[str, ...]) -> bool:
-        """Note the files that *entry* is made of; return whether they are others than before."""
-        if files == entry.files:
-            return False
-        self._unlink(entry)
-        entry.files = files
-        self._link(entry, files)
-        return True
+    def set_files(self, entry: ZoneEntry, files: tuple[str, ...]) -> None:
+        """Note the files that *entry* is made of."""
+        if files != entry.files:
+            self._unlink(entry)
+            entry.files = files
+            self._link(entry, files)
 
     def made_of(self, paths: Iterable[str]) -> set[ZoneId]:
         """Return the zones that any of *paths* is part of."""

@@ -128,13 +128,14 @@ class Soa:
     @classmethod
     def from_rdata(cls, rdata: bytes) -> Soa:
         """Read wire RDATA that has been checked to be a SOA's."""
-        mname_end = _name_end(rdata, 0)
-        rname_end = _name_end(rdata, mname_end)
+        mname_end = name_end(rdata, 0)
+        rname_end = name_end(rdata, mname_end)
         numbers = [int.from_bytes(rdata[rname_end + 4 * i : rname_end + 4 * i + 4], "big") for i in range(5)]
         return cls(rdata[:mname_end], rdata[mname_end:rname_end], *numbers)
 
 
-def _name_end(wire: bytes, start: int) -> int:
+def name_end(wire: bytes, start: int) -> int:
+    """Return where the uncompressed name that begins at *start* of valid *wire* ends."""
     i = start
     while size := wire[i]:
         i += 1 + size
@@ -151,7 +152,7 @@ _FIRST_NAME_AT = {
 def target(rtype: int, rdata: bytes) -> Name:
     """Return the name that *rdata* points at (NS, CNAME, DNAME, PTR, MX, SRV, SVCB, … only)."""
     start = _FIRST_NAME_AT[RRType(rtype)]
-    return rdata[start : _name_end(rdata, start)]
+    return rdata[start : name_end(rdata, start)]
 
 
 def rrsig_covered(rdata: bytes) -> int:

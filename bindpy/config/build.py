@@ -1,0 +1,114 @@
+"""Sections → `Config`: defaults, inheritance, and every name resolved.
+
+Reports what it meets when it resolves: undefined or looping acls, undefined lists of servers, names that are none,
+keys without a secret, zones without a type or with clauses of another type, channels without a destination. Checks
+that compare statements with each other (doubles, shared files, missing primaries …) are in `checks`.
+"""
+
+from __future__ import annotations
+
+from bindpy.config.build_logging import build_logging
+from bindpy.config.build_options import (
+    DEFAULT_PORT,
+    build_controls,
+    build_keys,
+    build_options,
+    build_servers,
+    match_list,
+    scalar,
+)
+from bindpy.config.build_zones import BUILTIN_SETTINGS, CLASSES, Settings, ZoneBuilder, rrset_order
+from bindpy.config.model import MATCH_ANY, Config, ViewConfig, ZoneType
+from bindpy.config.resolve import Resolver
+from bindpy.config.sections import Entry, Section
+from bindpy.diagnostics import Diagnostics
+
+DEFAULT_VIEW = "_default"
+_DEFAULT_ORDER = "random"
+_DEFAULT_MINIMAL = "no-auth-recursive"
+_NOTHING = Section("options")
+
+
+def build_config(
+    top: Section, path: str, files: tuple[str, ...], directory: str, diagnostics: Diagnostics
+) -> Config:
+    """Return the configuration that *top* describes; it means something only if no error was found.
+
+    *directory* is what relative paths count from; *path* and *files* are absolute.
+    """
+    options = next((section for _, section in top.sections("options")), _NOTHING)
+    resolver = Resolver(top, directory, scalar(options, "port", DEFAULT_PORT), diagnostics)
+    logging = next((section for _, section in top.sections("logging")), None)
+    views = [section for _, section in top.sections("view")]
+    builder = _ViewBuilder(options, resolver)
+    return Config(
+        path=path,
+        files=files,
+        options=build_options(options, resolver),
+        views=builder.views(top),
+        keys=build_keys([top, *views], resolver),
+        servers=tuple([server for section in (top, *views) for server in build_servers(section, resolver)]),
+        controls=build_controls(top, resolver),
+        logging=build_logging(logging, resolver),
+        acls=resolver.all_acls(),
+    )
+
+
+class _ViewBuilder:
+    def __init__(self, options: Section, resolver: Resolver) -> None:
+        self._options = options
+        self._resolver = resolver
+        self._zones = ZoneBuilder(resolver)
+        self._inherited = self._zones.inherited(options, BUILTIN_SETTINGS)
+
+    def views(self, top: Section) -> tuple[ViewConfig, ...]:
+        """Return the views; the zones outside views make one of their own, which matches everybody."""
+        entries = list(top.sections("view"))
+        if not entries:
+            return (self._view(None, top, DEFAULT_VIEW, CLASSES["in"]),)
+        for entry in top.all("zone"):
+            name = entry.value.args[0]
+            self._resolver.error(
+                entry.statement,
+                f"zone '{name}' is outside the views: when there are views, all zones must be in them",
+                name,
+                hint="move it into a view",
+            )
+            break
+        return tuple([self._view(e, s, e.value.args[0], self._class(e)) for e, s in entries])
+
+    def _class(self, entry: Entry) -> int:
+        if len(entry.value.args) == 1:
+            return CLASSES["in"]
+        written = entry.value.args[1]
+        rdclass = CLASSES.get(written.lower())
+        if rdclass is None:
+            self._resolver.error(entry.statement, f"invalid class '{written}'", written)
+        return rdclass or CLASSES["in"]
+
+    def _view(self, entry: Entry | None, section: Section, name: str, rdclass: int) -> ViewConfig:
+        options, resolver = self._options, self._resolver
+        inherited: Settings = self._inherited
+        # Without views the section is the whole file, whose own entries are not a view's.
+        own = _NOTHING if entry is None else section
+        if entry is not None:
+            inherited = self._zones.inherited(section, inherited)
+        zones = []
+        for zone_entry, zone_section in section.sections("zone"):
+            zone = self._zones.zone(zone_entry, zone_section, name, rdclass, inherited)
+            if zone is not None:
+                zones.append(zone)
+        minimal = scalar(own, "minimal-responses", scalar(options, "minimal-responses", _DEFAULT_MINIMAL))
+        return ViewConfig(
+            name=name,
+            rdclass=rdclass,
+            match_clients=match_list(own, "match-clients", MATCH_ANY, resolver),
+            match_destinations=match_list(own, "match-destinations", MATCH_ANY, resolver),
+            match_recursive_only=scalar(own, "match-recursive-only", False),
+            minimal_responses={True: "yes", False: "no"}.get(minimal, minimal),
+            minimal_any=scalar(own, "minimal-any", scalar(options, "minimal-any", False)),
+            rrset_order=rrset_order(own, rrset_order(options, _DEFAULT_ORDER, resolver), resolver),
+            settings=inherited[ZoneType.PRIMARY],
+            zones=tuple(zones),
+            span=None if entry is None else entry.span,
+        )

@@ -1,0 +1,80 @@
+"""``dnssec-policy`` statements: names, algorithms and lifetimes that BIND would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bindpy.config.check_report import Report, after, having, inside, members, number, word
+from bindpy.config.tree import Statement
+
+_BUILTIN = ("none", "insecure", "default")
+_ALGORITHMS = {
+    "rsasha1": 5,
+    "nsec3rsasha1": 7,
+    "rsasha256": 8,
+    "rsasha512": 10,
+    "ecdsap256sha256": 13,
+    "ecdsa256": 13,
+    "ecdsap384sha384": 14,
+    "ecdsa384": 14,
+    "ed25519": 15,
+    "ed448": 16,
+}
+_RSA_BITS = {5: (1024, 4096), 7: (1024, 4096), 8: (1024, 4096), 10: (1024, 4096)}
+_MOST_ITERATIONS = 150
+
+
+def check_policies(report: Report, statements: Iterable[Statement]) -> frozenset[str]:
+    """Check ``dnssec-policy`` statements; return their names."""
+    known: dict[str, Statement] = {}
+    for statement in statements:
+        name = word(statement)
+        if not name:
+            continue
+        if name in _BUILTIN:
+            report.at(f"dnssec-policy '{name}' is built in: it cannot be defined again", statement)
+        first = known.setdefault(name, statement)
+        if first is not statement:
+            report.repeated(f"dnssec-policy '{name}' is already defined", statement, first)
+        _check_policy(report, statement)
+    return frozenset(known)
+
+
+def _check_policy(report: Report, policy: Statement) -> None:
+    inner = members(policy)
+    if "nsec3param" in inner:
+        statement = inner["nsec3param"]
+        index = after(statement, "iterations")
+        iterations = number(word(statement, index)) if index else None
+        if iterations is not None and iterations > _MOST_ITERATIONS:
+            report.at(
+                f"'nsec3param': {iterations} iterations are more than {_MOST_ITERATIONS}", statement, index
+            )
+    roles: dict[int, set[str]] = {}
+    for keys in having(inside(policy), "keys"):
+        for key in inside(keys):
+            algorithm = _check_key(report, key)
+            if algorithm is not None:
+                role = key.keyword
+                roles.setdefault(algorithm, set()).update(("ksk", "zsk") if role == "csk" else (role,))
+        for algorithm, has in roles.items():
+            if has != {"ksk", "zsk"}:
+                report.at(f"algorithm {algorithm} needs keys of both roles, KSK and ZSK (or a CSK)", keys)
+
+
+def _check_key(report: Report, key: Statement) -> int | None:
+    """Return the algorithm of a ``keys`` element."""
+    index = after(key, "algorithm")
+    text = word(key, index) if index else ""
+    if not text:
+        return None
+    algorithm = number(text) if text.isdigit() else _ALGORITHMS.get(text.lower())
+    if algorithm not in _ALGORITHMS.values() or algorithm is None:
+        report.at(f"bad algorithm '{text}'", key, index)
+        return None
+    bits = number(word(key, index + 1))
+    if bits is not None and algorithm in _RSA_BITS:
+        low, high = _RSA_BITS[algorithm]
+        if not low <= bits <= high:
+            report.at(f"a key of {bits} bits: {text} takes {low} to {high}", key, index + 1)
+    return algorithm

@@ -1,0 +1,414 @@
+"""Zones and views: names, classes, what must be there, what must not be together, files that two zones write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bindpy.config.check_acls import AclChecks
+from bindpy.config.check_keys import KeyTable, check_server_keys
+from bindpy.config.check_options import check_block, check_root_forwarders, check_source_port
+from bindpy.config.check_remotes import RemoteLists
+from bindpy.config.check_report import Report, did_you_mean, having, inside, is_true, members, word
+from bindpy.config.check_servers import check_servers
+from bindpy.config.check_updates import check_update_policy
+from bindpy.config.tree import Statement, Token
+from bindpy.zone.names import ROOT, BadNameError, Key, from_text, to_text
+
+TYPES = {"master": "primary", "slave": "secondary"}
+"""Old spellings of zone types, and today's."""
+
+_CLASSES = {"in": 1, "internet": 1, "ch": 3, "chaos": 3, "hs": 4, "hesiod": 4, "none": 254, "any": 255}
+_NOT_FOR_IN_VIEW = frozenset({"forward", "redirect", "delegation-only"})
+_IN_VIEW_MAY_HAVE = frozenset({"in-view", "forward", "forwarders"})
+_WRITTEN_TYPES = frozenset({"secondary", "mirror"})
+_BUILTIN_POLICIES = frozenset({"none", "insecure", "default"})
+_NOTIFYING_TYPES = frozenset({"primary", "secondary", "mirror"})
+_FETCHING_TYPES = frozenset({"secondary", "mirror", "stub"})
+_NOT_WITH_POLICY = (
+    "sig-validity-interval",
+    "dnskey-sig-validity",
+    "dnssec-dnskey-kskonly",
+    "dnssec-secure-to-insecure",
+    "update-check-ksk",
+    "dnssec-update-mode",
+)
+_SOURCES = {
+    "primary": ("notify-source", "notify-source-v6", "parental-source", "parental-source-v6"),
+    "secondary": (
+        "notify-source",
+        "notify-source-v6",
+        "parental-source",
+        "parental-source-v6",
+        "transfer-source",
+        "transfer-source-v6",
+    ),
+    "mirror": ("notify-source", "notify-source-v6", "transfer-source", "transfer-source-v6"),
+    "stub": ("transfer-source", "transfer-source-v6"),
+}
+_SECONDARY_SIGNING = ("dnssec-dnskey-kskonly", "dnssec-loadkeys-interval", "update-check-ksk")
+
+
+def class_number(text: str) -> int | None:
+    """Return the RR class that *text* names, None where it names none."""
+    lowered = text.lower()
+    if lowered.startswith("class"):
+        digits = lowered[5:]
+        value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 65536
+        return value if value < 65536 else None
+    return _CLASSES.get(lowered)
+
+
+@dataclass(slots=True)
+class FileUse:
+    """Who uses a zone file, and whether the server writes it."""
+
+    statement: Statement
+    written: bool
+
+
+@dataclass(slots=True, eq=False)
+class Shared:
+    """What the zones of all views have in common."""
+
+    report: Report
+    acls: AclChecks
+    remotes: RemoteLists
+    policies: frozenset[str]
+    options: dict[str, Statement]
+    files: dict[str, FileUse] = field(default_factory=dict)
+    seen_in_views: set[tuple[str, Key]] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """The place that zones stand in: a view, or the file itself (``view`` is "" and ``outer`` empty then)."""
+
+    view: str
+    rdclass: int
+    settings: dict[str, Statement]
+    keys: KeyTable
+    zones: dict[tuple[str, Key], Statement] = field(default_factory=dict)
+    served: set[Key] = field(default_factory=set)
+
+
+class ZoneChecks:
+    """Checks zones and views one after the other, in the order of the text."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.report = shared.report
+        self._sources: set[int] = set()  # statements that many zones inherit are checked once
+
+    # --- views --------------------------------------------------------------------------------------
+
+    def check_views(self, views: Iterable[Statement], keys: KeyTable) -> None:
+        """Check views and the zones in them."""
+        known: dict[tuple[str, int], Statement] = {}
+        for view in views:
+            name = word(view)
+            if not name:
+                continue
+            rdclass = self._view_class(view)
+            first = known.setdefault((name, rdclass), view)
+            if first is not view:
+                self.report.repeated(f"view '{name}' is already defined", view, first)
+            if (name, rdclass) in (("_default", 1), ("_bind", 3)):
+                self.report.at(f"view '{name}' is built in: it cannot be defined again", view)
+            self._check_view(view, name, rdclass, keys)
+
+    def _view_class(self, view: Statement) -> int:
+        text = word(view, 2)
+        if not text:
+            return 1
+        rdclass = class_number(text)
+        if rdclass is None:
+            self.report.at(f"view '{word(view)}': invalid class '{text}'", view, 2)
+        return 1 if rdclass is None else rdclass
+
+    def _check_view(self, view: Statement, name: str, rdclass: int, outer_keys: KeyTable) -> None:
+        statements = inside(view)
+        keys = KeyTable(outer_keys)
+        keys.define(self.report, statements)
+        scope = Scope(name, rdclass, members(view), keys)
+        self.shared.acls.check_statements(statements)
+        check_block(self.report, statements, self.shared.options)
+        check_servers(self.report, having(statements, "server"))
+        for server in having(statements, "server"):
+            check_server_keys(self.report, server, keys)
+        self.check_zones(scope, having(statements, "zone"))
+
+    # --- zones --------------------------------------------------------------------------------------
+
+    def check_zones(self, scope: Scope, zones: Iterable[Statement]) -> None:
+        """Check the zones of one view, or of a configuration without views."""
+        for zone in zones:
+            self._check_zone(scope, zone)
+        for keyword in ("catalog-zones", "response-policy"):
+            statement = scope.settings.get(keyword)
+            if statement is None and not scope.view:
+                statement = self.shared.options.get(keyword)
+            if statement is not None:
+                self._check_listed_zones(scope, statement)
+
+    def _check_zone(self, scope: Scope, zone: Statement) -> None:
+        name = self._zone_name(zone)
+        if name is None or zone.body() is None:
+            return
+        self._check_class(scope, zone)
+        inner = members(zone)
+        if "in-view" in inner:
+            self._remember(scope, zone, name, "in-view")
+            self._check_in_view(zone, name, inner)
+            return
+        if "type" not in inner:
+            self.report.at(
+                f"zone '{word(zone)}': it has no 'type'", zone, hint="add 'type primary;' or another"
+            )
+            return
+        kind = word(inner["type"]).lower()
+        kind = TYPES.get(kind, kind)
+        self._remember(scope, zone, name, kind)
+        if kind == "redirect" and name != ROOT:
+            self.report.at('a redirect zone must be the root zone: zone "."', zone)
+            return
+        body = inside(zone)
+        self.shared.acls.check_statements(body)
+        check_block(self.report, body, self.shared.options)
+        if name == ROOT:
+            check_root_forwarders(self.report, inner, scope.settings, self.shared.options)
+        self._check_remotes(scope, zone, name, kind, inner)
+        dynamic = self._check_updates(scope, zone, kind, inner)
+        signing = self._check_signing(scope, zone, kind, inner, dynamic)
+        self._check_file(zone, kind, inner, written=dynamic or signing)
+
+    def _zone_name(self, zone: Statement) -> Key | None:
+        item = zone.items[1] if len(zone.items) > 1 else None
+        if not isinstance(item, Token):
+            return None
+        try:
+            return from_text(item.text).lower()
+        except BadNameError as exc:
+            self.report.at(f"zone '{item.text}': this is not a valid name: {exc}", zone, 1)
+            return None
+
+    def _check_class(self, scope: Scope, zone: Statement) -> None:
+        text = word(zone, 2)
+        if not text:
+            return
+        rdclass = class_number(text)
+        if rdclass is None:
+            self.report.at(f"zone '{word(zone)}': invalid class '{text}'", zone, 2)
+        elif rdclass != scope.rdclass:
+            self.report.at(f"zone '{word(zone)}': class '{text}' is not the class of its view", zone, 2)
+
+    def _remember(self, scope: Scope, zone: Statement, name: Key, kind: str) -> None:
+        """A hint or a redirect zone may stand beside another zone of its name."""
+        group = kind if kind in ("hint", "redirect") else ""
+        first = scope.zones.setdefault((group, name), zone)
+        if first is not zone:
+            self.report.repeated(f"zone '{word(zone)}' is already defined", zone, first)
+        if kind in ("primary", "secondary", "native"):
+            scope.served.add(name)
+        if scope.view and kind != "in-view" and kind not in _NOT_FOR_IN_VIEW:
+            self.shared.seen_in_views.add((scope.view, name))
+
+    def _check_in_view(self, zone: Statement, name: Key, inner: dict[str, Statement]) -> None:
+        statement = inner["in-view"]
+        view = word(statement)
+        if (view, name) not in self.shared.seen_in_views:
+            self.report.at(
+                f"zone '{word(zone)}': there is no such zone in view '{view}', or that view comes later",
+                statement,
+            )
+        others = [keyword for keyword in inner if keyword not in _IN_VIEW_MAY_HAVE]
+        if others:
+            message = f"zone '{word(zone)}': 'in-view' goes with no other statement, '{others[0]}' is here"
+            self.report.at(message, statement)
+
+    def _inherited(self, scope: Scope, inner: dict[str, Statement], keyword: str) -> Statement | None:
+        found = inner.get(keyword)
+        if found is None:
+            found = scope.settings.get(keyword)
+        return found if found is not None else self.shared.options.get(keyword)
+
+    # --- other servers ------------------------------------------------------------------------------
+
+    def _check_remotes(
+        self, scope: Scope, zone: Statement, name: Key, kind: str, inner: dict[str, Statement]
+    ) -> None:
+        if kind in _FETCHING_TYPES and not (kind == "mirror" and name == ROOT):
+            self._check_primaries(scope, zone, inner)
+        if kind in ("primary", "secondary") and "parental-agents" in inner:
+            self.shared.remotes.check(inner["parental-agents"], scope.keys)
+        if kind in _NOTIFYING_TYPES:
+            self._check_also_notify(scope, zone, kind, inner)
+        for keyword in _SOURCES.get(kind, ()):
+            statement = self._inherited(scope, inner, keyword)
+            if statement is not None and len(statement.items) > 2 and id(statement) not in self._sources:
+                self._sources.add(id(statement))
+                check_source_port(self.report, statement, self.shared.options)
+
+    def _check_primaries(self, scope: Scope, zone: Statement, inner: dict[str, Statement]) -> None:
+        primaries, masters = inner.get("primaries"), inner.get("masters")
+        if primaries is not None and masters is not None:
+            message = f"zone '{word(zone)}': 'primaries' and 'masters' cannot both be used in a zone"
+            self.report.at(message, masters)
+        found = primaries if primaries is not None else masters
+        if found is None:
+            hint = "add 'primaries { ADDRESS; };'"
+            self.report.at(f"zone '{word(zone)}': it has no 'primaries'", zone, hint=hint)
+        else:
+            self.shared.remotes.check(found, scope.keys)
+
+    def _check_also_notify(
+        self, scope: Scope, zone: Statement, kind: str, inner: dict[str, Statement]
+    ) -> None:
+        notify = self._inherited(scope, inner, "notify")
+        word_of_it = word(notify).lower() if notify is not None else ""
+        if kind == "mirror" and "notify" in inner and word_of_it not in ("no", "false", "0", "explicit"):
+            message = f"zone '{word(zone)}': a mirror zone takes only 'notify no' or 'notify explicit'"
+            self.report.at(message, inner["notify"])
+        silent = word_of_it in ("no", "false", "0") or (
+            word_of_it in ("primary-only", "master-only") and kind != "primary"
+        )
+        if not silent:
+            statement = self._inherited(scope, inner, "also-notify")
+            if statement is not None:
+                self.shared.remotes.check(statement, scope.keys, may_be_empty=True)
+        elif "also-notify" in inner:
+            message = f"zone '{word(zone)}': 'also-notify' has no effect, 'notify' is off"
+            self.report.warn_at(message, inner["also-notify"])
+
+    # --- updates, signing, files --------------------------------------------------------------------
+
+    def _check_updates(self, scope: Scope, zone: Statement, kind: str, inner: dict[str, Statement]) -> bool:
+        """Return whether dynamic updates may change the zone."""
+        policy = inner.get("update-policy")
+        if policy is not None:
+            if "allow-update" in inner:
+                message = f"zone '{word(zone)}': 'allow-update' is ignored where 'update-policy' is there"
+                self.report.at(message, inner["allow-update"], hint="remove one of them")
+            check_update_policy(self.report, policy)
+        if kind != "primary":
+            return False
+        if policy is not None:
+            return True
+        allowed = self._inherited(scope, inner, "allow-update")
+        return allowed is not None and not _is_none(allowed)
+
+    def _check_signing(
+        self, scope: Scope, zone: Statement, kind: str, inner: dict[str, Statement], dynamic: bool
+    ) -> bool:
+        """Return whether the server signs the zone, and so writes its file."""
+        inline = is_true(inner.get("inline-signing"))
+        policy = self._signing_policy(scope, zone, inner)
+        if kind not in ("primary", "secondary"):
+            return False
+        if policy and not dynamic and not inline:
+            why = " without 'allow-update' or 'update-policy'" if kind == "primary" else ""
+            message = f"zone '{word(zone)}': 'dnssec-policy'{why} needs 'inline-signing yes;' in the zone"
+            self.report.at(message, inner.get("dnssec-policy", zone))
+        if policy:
+            for keyword in _NOT_WITH_POLICY:
+                if keyword in inner:
+                    self.report.at(
+                        f"'{keyword}' cannot be used together with 'dnssec-policy'", inner[keyword]
+                    )
+        elif kind == "secondary" and not inline:
+            for keyword in _SECONDARY_SIGNING:
+                if keyword in inner:
+                    self.report.at(
+                        f"'{keyword}' in a secondary zone needs 'inline-signing yes;'", inner[keyword]
+                    )
+        self._check_auto_dnssec(kind, inner, dynamic=dynamic, inline=bool(inline), policy=bool(policy))
+        return bool(policy) or (kind == "secondary" and bool(inline))
+
+    def _signing_policy(self, scope: Scope, zone: Statement, inner: dict[str, Statement]) -> str:
+        """Return the name of the zone's policy; "" where it has none."""
+        statement = self._inherited(scope, inner, "dnssec-policy")
+        name = word(statement) if statement is not None else ""
+        if not name or name == "none" or statement is None:
+            return ""
+        if name not in _BUILTIN_POLICIES and name not in self.shared.policies:
+            message = f"zone '{word(zone)}': 'dnssec-policy {name}' names a policy that is not defined"
+            self.report.at(message, statement, 1, hint=did_you_mean(name, self.shared.policies))
+        return name
+
+    def _check_auto_dnssec(
+        self, kind: str, inner: dict[str, Statement], *, dynamic: bool, inline: bool, policy: bool
+    ) -> None:
+        statement = inner.get("auto-dnssec")
+        if statement is None or word(statement).lower() == "off":
+            return
+        if policy:
+            self.report.at("'auto-dnssec' cannot be used together with 'dnssec-policy'", statement)
+        elif not dynamic and not inline:
+            what = "dynamic updates or " if kind == "primary" else ""
+            self.report.at(f"'auto-dnssec' needs {what}'inline-signing yes;' in the zone", statement)
+
+    def _check_file(self, zone: Statement, kind: str, inner: dict[str, Statement], *, written: bool) -> None:
+        file, dlz, database = inner.get("file"), inner.get("dlz"), inner.get("database")
+        if dlz is not None:
+            if database is not None:
+                self.report.at(f"zone '{word(zone)}': it has both 'dlz' and 'database'", database)
+            return
+        if database is not None and word(database) != "rbt":
+            return
+        if file is None:
+            if kind in ("primary", "native", "hint") or (kind == "secondary" and written):
+                self.report.at(f"zone '{word(zone)}': it has no 'file'", zone, hint="add 'file \"NAME\";'")
+        elif word(file):
+            self._use_file(file, written=written or kind in _WRITTEN_TYPES)
+
+    def _use_file(self, file: Statement, *, written: bool) -> None:
+        name = word(file)
+        first = self.shared.files.get(name)
+        if first is None:
+            self.shared.files[name] = FileUse(file, written)
+        elif written or first.written:
+            self.report.error(
+                f"file '{name}' is already in use by another zone, and the server writes it",
+                file.source,
+                file.items[1].offset,
+                related=[("the other zone's is here", first.statement)],
+            )
+
+    # --- zones that other statements name -------------------------------------------------------------
+
+    def _check_listed_zones(self, scope: Scope, statement: Statement) -> None:
+        """``catalog-zones`` and ``response-policy`` list zones that this server has as primary or secondary."""
+        listed: dict[Key, Statement] = {}
+        for element in inside_first_block(statement):
+            name = word(element)
+            if element.keyword != "zone" or not name:
+                continue
+            try:
+                key = from_text(name).lower()
+            except BadNameError as exc:
+                self.report.at(f"'{statement.keyword}': bad domain name '{name}': {exc}", element, 1)
+                continue
+            if key not in scope.served:
+                kind = "catalog zone" if statement.keyword == "catalog-zones" else "response-policy zone"
+                message = f"{kind} '{to_text(key)[:-1] or '.'}' is not a primary or secondary zone here"
+                self.report.at(message, element, 1)
+            first = listed.setdefault(key, element)
+            if first is not element and statement.keyword == "catalog-zones":
+                self.report.repeated(f"catalog zone '{name}' is already listed", element, first)
+
+
+def inside_first_block(statement: Statement) -> list[Statement]:
+    """Return the statements of the first block of *statement*."""
+    for item in statement.items:
+        if not isinstance(item, Token):
+            return item.statements
+    return []
+
+
+def _is_none(statement: Statement) -> bool:
+    """Return whether an address match list is just ``none`` or ``!any``, which is how BIND tells "nobody"."""
+    elements = inside(statement)
+    if len(elements) != 1:
+        return False
+    texts = [item.text.lower() for item in elements[0].items if isinstance(item, Token)]
+    return len(texts) == len(elements[0].items) and texts in (["none"], ["!", "any"])

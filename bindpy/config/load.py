@@ -1,0 +1,81 @@
+"""A named.conf, read whole: the one function that others call."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bindpy.config.build import build_config
+from bindpy.config.includes import FileReader
+from bindpy.config.model import Config
+from bindpy.config.sections import Section, SectionReader
+from bindpy.config.tree import Statement
+from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
+
+MAX_ERRORS = 100
+"""How many errors one run shows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConfigResult:
+    """What came of reading a configuration.
+
+    ``config`` is None if ``diagnostics`` hold an error. ``tree`` is all that was read, included files in their place;
+    ``section`` the same by clause. Both are there even after errors, as far as the text could be understood.
+    """
+
+    config: Config | None
+    diagnostics: tuple[Diagnostic, ...]
+    tree: tuple[Statement, ...]
+    section: Section
+
+
+def load_config(path: str, *, text: str | None = None) -> ConfigResult:
+    """Read the configuration file *path*, or *text* under that name, and all that it includes.
+
+    Reads files and nothing else; a relative *path* counts from the working directory. Never raises for what is in the
+    files or for files that cannot be read: that is in the result's diagnostics, at most `MAX_ERRORS` errors of it.
+    """
+    diagnostics = Diagnostics()
+    with _no_collections():
+        reader = FileReader(diagnostics)
+        tree = reader.read(path, text)
+        section = SectionReader(diagnostics).read("top", tree)
+        config = build_config(
+            section, os.path.abspath(path), tuple(reader.files), reader.directory, diagnostics
+        )
+    return ConfigResult(
+        None if diagnostics.has_errors else config, _limited(diagnostics.items), tuple(tree), section
+    )
+
+
+def _limited(items: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return *items* up to the last error that is shown, and a line that says so where there are more."""
+    errors = sum(item.severity is Severity.ERROR for item in items)
+    if errors <= MAX_ERRORS:
+        return tuple(items)
+    shown: list[Diagnostic] = []
+    left = MAX_ERRORS
+    for item in items:
+        if item.severity is Severity.ERROR:
+            if not left:
+                continue
+            left -= 1
+        shown.append(item)
+    more = f"there are {errors - MAX_ERRORS} more errors; only the first {MAX_ERRORS} are shown"
+    return (*shown, Diagnostic(Severity.ERROR, more))
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the cycle collector from walking a growing tree over and over: it costs more than all the rest."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -31,6 +31,9 @@ ZONE_TYPES = {
 }
 """The spellings of the types that are served."""
 
+_NOT_YET_TYPES = frozenset(("in-view", "mirror", "redirect"))
+"""Types that an authoritative server could serve. The others are a resolver's."""
+
 _MODERN_TYPES = {"master": "primary", "slave": "secondary"}
 _CHECK_MODES = {
     "mx": "check-mx",
@@ -151,16 +154,11 @@ class ZoneBuilder:
         kind = ZONE_TYPES.get(written)
         if kind is None and written not in self._reported:
             self._reported.add(written)
-            why = (
-                "is not supported yet"
-                if written in ("in-view", "mirror", "redirect")
-                else "has no effect here"
-            )
-            self._resolver.warning(
-                entry.statement,
-                f"zone '{name}': type '{written}' {why}: zones of this type are left out",
-                name,
-            )
+            message = f"zone '{name}': zones of type '{written}' are left out: "
+            if written in _NOT_YET_TYPES:
+                self._resolver.warning(entry.statement, message + "the type is not supported yet", name)
+            else:
+                self._resolver.note(entry.statement, message + "bindpy only answers from its own zones", name)
         self._check_types(section, _MODERN_TYPES.get(written, written), name)
         return kind
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bindpy.config.build import build_config
+from bindpy.config.checks import check_statements
 from bindpy.config.includes import FileReader
 from bindpy.config.model import Config
 from bindpy.config.sections import Section, SectionReader
@@ -44,12 +45,14 @@ def load_config(path: str, *, text: str | None = None) -> ConfigResult:
         reader = FileReader(diagnostics)
         tree = reader.read(path, text)
         section = SectionReader(diagnostics).read("top", tree)
-        config = build_config(
-            section, os.path.abspath(path), tuple(reader.files), reader.directory, diagnostics
-        )
-    return ConfigResult(
-        None if diagnostics.has_errors else config, _limited(diagnostics.items), tuple(tree), section
-    )
+        diagnostics.extend(check_statements(tree))
+        config = None
+        if not diagnostics.has_errors:
+            absolute = os.path.abspath(path)
+            config = build_config(section, absolute, tuple(reader.files), reader.directory, diagnostics)
+    if diagnostics.has_errors:
+        config = None
+    return ConfigResult(config, _limited(diagnostics.items), tuple(tree), section)
 
 
 def _limited(items: list[Diagnostic]) -> tuple[Diagnostic, ...]:

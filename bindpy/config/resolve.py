@@ -75,6 +75,10 @@ class Resolver:
         """Report a warning at *word* in *statement*, or at its beginning."""
         self._diagnostics.warning(message, place(statement, word), hint=hint, notes=statement.source.chain())
 
+    def note(self, statement: Statement, message: str, word: str = "") -> None:
+        """Report a note at *word* in *statement*, or at its beginning."""
+        self._diagnostics.note(message, place(statement, word))
+
     # --- address match lists ----------------------------------------------------------------------
 
     def match_list(self, elements: tuple[AclElement, ...], statement: Statement) -> AddressMatchList:

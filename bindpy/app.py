@@ -85,6 +85,7 @@ class Server:
         """Start, serve until told to stop, stop. Raises `StartError`."""
         self._enter_directory(self._config)
         self._open_logs(self._config)
+        logs.set_debug_level(self._debug_level)
         log.info("starting bindpy %s, %s", __version__, self._engine.name)
         self._report(self._result.diagnostics)
         host = await asyncio.to_thread(scan_host)
@@ -109,7 +110,7 @@ class Server:
                 await self._bind(host, cleanup)
                 await self._serve()
         finally:
-            logs.close()
+            logs.shutdown()
         if self._failure is not None:
             raise self._failure
 
@@ -244,8 +245,9 @@ class Server:
             ) from error
 
     def _open_logs(self, config: Config) -> None:
-        findings = logs.configure(config.logging, debug_level=self._debug_level)
-        self._report(findings)
+        self._report(
+            logs.configure(config.logging, foreground_stderr=True, base_dir=config.options.directory)
+        )
 
     def _set_querylog(self, config: Config) -> None:
         self._listeners.on_query = QueryLog() if config.options.querylog else None
@@ -257,7 +259,7 @@ class Server:
             Severity.NOTE: logging.INFO,
         }
         for finding in findings:
-            for line in finding.lines():
+            for line in finding.log_lines():
                 config_log.log(levels[finding.severity], "%s", line)
 
 

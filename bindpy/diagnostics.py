@@ -49,8 +49,16 @@ class Diagnostic:
 
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{place}{self.severity.name.lower()}: {self.message}{hint}"
+        return f"{place}{self.severity.name.lower()}: {self._text()}"
+
+    def _text(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+    def log_lines(self) -> Iterator[str]:
+        """Yield the finding and its notes for a log, which has its own word for the severity."""
+        yield f"{self.span}: {self._text()}" if self.span else self._text()
+        for note in self.notes:
+            yield from note.lines()
 
     def lines(self) -> Iterator[str]:
         """Yield the finding and its notes, one printable line each."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bindpy.answer.policy import ZonePolicy
 from bindpy.config.model import ZoneConfig, ZoneType
-from bindpy.diagnostics import Diagnostic, Severity
+from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.engine import Answerer, Zone, ZoneFileReader
 from bindpy.files import FileStamp
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState, ZoneTable
@@ -172,11 +172,23 @@ class ZoneKeeper:
         config = job.config
         assert config.file is not None  # _next_jobs leaves zones without a file out
         for _ in range(TORN_READS):
-            loaded = self._reader(config.file, config.origin, config.rdclass, config.settings.checks)
+            loaded = self._read_file(job, config.file)
             if not loaded.is_outdated():
                 break
         same_data = loaded.zone is not None and job.served is not None and job.served.same_data(loaded.zone)
         return _Outcome(job, loaded, same_data, time.monotonic() - started)
+
+    def _read_file(self, job: _Job, path: str) -> LoadedZone:
+        config = job.config
+        try:
+            return self._reader(path, config.origin, config.rdclass, config.settings.checks)
+        except Exception:
+            # A fault of ours in one zone must not take the others down with it.
+            log.exception(
+                "zone %s: fault in bindpy while reading %s; please report it", job.entry.label, path
+            )
+            found = Diagnostic(Severity.ERROR, "not read because of a fault in bindpy", SourceSpan(path))
+            return LoadedZone(None, (found,), (path,), (FileStamp.of(path),))
 
     # --- what became of it ------------------------------------------------------------------------
 
@@ -257,7 +269,7 @@ def _must_load_anew(old: ZoneConfig, new: ZoneConfig) -> bool:
 
 
 def _log_lines(level: int, entry: ZoneEntry, item: Diagnostic) -> None:
-    for line in item.lines():
+    for line in item.log_lines():
         log.log(level, "zone %s: %s", entry.label, line)
 
 

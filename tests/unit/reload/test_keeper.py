@@ -305,3 +305,29 @@ def test_a_secondary_without_its_file_waits_without_an_error(
             assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
     scenario(steps)
+
+
+def test_a_fault_in_the_reader_hits_one_zone_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+
+    def faulty(*args: object) -> LoadedZone:
+        if path.read_text().startswith("666"):
+            raise RuntimeError("a fault")
+        return read_toy(*args)  # type: ignore[arg-type]
+
+    async def steps() -> None:
+        async with running(faulty) as (keeper, recorder):
+            keeper.configure([zone_config(path)])
+            await keeper.idle()
+            path.write_text("666")
+            keeper.files_changed({str(path)})
+            await keeper.idle()
+            assert recorder.serials == [7]
+            assert "fault in bindpy" in caplog.text
+            path.write_text("8 192.0.2.1")
+            keeper.files_changed({str(path)})
+            await keeper.idle()
+            assert recorder.serials == [7, 8]
+
+    scenario(steps)

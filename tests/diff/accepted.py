@@ -11,12 +11,16 @@ import dns.rcode
 from tests.diff.judge import Case, Rule, chain_end
 from tests.diff.replies import ANY, RRSIG, SOA
 
-ALL = ("rcode", "flags", "answer", "authority", "courtesy NS")
+ALL = ("rcode", "flags", "answer", "authority", "courtesy NS", "AD")
 KNOT_CHAIN_STEPS = 5
 
 
 def _asks_cd(case: Case) -> bool:
     return bool(case.query.flags & dns.flags.CD)
+
+
+def _named_sets_ad(case: Case) -> bool:
+    return bool(case.peers["named"].flags & dns.flags.AD)
 
 
 def _loops(case: Case) -> bool:
@@ -48,10 +52,11 @@ def _leaves_zone(case: Case) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("the-cd-bit-is-copied", ("nsd", "knot"), ("flags",), _asks_cd),
+    Rule("the-cd-bit-is-copied", ("nsd", "knot"), ("CD",), _asks_cd),
+    Rule("the-ad-bit-is-never-set", ("named",), ("AD",), _named_sets_ad),
     Rule("loops-of-aliases", ("named",), ("rcode", "courtesy NS"), _loops),
     Rule("soa-ttl-in-negative-answers-to-soa-queries", ("named",), ("authority",), _asks_soa),
-    Rule("any", ("nsd", "knot"), ("answer", "authority", "courtesy NS"), _asks_any),
+    Rule("any", ("nsd", "knot"), ALL, _asks_any),
     Rule("rrsig", ("knot",), ("answer", "authority"), _asks_rrsig),
     Rule("long-chains", ("knot",), ("rcode", "answer", "authority"), _long_chain),
     Rule("chains-across-zones", ("named", "knot"), ALL, _leaves_zone),

@@ -47,10 +47,13 @@ def ask_server(server: ServerProcess, queries: Sequence[Query]) -> list[bytes | 
     return answers
 
 
+def _fail(query: bytes, error: Exception) -> None:
+    raise AssertionError(f"a fault while answering {query.hex()}") from error
+
+
 def in_process(zones: Sequence[ServedZone]) -> Ask:
     """Return a way to ask our Answerer with *zones* loaded from their files, without a socket."""
-    answerer = PythonAnswerer()
-    answerer.configure(AnswerPolicy())
+    answerer = PythonAnswerer(AnswerPolicy(), _fail)
     checks = ZoneChecks(names=CheckMode.IGNORE, integrity=False)
     for zone in zones:
         loaded = load_zone_file(str(zone.path), names.from_text(zone.origin), IN, checks)

@@ -84,11 +84,17 @@ def courtesy_ns(reply: Reply) -> Section:
 
 ASPECTS: dict[str, Callable[[Reply], Hashable]] = {
     "rcode": lambda reply: reply.rcode,
-    "flags": lambda reply: reply.flags,
+    "flags": lambda reply: reply.flags & ~(dns.flags.AD | dns.flags.CD),
+    "AD": lambda reply: reply.flags & dns.flags.AD,
+    "CD": lambda reply: reply.flags & dns.flags.CD,
     "answer": lambda reply: reply.answer,
     "authority": lambda reply: reply.authority - courtesy_ns(reply),
     "courtesy NS": courtesy_ns,
 }
+
+
+FIT_ALWAYS = {"rcode", "flags", "AD", "CD"}
+"""What is compared even where something was truncated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ def judge(case: Case, ours: Reply, rules: Sequence[Rule]) -> list[Finding]:
     findings = _form(case, ours)
     truncated = [name for name in VOTERS if case.peers[name].truncated]
     for aspect, of in ASPECTS.items():
-        if aspect not in {"rcode", "flags"} and (ours.truncated or truncated):
+        if aspect not in FIT_ALWAYS and (ours.truncated or truncated):
             continue
         want, have = expected(case, aspect, rules), of(ours)
         if want != have:

@@ -42,12 +42,17 @@ class LexError(BindpyError):
 
 
 class NeedMoreTextError(Exception):
-    """The entry goes on after the end of the text."""
+    """The entry goes on after the end of the text.
 
-    def __init__(self, opened_at: int | None) -> None:
+    ``offset`` is the outermost open parenthesis if there is one (``in_parentheses``), else the entry's
+    beginning. ``resume`` is the line after that: where to go on if no more text is to be had.
+    """
+
+    def __init__(self, text: str, start: int, opened: list[int]) -> None:
         super().__init__("entry is not complete")
-        self.opened_at = opened_at
-        """Offset of the outermost open parenthesis, if that is what is not complete."""
+        self.in_parentheses = bool(opened)
+        self.offset = opened[0] if opened else start
+        self.resume = _next_line(text, self.offset)
 
 
 _TOKEN = re.compile(
@@ -60,7 +65,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-NEXT_LINE = re.compile(r"[^\n]*+\n?+")
+_STRING_BODY = re.compile(r'(?:[^"\\\n]|\\.)*+', re.DOTALL)
 
 
 def next_entry(text: str, start: int, *, at_end: bool) -> Entry:
@@ -90,44 +95,52 @@ def next_entry(text: str, start: int, *, at_end: bool) -> Entry:
             if not opened:
                 return Entry(tokens, pos, text[start] in " \t")
         elif kind == 5:
-            _other(text, m.start(5), opened, at_end)
+            if m[5] == '"' and not at_end and _reaches_end(text, pos):
+                raise NeedMoreTextError(text, start, opened)
+            _other(text, m.start(5), opened)
     if opened:
         if not at_end:
-            raise NeedMoreTextError(opened[0])
+            raise NeedMoreTextError(text, start, opened)
         raise LexError("unbalanced parentheses: this '(' is never closed", opened[0], len(text))
     if not at_end:
-        raise NeedMoreTextError(None)
+        raise NeedMoreTextError(text, start, opened)
     return Entry(tokens, len(text), start < len(text) and text[start] in " \t")
 
 
-def _other(text: str, at: int, opened: list[int], at_end: bool) -> None:
+_BLANK_LINES = re.compile(r"(?:[ \t]*+(?:;[^\n]*+)?\r?\n)*+")
+
+
+def skip_blank_lines(text: str, pos: int) -> int:
+    """Return where the first line begins, from *pos* on, that is more than blanks and a comment."""
+    blank = _BLANK_LINES.match(text, pos)
+    return blank.end() if blank is not None else pos
+
+
+def _reaches_end(text: str, pos: int) -> bool:
+    """Return whether a string's octets fill the rest of the text (its last newline is escaped then)."""
+    body = _STRING_BODY.match(text, pos)
+    return body is not None and body.end() == len(text)
+
+
+def _other(text: str, at: int, opened: list[int]) -> None:
+    """Take a character that begins neither a word nor a string: a parenthesis, or something that is wrong."""
     char = text[at]
     if char == "(":
         opened.append(at)
-        return
-    if char == ")":
+    elif char == ")":
         if not opened:
             raise LexError("unbalanced parentheses: ')' without '('", at, _next_line(text, at))
         opened.pop()
-        return
-    newline = text.find("\n", at)
-    if newline < 0 and not at_end:
-        raise NeedMoreTextError(None)
-    if char == '"':
-        if text.endswith("\\\n") and not at_end and "\n" not in text[at:-1].replace("\\\n", ""):
-            raise NeedMoreTextError(None)
-        raise LexError(
-            "the quoted string that starts here is not closed on its line",
-            at,
-            _next_line(text, at),
-            "add the closing '\"'",
-        )
-    raise LexError("'\\' at the end of a line", at, _next_line(text, at), "write the octet as \\DDD")
+    elif char == '"':
+        message = "the quoted string that begins here is not closed on its line"
+        raise LexError(message, at, _next_line(text, at), "add the closing double quote")
+    else:
+        raise LexError("'\\' at the end of a line", at, _next_line(text, at), "write the octet as \\DDD")
 
 
 def _next_line(text: str, at: int) -> int:
-    m = NEXT_LINE.match(text, at)
-    return m.end() if m is not None else len(text)
+    newline = text.find("\n", at)
+    return newline + 1 if newline >= 0 else len(text)
 
 
 _NOT_PLAIN = re.compile(r"\\[0-9]{3}|\\(.)|([^ -~])", re.DOTALL)

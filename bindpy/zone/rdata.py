@@ -6,7 +6,9 @@ absolute and with their case kept. Octets that are not ASCII pass through as oct
 
 from __future__ import annotations
 
+import datetime
 import struct
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -91,8 +93,9 @@ def is_meta_type(rtype: int) -> bool:
 class _Tokens(dns.tokenizer.Tokenizer):
     """dnspython's tokenizer over tokens that are split already; remembers how far a parser got."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    def __init__(self, tokens: Sequence[Token], *, base64: bool) -> None:
         super().__init__("")
+        self._base64 = base64
         self._tokens = tokens
         self._next = 0
         self._after_blank = False
@@ -115,6 +118,13 @@ class _Tokens(dns.tokenizer.Tokenizer):
         kind = dns.tokenizer.QUOTED_STRING if ours.quoted else dns.tokenizer.IDENTIFIER
         value = to_ascii(ours.text)
         return dns.tokenizer.Token(kind, value, "\\" in value)
+
+    def concatenate_remaining_identifiers(self, allow_empty: bool = False) -> str:
+        """Join what is left; for base64 refuse padding bits that are not zero, as BIND does."""
+        text = super().concatenate_remaining_identifiers(allow_empty)
+        if self._base64 and b2a_base64(a2b_base64(text, strict_mode=True), newline=False) != text.encode():
+            raise ValueError("bad base64")
+        return text
 
     @property
     def last(self) -> int:
@@ -142,7 +152,8 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
             raise RdataError(f"bad {type_to_text(rtype)} RDATA: {e}", e.token) from e
     if not _has_text_form(rtype, rdclass):
         raise RdataError(f"{type_to_text(rtype)} has no text form here; write it as '\\# LENGTH HEX'", 0)
-    tok = _Tokens(tokens)
+    tokens = _normalised(rtype, tokens)
+    tok = _Tokens(tokens, base64=rtype in _BASE64_AT_END)
     try:
         name = dns.name.from_wire(origin, 0)[0]
         rdata = dns.rdata.from_text(
@@ -157,7 +168,67 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
 
 
 _APL = 42
+_BASE64_AT_END = frozenset({24, 25, 37, 46, 48, 49, 60, 61})
+"""SIG, KEY, CERT, RRSIG, DNSKEY, DHCID, CDNSKEY, OPENPGPKEY."""
 _FAILURES = (dns.exception.DNSException, ValueError, struct.error, OverflowError)
+
+
+def _normalised(rtype: int, tokens: Sequence[Token]) -> Sequence[Token]:
+    """Return *tokens* as dnspython wants them; refuse what it takes and BIND does not."""
+    if rtype in (24, 46):  # SIG, RRSIG
+        return _normalised_signature(tokens)
+    if rtype == 256 and len(tokens) > 2 and not tokens[2].quoted:  # URI, RFC 7553 section 4.4
+        raise RdataError(f"the target '{tokens[2].text}' must be in double quotes", 2)
+    types_from = _TYPES_FROM.get(rtype)
+    if types_from is None:
+        return tokens
+    return [_as_number(t) if i >= types_from else t for i, t in enumerate(tokens)]
+
+
+_TYPES_FROM = {47: 1, 50: 5, 62: 2}
+"""The index of the first type mnemonic in NSEC, NSEC3 and CSYNC."""
+
+
+def _as_number(token: Token) -> Token:
+    rtype = type_from_text(token.text)
+    return token if rtype is None else token._replace(text=f"TYPE{rtype}")
+
+
+def _normalised_signature(tokens: Sequence[Token]) -> Sequence[Token]:
+    out = list(tokens)
+    out[0] = _as_number(out[0])
+    if len(out) > 3 and not (out[3].text.isascii() and out[3].text.isdigit()):
+        raise RdataError(f"the original TTL '{out[3].text}' is not a number of seconds", 3)
+    for i in (4, 5):
+        if i < len(out):
+            try:
+                out[i] = out[i]._replace(text=str(signature_time(out[i].text)))
+            except ValueError as e:
+                raise RdataError(str(e), i) from e
+    return out
+
+
+def signature_time(text: str) -> int:
+    """Return the time that *text* means in a signature: ``YYYYMMDDHHMMSS`` or seconds (RFC 4034 section 3.2).
+
+    Modulo 2^32, as the serial numbers that they are. Raises `ValueError`.
+    """
+    if text.isascii() and text.isdigit():
+        if len(text) <= 10 and int(text) <= 0xFFFFFFFF:
+            return int(text)
+        if len(text) == 14:
+            year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
+            hour, minute, second = int(text[8:10]), int(text[10:12]), int(text[12:])
+            try:
+                when = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
+            except ValueError:
+                when = _EPOCH
+            if when > _EPOCH:
+                return int(when.timestamp()) & 0xFFFFFFFF
+    raise ValueError(f"'{text}' is not a time: YYYYMMDDHHMMSS or seconds since 1970 are expected")
+
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def _has_text_form(rtype: int, rdclass: int) -> bool:

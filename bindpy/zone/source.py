@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import Protocol
 
@@ -12,8 +11,6 @@ from bindpy.diagnostics import BindpyError
 PIECE_OCTETS = 1 << 18
 MAX_ENTRY_OCTETS = 1 << 20
 """The longest entry (a line, or lines joined by parentheses); 65535 octets of RDATA need less text."""
-
-_NEWLINE = re.compile(r"\r\n?|\n")
 
 
 class UnreadableError(BindpyError):
@@ -71,6 +68,7 @@ class Source:
         self.no_newline = False
         self._stream = stream
         self._rest = b""
+        self._known = (0, 1)
 
     def close(self) -> None:
         """Close the file."""
@@ -84,6 +82,7 @@ class Source:
         if consumed:
             self.line, self.column = self.place(consumed)
             self.text = self.text[consumed:]
+            self._known = (0, self.line)
         if self.at_end:
             return False
         pieces = [self._rest]
@@ -116,12 +115,15 @@ class Source:
         return bool(cut)
 
     def place(self, offset: int) -> tuple[int, int]:
-        """Return line and column of ``text[offset]``, both from 1."""
-        line, line_start = self.line, 1 - self.column
-        for m in _NEWLINE.finditer(self.text, 0, offset):
-            line += 1
-            line_start = m.end()
-        return line, offset - line_start + 1
+        """Return line and column of ``text[offset]``, both from 1. Cheap when asked in the text's order."""
+        if offset < self._known[0]:
+            self._known = (0, self.line)
+        known, line = self._known
+        line += self.text.count("\n", known, offset)
+        self._known = (offset, line)
+        line_start = self.text.rfind("\n", 0, offset) + 1
+        column = offset - line_start + 1
+        return line, column if line_start else column + self.column - 1
 
 
 class TooLongError(BindpyError):

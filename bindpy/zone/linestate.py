@@ -1,0 +1,75 @@
+"""What the meaning of a zone file's next line depends on, and an index of where records stand."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from bindpy.diagnostics import SourceSpan
+from bindpy.zone.names import Key, Name
+
+
+@dataclass(slots=True)
+class LineState:
+    """The reader's state between two lines of one file.
+
+    ``owner`` is the last owner (None before the first one and after a bad one), ``owner_in_zone`` whether its
+    records are kept. ``default_ttl`` comes from $TTL or the SOA, ``last_ttl`` is the last one written; RFC
+    1035's "same as before" applies only without a default, and ``told_rfc1035_ttl`` when that was said.
+    """
+
+    origin: Name
+    owner: Name | None = None
+    owner_in_zone: bool = True
+    default_ttl: int | None = None
+    last_ttl: int | None = None
+    told_rfc1035_ttl: bool = False
+
+    def for_include(self, origin: Name) -> LineState:
+        """Return the state at the beginning of an included file."""
+        return LineState(
+            origin, self.owner, self.owner_in_zone, self.default_ttl, self.last_ttl, self.told_rfc1035_ttl
+        )
+
+    def after_include(self, inner: LineState) -> None:
+        """Take over what outlasts an included file: TTLs, not origin and owner (RFC 1035 section 5.1)."""
+        self.default_ttl = inner.default_ttl
+        self.last_ttl = inner.last_ttl
+        self.told_rfc1035_ttl = inner.told_rfc1035_ttl
+
+
+_MAX_COLUMN = 0xFFFF
+_MAX_LINE = 0x3FFFFFFFF
+
+
+class PlaceIndex:
+    """Where the records of a zone stand: 16 octets a record, because a zone may have millions."""
+
+    def __init__(self) -> None:
+        self._files: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._hashes = array("q")
+        self._places = array("Q")
+
+    def note(self, key: Key, rtype: int, span: tuple[str, int, int]) -> None:
+        """Remember that a record of *key* and *rtype* stands at *span*: file, line, column."""
+        file, line, column = span
+        number = self._numbers.get(file)
+        if number is None:
+            number = self._numbers[file] = len(self._files)
+            self._files.append(file)
+        self._hashes.append(hash((key, rtype)))
+        self._places.append(number << 50 | min(line, _MAX_LINE) << 16 | min(column, _MAX_COLUMN))
+
+    def find(self, key: Key, rtype: int) -> list[SourceSpan]:
+        """Return the places of *key* and *rtype* in the order of the text."""
+        wanted = hash((key, rtype))
+        found: list[SourceSpan] = []
+        at = -1
+        while True:
+            try:
+                at = self._hashes.index(wanted, at + 1)
+            except ValueError:
+                return found
+            place = self._places[at]
+            found.append(SourceSpan(self._files[place >> 50], place >> 16 & _MAX_LINE, place & _MAX_COLUMN))

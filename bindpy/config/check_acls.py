@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from ipaddress import IPv6Address
 
+from bindpy.config.check_keys import KeyTable
 from bindpy.config.check_report import Report, did_you_mean, inside, word
 from bindpy.config.tree import Block, Statement, Token
 
 BUILTIN_ACLS = frozenset({"any", "none", "localhost", "localnets"})
 
-LIST_STATEMENTS = frozenset(
-    """
+_LIST_STATEMENTS = """
     allow-notify allow-query allow-query-cache allow-query-cache-on allow-query-on allow-recursion
     allow-recursion-on allow-transfer allow-update allow-update-forwarding blackhole deny-answer-addresses
     keep-response-order listen-on listen-on-v6 match-clients match-destinations no-case-compress
     response-padding sortlist
-    """.split()
-)
+"""
+LIST_STATEMENTS = frozenset(_LIST_STATEMENTS.split())
 """Statements whose first block is an address match list."""
 
 _NESTED_LISTS = {
@@ -45,7 +45,7 @@ def looks_like_address(text: str) -> bool:
 class AclChecks:
     """Follows names from the lists that are used into the ``acl`` statements."""
 
-    def __init__(self, report: Report, definitions: Iterable[Statement], keys: Collection[str]) -> None:
+    def __init__(self, report: Report, definitions: Iterable[Statement], keys: KeyTable) -> None:
         self.report = report
         self.keys = keys
         self.definitions: dict[str, Statement] = {}
@@ -114,7 +114,7 @@ class AclChecks:
 
     def _check_key(self, element: Statement, index: int) -> None:
         name = word(element, index)
-        if name and name.lower().rstrip(".") not in self.keys:
+        if name and not self.keys.has(name):
             self.report.warn_at(f"key '{name}' is not defined: nothing can be signed with it", element, index)
 
     def _check_name(self, element: Statement, name: Token) -> None:

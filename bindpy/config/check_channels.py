@@ -1,4 +1,4 @@
-"""Channels to and into the server: ``controls``, ``statistics-channels``, listeners, and their ``tls`` and ``http``."""
+"""Ways into the server: ``controls``, ``statistics-channels``, listeners, and their ``tls`` and ``http``."""
 
 from __future__ import annotations
 

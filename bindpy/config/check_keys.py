@@ -6,9 +6,19 @@ import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 
-from bindpy.config.check_report import Report, after, blocks, did_you_mean, having, inside, members, word
+from bindpy.config.check_report import (
+    Report,
+    after,
+    blocks,
+    did_you_mean,
+    having,
+    inside,
+    members,
+    name_of,
+    word,
+)
 from bindpy.config.tree import Statement, Token
-from bindpy.zone.names import BadNameError, from_text
+from bindpy.zone.names import BadNameError
 
 HMAC_BITS = {
     "hmac-md5": 128,
@@ -35,7 +45,7 @@ class KeyTable:
             if not name:
                 continue
             try:
-                wire = from_text(name).lower()
+                wire = name_of(name).lower()
             except BadNameError as exc:
                 report.at(f"key '{name}': bad key name: {exc}", statement, 1)
                 continue
@@ -49,7 +59,7 @@ class KeyTable:
     def has(self, name: str) -> bool:
         """Return whether a key of that domain name is defined."""
         try:
-            return from_text(name).lower() in self.by_name
+            return name_of(name).lower() in self.by_name
         except BadNameError:
             return False
 

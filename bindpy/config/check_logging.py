@@ -5,13 +5,14 @@ from __future__ import annotations
 from bindpy.config.check_report import Report, did_you_mean, having, inside, members, word
 from bindpy.config.tree import Statement, Token
 
-CATEGORIES = frozenset(
-    """
-    client cname config database default delegation-only dispatch dnssec dnstap edns-disabled general lame-servers
-    network notify nsid queries query-errors rate-limit resolver rpz rpz-passthru security serve-stale spill
-    sslkeylog trust-anchor-telemetry unmatched update update-security xfer-in xfer-out zoneload
-    """.split()
-)
+_CATEGORIES = """
+    client cname config database default delegation-only dispatch dnssec dnstap edns-disabled general
+    lame-servers network notify nsid queries query-errors rate-limit resolver rpz rpz-passthru security
+    serve-stale spill sslkeylog trust-anchor-telemetry unmatched update update-security xfer-in xfer-out
+    zoneload
+"""
+CATEGORIES = frozenset(_CATEGORIES.split())
+"""The categories of BIND 9.18."""
 BUILTIN_CHANNELS = ("default_syslog", "default_debug", "default_stderr", "null")
 _DESTINATIONS = ("file", "syslog", "null", "stderr")
 

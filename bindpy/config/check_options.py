@@ -1,4 +1,4 @@
-"""Settings of ``options``, views and zones: ranges that BIND checks late, and settings that exclude each other."""
+"""Settings of ``options``, views and zones: ranges that BIND checks late, settings at odds with others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import dns.exception
 import dns.rdataclass
 import dns.rdatatype
 
-from bindpy.config.check_report import Report, after, inside, members, number, token, word
+from bindpy.config.check_report import Report, after, inside, members, name_of, number, token, word
 from bindpy.config.check_servers import server_prefix
 from bindpy.config.grammar import BadValueError, parse_value
 from bindpy.config.tree import Statement, Token
-from bindpy.zone.names import BadNameError, from_text
+from bindpy.zone.names import BadNameError
 
 _WEEK = 7 * 86400
 _TRANSFER_MINUTES = (0, 28 * 24 * 60)
@@ -29,10 +29,6 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     "dnskey-sig-validity": (0, 3660),
     "sig-signing-type": (65280, 65535),
     "resolver-nonbackoff-tries": (1, 0xFFFFFFFF),
-    "port": (0, 65535),
-    "tls-port": (0, 65535),
-    "http-port": (0, 65535),
-    "https-port": (0, 65535),
 }
 _DURATIONS: dict[str, tuple[int, int]] = {
     "interface-interval": _TRANSFER_MINUTES,  # compared as seconds, whatever its unit
@@ -204,7 +200,7 @@ def _check_domain_name(report: Report, statement: Statement) -> None:
 def _name_is_good(report: Report, statement: Statement, index: int) -> None:
     text = word(statement, index)
     try:
-        from_text(text)
+        name_of(text)
     except BadNameError as exc:
         report.at(f"bad domain name '{text}': {exc}", statement, index)
 
@@ -274,8 +270,8 @@ def _check_rrset_order(report: Report, statement: Statement) -> None:
             _name_is_good(report, element, at["name"] + 1)
         keyword, order = word(element, len(element.items) - 2), word(element, len(element.items) - 1)
         if keyword.lower() != "order":
-            report.at("'rrset-order': the word 'order' is missing", element)
-        elif order.lower() == "fixed":
+            continue
+        if order.lower() == "fixed":
             report.warn_at(
                 "'rrset-order': BIND is usually built without 'fixed'", element, len(element.items) - 1
             )

@@ -1,15 +1,15 @@
-"""Lists of servers (``primaries``, ``also-notify``, ``parental-agents``): their names resolve and they are not empty."""
+"""Lists of servers (``primaries``, ``also-notify``, ``parental-agents``): names resolve, none is empty."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 
-from bindpy.config.check_acls import looks_like_address
 from bindpy.config.check_keys import KeyTable
-from bindpy.config.check_report import Report, after, did_you_mean, having, word
+from bindpy.config.check_report import Report, after, did_you_mean, having, name_of, word
 from bindpy.config.tree import Block, Statement, Token
-from bindpy.zone.names import BadNameError, from_text
+from bindpy.zone.names import BadNameError
 
 LIST_KINDS = {
     "primaries": "primaries",
@@ -23,10 +23,13 @@ LIST_KINDS = {
 
 @dataclass(slots=True)
 class _Walk:
-    """What a walk over one statement has seen."""
+    """What a walk over one statement looks up, and what it has seen."""
 
+    kind: str
+    keys: KeyTable
+    seen: set[str] = field(default_factory=set)
     addresses: int = 0
-    names: int = 0
+    undefined: int = 0
 
 
 class RemoteLists:
@@ -56,38 +59,36 @@ class RemoteLists:
         body = statement.body()
         if body is None:
             return
-        walk = _Walk()
-        self._walk(body, LIST_KINDS[statement.keyword], keys, walk, set())
-        if not walk.addresses and not may_be_empty and not walk.names:
+        walk = _Walk(LIST_KINDS[statement.keyword], keys)
+        self._walk(body, walk)
+        if not (walk.addresses or walk.undefined or may_be_empty):
             self.report.at(f"empty '{statement.keyword}' entry: no address is in it", statement)
 
-    def _walk(self, body: Block, kind: str, keys: KeyTable, walk: _Walk, seen: set[str]) -> None:
+    def _walk(self, body: Block, walk: _Walk) -> None:
         for element in body.statements:
             first = element.items[0]
             if not isinstance(first, Token):
                 continue
-            if not first.quoted and looks_like_address(first.text):
+            if not first.quoted and _is_address(first.text):
                 walk.addresses += 1
-                self._check_tail(element, keys)
+                self._check_tail(element, walk.keys)
             else:
-                self._check_name(element, first, kind, keys, walk, seen)
+                self._check_name(element, first, walk)
 
-    def _check_name(
-        self, element: Statement, name: Token, kind: str, keys: KeyTable, walk: _Walk, seen: set[str]
-    ) -> None:
+    def _check_name(self, element: Statement, name: Token, walk: _Walk) -> None:
         key = name.text.lower()
-        if key in seen:
+        if key in walk.seen:
             return
-        seen.add(key)
-        definition = self.lists.get((kind, key))
+        walk.seen.add(key)
+        definition = self.lists.get((walk.kind, key))
         if definition is None:
-            walk.names += 1
+            walk.undefined += 1
             if self._first_time(element, name.offset):
-                hint = did_you_mean(key, [known for its_kind, known in self.lists if its_kind == kind])
-                message = f"unable to find {kind} list '{name.text}'"
+                hint = did_you_mean(key, [known for kind, known in self.lists if kind == walk.kind])
+                message = f"unable to find {walk.kind} list '{name.text}'"
                 self.report.error(message, element.source, name.offset, hint=hint)
         elif (body := definition.body()) is not None:
-            self._walk(body, kind, keys, walk, seen)
+            self._walk(body, walk)
 
     def _check_tail(self, element: Statement, keys: KeyTable) -> None:
         if len(element.items) < 3:
@@ -102,7 +103,7 @@ class RemoteLists:
     def _check_key(self, element: Statement, index: int, keys: KeyTable) -> None:
         name = word(element, index)
         try:
-            from_text(name)
+            name_of(name)
         except BadNameError as exc:
             if self._first_time(element, element.items[index].offset):
                 self.report.at(f"'{name}' is not a valid name of a key: {exc}", element, index)
@@ -119,3 +120,12 @@ class RemoteLists:
             return False
         self._faulty.add(place)
         return True
+
+
+def _is_address(text: str) -> bool:
+    """A list may have any other name, ``10`` or ``10.1`` too."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

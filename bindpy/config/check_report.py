@@ -1,7 +1,7 @@
 """What the checks share: a collector that knows statements, and small questions to the statement tree.
 
-The checks run on the tree, before values are typed, and pass over what the grammars refuse: a statement that is
-not well formed has its own error already.
+The checks run on the tree, before values are typed, and pass over what the grammars refuse: a statement that
+is not well formed has its own error already.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from bindpy.config.resolve import octets
 from bindpy.config.tree import Block, Source, Statement, Token
-from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
+from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
+from bindpy.zone.names import Name, from_text
 
 Related = tuple[str, Statement]
 """A note: what to say, and the statement to point at."""
@@ -51,11 +53,6 @@ class Report:
 def _notes(source: Source, related: Iterable[Related]) -> list[Diagnostic]:
     notes = [Diagnostic(Severity.NOTE, text, statement.span) for text, statement in related]
     return [*notes, *source.chain()]
-
-
-def span_of(statement: Statement) -> SourceSpan:
-    """Return where *statement* starts."""
-    return statement.span
 
 
 def offset_of(statement: Statement, index: int) -> int:
@@ -114,6 +111,14 @@ def is_true(statement: Statement | None) -> bool | None:
     if text in ("yes", "true", "1"):
         return True
     return False if text in ("no", "false", "0") else None
+
+
+def name_of(text: str) -> Name:
+    """Return the domain name that *text* (characters as the file's reader left them) means.
+
+    Raises `bindpy.zone.names.BadNameError`.
+    """
+    return from_text(octets(text))
 
 
 def number(text: str) -> int | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dns.exception
 import dns.rdatatype
 
-from bindpy.config.check_report import Report, inside, word
+from bindpy.config.check_report import Report, inside, name_of, word
 from bindpy.config.tree import Statement, Token
-from bindpy.zone.names import ROOT, BadNameError, Name, from_text, is_wildcard
+from bindpy.zone.names import ROOT, BadNameError, Name, is_wildcard
 
 _SELF_RULES = frozenset({"self", "selfsub", "selfwild"})
 _PLACEHOLDER_RULES = frozenset(
@@ -70,7 +70,7 @@ def _check_name(report: Report, rule: Statement, kind: str, identity: Name, name
 def _name(report: Report, rule: Statement, index: int) -> Name | None:
     text = word(rule, index)
     try:
-        return from_text(text).lower()
+        return name_of(text).lower()
     except BadNameError as exc:
         report.at(f"'{text}' is not a valid name: {exc}", rule, index)
         return None

@@ -1,4 +1,4 @@
-"""Zones and views: names, classes, what must be there, what must not be together, files that two zones write."""
+"""Zones and views: names, classes, what must be there, what excludes what, files that two zones write."""
 
 from __future__ import annotations
 
@@ -9,21 +9,35 @@ from bindpy.config.check_acls import AclChecks
 from bindpy.config.check_keys import KeyTable, check_server_keys
 from bindpy.config.check_options import check_block, check_root_forwarders, check_source_port
 from bindpy.config.check_remotes import RemoteLists
-from bindpy.config.check_report import Report, did_you_mean, having, inside, is_true, members, word
+from bindpy.config.check_report import (
+    Report,
+    after,
+    did_you_mean,
+    having,
+    inside,
+    is_true,
+    members,
+    name_of,
+    word,
+)
 from bindpy.config.check_servers import check_servers
 from bindpy.config.check_updates import check_update_policy
+from bindpy.config.clause_table import contexts
+from bindpy.config.clauses import ALIASES, ZONE_TYPE_LETTERS
 from bindpy.config.tree import Statement, Token
-from bindpy.zone.names import ROOT, BadNameError, Key, from_text, to_text
+from bindpy.zone.names import ROOT, BadNameError, Key, to_text
 
 TYPES = {"master": "primary", "slave": "secondary"}
 """Old spellings of zone types, and today's."""
 
+_TYPE_LETTERS = {name: letter for letter, name in ZONE_TYPE_LETTERS.items()}
 _CLASSES = {"in": 1, "internet": 1, "ch": 3, "chaos": 3, "hs": 4, "hesiod": 4, "none": 254, "any": 255}
 _NOT_FOR_IN_VIEW = frozenset({"forward", "redirect", "delegation-only"})
 _IN_VIEW_MAY_HAVE = frozenset({"in-view", "forward", "forwarders"})
 _WRITTEN_TYPES = frozenset({"secondary", "mirror"})
 _BUILTIN_POLICIES = frozenset({"none", "insecure", "default"})
 _NOTIFYING_TYPES = frozenset({"primary", "secondary", "mirror"})
+_SENDING_TYPES = frozenset({"primary", "secondary", "mirror"})
 _FETCHING_TYPES = frozenset({"secondary", "mirror", "stub"})
 _NOT_WITH_POLICY = (
     "sig-validity-interval",
@@ -98,7 +112,7 @@ class ZoneChecks:
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self.report = shared.report
-        self._sources: set[int] = set()  # statements that many zones inherit are checked once
+        self._inherited_seen: set[int] = set()
 
     # --- views --------------------------------------------------------------------------------------
 
@@ -166,6 +180,8 @@ class ZoneChecks:
                 f"zone '{word(zone)}': it has no 'type'", zone, hint="add 'type primary;' or another"
             )
             return
+        if len(inner["type"].items) != 2:
+            return  # a ';' is missing, and what follows would be reported as missing too
         kind = word(inner["type"]).lower()
         kind = TYPES.get(kind, kind)
         self._remember(scope, zone, name, kind)
@@ -173,6 +189,7 @@ class ZoneChecks:
             self.report.at('a redirect zone must be the root zone: zone "."', zone)
             return
         body = inside(zone)
+        self._check_allowed(zone, kind, body)
         self.shared.acls.check_statements(body)
         check_block(self.report, body, self.shared.options)
         if name == ROOT:
@@ -187,7 +204,7 @@ class ZoneChecks:
         if not isinstance(item, Token):
             return None
         try:
-            return from_text(item.text).lower()
+            return name_of(item.text).lower()
         except BadNameError as exc:
             self.report.at(f"zone '{item.text}': this is not a valid name: {exc}", zone, 1)
             return None
@@ -226,6 +243,18 @@ class ZoneChecks:
             message = f"zone '{word(zone)}': 'in-view' goes with no other statement, '{others[0]}' is here"
             self.report.at(message, statement)
 
+    def _check_allowed(self, zone: Statement, kind: str, body: Iterable[Statement]) -> None:
+        """Every statement goes with the type of its zone; a native zone takes what a primary takes."""
+        clauses = contexts()["zone"]
+        letter = _TYPE_LETTERS.get("primary" if kind == "native" else kind, "")
+        for statement in body:
+            keyword = statement.keyword
+            clause = clauses.get(ALIASES.get(keyword, keyword))
+            if letter and clause is not None and clause.types and letter not in clause.types:
+                hint = f"it goes with {', '.join(clause.zone_types())}"
+                message = f"'{keyword}' is not allowed in '{kind}' zone '{word(zone)}'"
+                self.report.at(message, statement, hint=hint)
+
     def _inherited(self, scope: Scope, inner: dict[str, Statement], keyword: str) -> Statement | None:
         found = inner.get(keyword)
         if found is None:
@@ -243,18 +272,32 @@ class ZoneChecks:
             self.shared.remotes.check(inner["parental-agents"], scope.keys)
         if kind in _NOTIFYING_TYPES:
             self._check_also_notify(scope, zone, kind, inner)
+        if kind in _SENDING_TYPES:
+            self._check_transport(scope, inner)
         for keyword in _SOURCES.get(kind, ()):
             statement = self._inherited(scope, inner, keyword)
-            if statement is not None and len(statement.items) > 2 and id(statement) not in self._sources:
-                self._sources.add(id(statement))
+            if statement is not None and len(statement.items) > 2 and self._first_time(statement):
                 check_source_port(self.report, statement, self.shared.options)
 
+    def _check_transport(self, scope: Scope, inner: dict[str, Statement]) -> None:
+        statement = self._inherited(scope, inner, "allow-transfer")
+        if statement is None or len(statement.items) < 3 or not self._first_time(statement):
+            return
+        index = after(statement, "transport")
+        transport = word(statement, index) if index else "tcp"
+        if transport.lower() not in ("tcp", "tls"):
+            self.report.at(
+                f"'{transport}' is not a transport for zone transfers: 'tcp' or 'tls'", statement, index
+            )
+
+    def _first_time(self, statement: Statement) -> bool:
+        """A statement that many zones inherit is checked once."""
+        known = id(statement) in self._inherited_seen
+        self._inherited_seen.add(id(statement))
+        return not known
+
     def _check_primaries(self, scope: Scope, zone: Statement, inner: dict[str, Statement]) -> None:
-        primaries, masters = inner.get("primaries"), inner.get("masters")
-        if primaries is not None and masters is not None:
-            message = f"zone '{word(zone)}': 'primaries' and 'masters' cannot both be used in a zone"
-            self.report.at(message, masters)
-        found = primaries if primaries is not None else masters
+        found = inner.get("primaries", inner.get("masters"))
         if found is None:
             hint = "add 'primaries { ADDRESS; };'"
             self.report.at(f"zone '{word(zone)}': it has no 'primaries'", zone, hint=hint)
@@ -333,6 +376,7 @@ class ZoneChecks:
         if name not in _BUILTIN_POLICIES and name not in self.shared.policies:
             message = f"zone '{word(zone)}': 'dnssec-policy {name}' names a policy that is not defined"
             self.report.at(message, statement, 1, hint=did_you_mean(name, self.shared.policies))
+            return ""
         return name
 
     def _check_auto_dnssec(
@@ -377,14 +421,14 @@ class ZoneChecks:
     # --- zones that other statements name -------------------------------------------------------------
 
     def _check_listed_zones(self, scope: Scope, statement: Statement) -> None:
-        """``catalog-zones`` and ``response-policy`` list zones that this server has as primary or secondary."""
+        """``catalog-zones`` and ``response-policy`` list zones that are primary or secondary here."""
         listed: dict[Key, Statement] = {}
         for element in inside_first_block(statement):
             name = word(element)
             if element.keyword != "zone" or not name:
                 continue
             try:
-                key = from_text(name).lower()
+                key = name_of(name).lower()
             except BadNameError as exc:
                 self.report.at(f"'{statement.keyword}': bad domain name '{name}': {exc}", element, 1)
                 continue

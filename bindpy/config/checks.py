@@ -1,4 +1,4 @@
-"""The checks that need more than one statement: what BIND's named-checkconf refuses after the syntax is right.
+"""Checks that need more than one statement: what BIND's named-checkconf refuses once the syntax is right.
 
 `check_statements` takes the statement tree with its includes in place and returns findings; each points at
 file, line and column, and at the other place where there are two.

@@ -21,7 +21,7 @@ from bindpy.answer.served import ServedZone
 from bindpy.answer.stages import fill_for, respond
 from bindpy.answer.views import AclTable, ClientClass, ClientClasses, View
 from bindpy.zone.names import Name
-from bindpy.zone.records import CHAOS, IN
+from bindpy.zone.records import ANY_CLASS, CHAOS, IN
 from bindpy.zone.snapshot import ZoneSnapshot
 
 OnError = Callable[[bytes, Exception], None]
@@ -114,42 +114,52 @@ class PythonAnswerer:
         if len(data) < HEADER_OCTETS:
             return Outcome.DROP
         state = self._state
-        cache = state.cache
-        classes = state.classes
-        question = data[2:]
-        shared = classes.everybody
-        if shared is not None:
-            found = cache.get((0, transport), question)
-            if found is not None:
-                self._refresh_hot(cache)
-                return data[:2] + found
-        client_class = shared
-        if shared is None or classes.acl_count:
-            client_class = classes.of(client, local, bool(data[2] & 1))
+        client_class = state.classes.everybody
+        if client_class is None or state.classes.acl_count:
+            client_class = state.classes.of(client, local, bool(data[2] & 1))
             if client_class.ignored:
                 return Outcome.DROP
-            found = cache.get((client_class.number, transport), question)
-            if found is not None:
-                return data[:2] + found
-        assert client_class is not None
+        found = self._recall(state, data[2:], client_class, transport)
+        if found is not None:
+            return data[:2] + found
         query = parse(data)
-        if isinstance(query, Outcome):
-            return query
+        if isinstance(query, Query):
+            return self._answer_query(
+                state, query, client_class, client=client, local=local, transport=transport
+            )
         if isinstance(query, Refusal):
             self.counters[query.rcode.name] += 1
             return encode_refusal(data, query)
-        return self._answer_query(state, cache, query, client_class, client, local, transport)
+        return query
+
+    def _recall(
+        self, state: _State, question: bytes, client_class: ClientClass, transport: Transport
+    ) -> bytes | None:
+        """Return the answer to *question*, if it is known; the one for everybody is looked for first."""
+        found = None
+        if state.classes.everybody is not None:
+            found = state.cache.get((0, transport), question)
+            if found is not None:
+                self._refresh_hot(state.cache)
+        if found is None and client_class.number:
+            found = state.cache.get((client_class.number, transport), question)
+        return found
 
     def _answer_query(
         self,
         state: _State,
-        cache: AnswerCache,
         query: Query,
         client_class: ClientClass,
+        *,
         client: str,
         local: str,
         transport: Transport,
     ) -> bytes:
+        cache_key = query.common_octets()
+        if cache_key is not None and len(cache_key) != len(query.data) - 2:
+            found = self._recall(state, cache_key, client_class, transport)
+            if found is not None:
+                return query.data[:2] + found
         consulted = False
 
         def admit(served: ServedZone, response: Response) -> bool:
@@ -168,12 +178,12 @@ class PythonAnswerer:
         view = client_class.view
         if query.edns_version > 0:
             response = Response(query.dnssec_ok)
-            response.rcode = Rcode.BADVERS
+            response.refuse(Rcode.BADVERS)
         elif query.qclass == CHAOS and view is not None:
             response = state.chaos.respond(query)
-        elif query.qclass != IN or view is None:
+        elif query.qclass not in (IN, ANY_CLASS) or view is None:
             response = Response(query.dnssec_ok)
-            response.rcode = Rcode.REFUSED
+            response.refuse(Rcode.REFUSED)
         else:
             minimal_any = view.policy.minimal_any and transport is Transport.UDP
             fill = fill_for(view.policy.minimal_responses, minimal_any, query)
@@ -183,10 +193,10 @@ class PythonAnswerer:
         if transport is Transport.UDP:
             limit = min(query.payload_octets, max(policy.max_udp_size, 512))
         message = encode(query, response, limit, edns_octets=policy.edns_udp_size, nsid=state.nsid)
-        if not response.varies and _is_plain(query):
+        if cache_key is not None and not response.varies:
             number = 0 if state.classes.everybody is not None and not consulted else client_class.number
-            cache.put((number, transport), query.data[2:], message[2:])
-            self._refresh_hot(cache)
+            state.cache.put((number, transport), cache_key, message[2:])
+            self._refresh_hot(state.cache)
         return message
 
     def _refresh_hot(self, cache: AnswerCache) -> None:
@@ -220,14 +230,3 @@ def _renewed(state: _State) -> _State:
     if len(acls) != classes.acl_count:
         classes = ClientClasses(state.policy, tuple(state.views.values()), acls)
     return _State(state.policy, state.views, state.acls, classes)
-
-
-def _is_plain(query: Query) -> bool:
-    """Return whether others will ask with the same octets: nothing in them is made for this one query."""
-    size_octets = len(query.data)
-    if not query.edns:
-        return size_octets == query.question_end
-    end = query.options_end
-    if end != size_octets or query.data[6:10] != b"\0\0\0\0":
-        return False
-    return end == query.options_at or (query.nsid and end == query.options_at + 4)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from bindpy.answer.query import HEADER_OCTETS, Query, Rcode, Refusal
+from bindpy.answer.query import HEADER_OCTETS, OPCODE_MASK, OPTION_NSID, Query, Rcode, Refusal
 from bindpy.answer.response import Ede, Entry, Response
 from bindpy.zone.names import Name
-from bindpy.zone.records import RRType
+from bindpy.zone.records import ANY_CLASS, CHAOS, IN, RRType
 
 _RR_HEAD = Struct("!HHIH").pack
 _HEADER = Struct("!HHHHH").pack  # without the ID
@@ -27,15 +27,15 @@ DNSSEC_OK: Final = 0x8000
 
 _POINTER: Final = 0xC000
 _POINTER_REACH: Final = 0x4000
-_OPTION_NSID: Final = 3
 _OPTION_EDE: Final = 15
 
-# Where the names of RDATA start that may be compressed: the types of RFC 1035 (RFC 3597 section 4).
-_COMPRESSIBLE: Final[dict[int, int]] = {
-    RRType.NS: 0, RRType.CNAME: 0, RRType.PTR: 0, RRType.MB: 0, RRType.MD: 0, RRType.MF: 0, RRType.MG: 0,
-    RRType.MR: 0, RRType.SOA: 0, RRType.MINFO: 0, RRType.MX: 2,
+# Where the names start that RDATA may hold compressed, and how many follow one another there: the types
+# of RFC 1035 (RFC 3597 section 4).
+_COMPRESSIBLE: Final[dict[int, tuple[int, int]]] = {
+    RRType.NS: (0, 1), RRType.CNAME: (0, 1), RRType.PTR: (0, 1), RRType.MX: (2, 1), RRType.SOA: (0, 2),
+    RRType.MB: (0, 1), RRType.MD: (0, 1), RRType.MF: (0, 1), RRType.MG: (0, 1), RRType.MR: (0, 1),
+    RRType.MINFO: (0, 2),
 }  # fmt: skip
-_TWO_NAMES: Final = frozenset({RRType.SOA, RRType.MINFO})
 
 
 def encode(
@@ -48,26 +48,19 @@ def encode(
     of the rest of the additional section is left out silently. *edns_octets* is the payload size that we
     advertise, *nsid* our identity for those who ask (RFC 5001).
     """
-    end = query.question_end
     opt = _opt(query, response, edns_octets, nsid) if query.edns else b""
-    room = limit_octets - len(opt)
-    message = _Message(query, room)
-    flags = QR | (query.flags & PRESERVED_FLAGS) | (response.rcode & 0xF)
-    if response.authoritative:
-        flags |= AA
-    message.out += query.data[HEADER_OCTETS:end]
+    message = _Message(query, limit_octets - len(opt))
     answers = message.put(response.answer)
-    authorities = additionals = 0
+    authorities = message.put(response.authority)
+    additionals = message.put(response.additional[: response.required])
+    flags = QR | (query.flags & PRESERVED_FLAGS) | (response.rcode & 0xF)
     if message.full:
         flags |= TC
     else:
-        authorities = message.put(response.authority)
-        if message.full:
-            flags |= TC
-        elif response.additional:
-            additionals, complete = message.put_additional(response.additional, response.required)
-            if not complete:
-                flags |= TC
+        additionals += message.put(response.additional[response.required :])
+    # RFC 1035 section 6.2: what is asked of all classes is never answered with authority.
+    if response.authoritative and query.qclass != ANY_CLASS:
+        flags |= AA
     out = message.out
     if opt:
         out += opt
@@ -79,13 +72,13 @@ def encode(
 class _Message:
     """The octets so far, and where each name stands in them (the compression dictionary)."""
 
-    __slots__ = ("full", "names", "out", "qclass", "room")
+    __slots__ = ("full", "names", "out", "rdclass", "room")
 
     def __init__(self, query: Query, room: int) -> None:
         self.room = room
         self.full = False
-        self.qclass = query.qclass
-        self.out = bytearray(query.data[:HEADER_OCTETS])
+        self.rdclass = CHAOS if query.qclass == CHAOS else IN
+        self.out = bytearray(query.data[: query.question_end])
         # Compression keeps case: a name of the zone in another case than the question's is written out.
         self.names: dict[bytes, int] = {}
         name, at = query.qname, HEADER_OCTETS
@@ -95,38 +88,34 @@ class _Message:
             at += 1 + size
 
     def put(self, entries: Sequence[Entry]) -> int:
-        """Write RRsets until one does not fit, which is taken out again and sets ``full``."""
-        out, names = self.out, self.names
-        qclass = self.qclass
-        room = self.room
+        """Write RRsets until one does not fit: it is taken out again, ``full`` is set, and nothing follows.
+
+        Returns the number of records written.
+        """
         count = 0
+        if self.full:
+            return count
+        out, names, room, rdclass = self.out, self.names, self.room, self.rdclass
         for owner, rtype, ttl, rdatas in entries:
             start = len(out)
-            first_name = _COMPRESSIBLE.get(rtype)
+            compressible = _COMPRESSIBLE.get(rtype)
             for rdata in rdatas:
                 offset = names.get(owner)
                 if offset is None:
                     _put_name(out, names, owner)
                 else:
                     out += _SHORT(_POINTER | offset)
-                if first_name is None:
-                    out += _RR_HEAD(rtype, qclass, ttl, len(rdata))
+                if compressible is None:
+                    out += _RR_HEAD(rtype, rdclass, ttl, len(rdata))
                     out += rdata
                 else:
-                    _put_compressed(out, names, _RR_HEAD(rtype, qclass, ttl, 0), rdata, first_name, rtype)
+                    _put_compressed(out, names, _RR_HEAD(rtype, rdclass, ttl, 0), rdata, compressible)
                 if len(out) > room:
                     del out[start:]
                     self.full = True
                     return count
             count += len(rdatas)
         return count
-
-    def put_additional(self, entries: Sequence[Entry], required: int) -> tuple[int, bool]:
-        """Write the additional section; return its count and whether all *required* RRsets are in it."""
-        count = self.put(entries[:required]) if required else 0
-        if self.full:
-            return count, False
-        return count + self.put(entries[required:]), True
 
 
 def _put_name(out: bytearray, names: dict[bytes, int], name: Name) -> None:
@@ -150,15 +139,14 @@ def _put_name(out: bytearray, names: dict[bytes, int], name: Name) -> None:
 
 
 def _put_compressed(
-    out: bytearray, names: dict[bytes, int], head: bytes, rdata: bytes, first_name: int, rtype: int
+    out: bytearray, names: dict[bytes, int], head: bytes, rdata: bytes, compressible: tuple[int, int]
 ) -> None:
     """Write a record's type to RDATA where the RDATA holds names that may be compressed."""
     out += head
     start = len(out)
-    at = first_name
-    if at:
-        out += rdata[:at]
-    for _ in range(2 if rtype in _TWO_NAMES else 1):
+    at, count = compressible
+    out += rdata[:at]
+    for _ in range(count):
         end = at
         while size := rdata[end]:
             end += 1 + size
@@ -172,7 +160,7 @@ def _put_compressed(
 def _opt(query: Query, response: Response, edns_octets: int, nsid: bytes | None) -> bytes:
     options = b""
     if nsid is not None and query.nsid:
-        options = _SHORT(_OPTION_NSID) + _SHORT(len(nsid)) + nsid
+        options = _SHORT(OPTION_NSID) + _SHORT(len(nsid)) + nsid
     if response.ede is not None:
         options += _ede_option(response.ede)
     return _opt_record(edns_octets, response.rcode, query.dnssec_ok, options)
@@ -192,6 +180,6 @@ def encode_refusal(data: bytes, refusal: Refusal) -> bytes:
     """Return the answer to a query that was not taken: the header, and the question if it was readable."""
     end = refusal.question_end
     questions = 1 if end > HEADER_OCTETS else 0
-    flags = QR | (refusal.flags & (PRESERVED_FLAGS | 0x7800)) | refusal.rcode
+    flags = QR | (refusal.flags & (PRESERVED_FLAGS | OPCODE_MASK)) | refusal.rcode
     head = data[:2] + _HEADER(flags, questions, 0, 0, 0)
     return head + data[HEADER_OCTETS:end]

@@ -25,9 +25,10 @@ def longest_match(zones: Mapping[Key, Z], key: Key) -> Z | None:
 
 
 def closest_encloser(nodes: Mapping[Key, Node], key: Key) -> tuple[Node, Key | None]:
-    """Return *key*'s node and None, or its closest encloser and the next closer name (RFC 4592 section 3.3.1).
+    """Return *key*'s node and None, or its closest encloser and the next closer name.
 
-    *key* is at or below the zone's apex, which ends the search. Owners of nothing but NSEC3 do not exist.
+    RFC 4592 section 3.3.1, RFC 5155 section 1.3. *key* is at or below the
+    zone's apex, which ends the search. Owners of nothing but NSEC3 do not exist (RFC 5155 section 7.2.8).
     """
     node = nodes.get(key)
     if node is not None and node.nsec3 is not node:

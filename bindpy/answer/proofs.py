@@ -39,10 +39,12 @@ def deny_type(zone: ZoneSnapshot, response: Response, node: Node) -> None:
 
 
 def deny_wildcard_type(
-    zone: ZoneSnapshot, response: Response, key: Key, encloser: Node, next_closer: Key, wildcard: Node
+    zone: ZoneSnapshot, response: Response, key: Key, encloser: Node, next_closer: Key
 ) -> None:
-    """Prove that *key* does not exist and that the *wildcard* which matches it has no RRset of the type."""
+    """Prove that *key* does not exist and that *encloser*'s wildcard has no RRset of the type."""
     chain = zone.denial
+    wildcard = encloser.wildcard
+    assert wildcard is not None, "the caller has answered from it"
     if isinstance(chain, NsecChain):
         _add(response, chain.covering(key), RRType.NSEC)
         deny_type(zone, response, wildcard)

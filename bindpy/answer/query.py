@@ -12,17 +12,17 @@ from typing import Final
 
 from bindpy.answer.policy import Outcome
 from bindpy.zone.names import MAX_NAME_OCTETS, Key, Name
-from bindpy.zone.records import ANY_CLASS, CHAOS, IN, RRType
+from bindpy.zone.records import RRType
 
 HEADER_OCTETS: Final = 12
 MIN_UDP_OCTETS: Final = 512
 OPT_FIXED_OCTETS: Final = 11
 
-NONE_CLASS: Final = 254
-HESIOD: Final = 4
+OPCODE_MASK: Final = 0x7800
 NXNAME: Final = 128  # RFC 9824: a type that exists only in NSEC bitmaps
 
 OPTION_NSID: Final = 3
+_NSID_ALONE: Final = b"\0\4\0\3\0\0"  # RDLENGTH and RDATA of an OPT record that asks for it
 
 
 class Rcode(enum.IntEnum):
@@ -92,10 +92,28 @@ class Query:
         """The RD bit."""
         return bool(self.flags & 0x0100)
 
+    def common_octets(self) -> bytes | None:
+        """Return the query without its ID and without EDNS options that change nothing in the answer.
+
+        Queries for which this is the same are answered alike, but for the ID. None for a query in an
+        unusual form, which is not worth being remembered.
+        """
+        data = self.data
+        if not self.edns:
+            return data[2:] if len(data) == self.question_end else None
+        if self.options_end != len(data) or self.options_at != self.question_end + OPT_FIXED_OCTETS:
+            return None
+        if self.options_at == self.options_end:
+            return data[2:]
+        return data[2 : self.options_at - 2] + (_NSID_ALONE if self.nsid else b"\0\0")
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A query that is answered with *rcode* alone; its question section, if it is to be repeated, ends there."""
+    """A query that is answered with *rcode* alone.
+
+    Its question is repeated when it was read: up to ``question_end``, which is `HEADER_OCTETS` otherwise.
+    """
 
     rcode: Rcode
     flags: int
@@ -110,22 +128,18 @@ def parse(data: bytes) -> Query | Refusal | Outcome:
     """
     if len(data) < HEADER_OCTETS or data[2] & 0x80:
         return Outcome.DROP
-    flags = data[2] << 8 | data[3]
     opcode = data[2] >> 3 & 0xF
+    if opcode in (Opcode.NOTIFY, Opcode.UPDATE):
+        return Outcome.NOT_MINE
+    flags = data[2] << 8 | data[3]
     if opcode != Opcode.QUERY:
-        if opcode in (Opcode.NOTIFY, Opcode.UPDATE):
-            return Outcome.NOT_MINE
-        return Refusal(Rcode.NOTIMP, flags & 0x7800)
-    if data[4:6] != b"\0\1":
-        return Refusal(Rcode.FORMERR, flags)
-    end = question_end(data)
+        return Refusal(Rcode.NOTIMP, flags & OPCODE_MASK)
+    end = question_end(data) if data[4:6] == b"\0\1" else 0
     if not end:
         return Refusal(Rcode.FORMERR, flags)
     query = Query(data, flags, end)
-    if data[6:12] == b"\0\0\0\0\0\0":
-        return _judge(query)
-    malformed = _read_records(query)
-    return malformed if malformed is not None else _judge(query)
+    failed = None if data[6:12] == b"\0\0\0\0\0\0" else _read_records(query)
+    return failed or _judge(query)
 
 
 def question_end(data: bytes) -> int:
@@ -140,23 +154,24 @@ def question_end(data: bytes) -> int:
     return end if end <= size_octets and at + 1 - HEADER_OCTETS <= MAX_NAME_OCTETS else 0
 
 
+_NOT_ASKED_FOR: Final = {
+    RRType.OPT: Rcode.FORMERR,
+    NXNAME: Rcode.FORMERR,
+    RRType.TKEY: Rcode.FORMERR,
+    RRType.TSIG: Rcode.FORMERR,
+    RRType.MAILA: Rcode.NOTIMP,
+    RRType.MAILB: Rcode.NOTIMP,
+}
+"""Types that no data has, and BIND's verdict on questions for them."""
+
+
 def _judge(query: Query) -> Query | Refusal | Outcome:
-    """Refuse the classes and types that cannot be asked for (BIND's verdicts), pass transfers on."""
-    qclass, qtype = query.qclass, query.qtype
-    if qclass != IN:
-        if qclass in (NONE_CLASS, ANY_CLASS):
-            return Refusal(Rcode.FORMERR, query.flags, query.question_end)
-        if qclass not in (CHAOS, HESIOD):
-            return Refusal(Rcode.NOTIMP, query.flags, query.question_end)
-    if qtype < NXNAME and qtype != RRType.OPT:
-        return query
+    """Pass transfers on, and refuse types that cannot be asked for."""
+    qtype = query.qtype
     if qtype in (RRType.AXFR, RRType.IXFR):
         return Outcome.NOT_MINE
-    if qtype in (RRType.OPT, NXNAME, RRType.TKEY, RRType.TSIG):
-        return Refusal(Rcode.FORMERR, query.flags, query.question_end)
-    if qtype in (RRType.MAILA, RRType.MAILB):
-        return Refusal(Rcode.NOTIMP, query.flags, query.question_end)
-    return query
+    rcode = _NOT_ASKED_FOR.get(qtype)
+    return query if rcode is None else Refusal(rcode, query.flags, query.question_end)
 
 
 def _read_records(query: Query) -> Refusal | Outcome | None:

@@ -30,8 +30,9 @@ class Ede(enum.IntEnum):
 class Response:
     """One response being collected.
 
-    ``referral``: the authority section sends the client elsewhere. ``required`` counts the leading RRsets of ``additional`` without which the response is of no use: the
-    glue of RFC 9471. ``varies`` is set when the next answer to the same octets may be another one.
+    ``referral``: the authority section sends the client elsewhere. ``required`` counts the leading RRsets
+    of ``additional`` without which the response is of no use: the glue of RFC 9471. ``varies``: the next
+    answer to the same octets may be another one.
     """
 
     __slots__ = (
@@ -60,6 +61,11 @@ class Response:
         self.required = 0
         self.varies = False
         self._present: set[tuple[Key, int]] = set()
+
+    def refuse(self, rcode: Rcode, ede: Ede | None = None) -> None:
+        """Make this an answer without data: *rcode*, and why."""
+        self.rcode = rcode
+        self.ede = ede
 
     def add_answer(self, owner: Name, rrset: RRset) -> bool:
         """Put *rrset* into the answer section under *owner*; False when it is there already."""

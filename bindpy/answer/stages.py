@@ -25,9 +25,9 @@ MAX_CHAIN_STEPS: Final = 16
 """An alias chain is followed this many times; then the answer is what there is."""
 
 _BESIDE_CNAME: Final = frozenset({RRType.SIG, RRType.KEY, RRType.NXT, RRType.NSEC})
-"""Types that may stand beside a CNAME (RFC 4035 section 2.5, RFC 2535): asking for one is not an alias's case."""
+"""Types that may stand beside a CNAME (RFC 4035 section 2.5): asking for one is not asking for its target."""
 
-_CDS_AND_KEYS: Final = frozenset({RRType.DS, RRType.CDS, RRType.KEY, RRType.DNSKEY, RRType.CDNSKEY})
+_DS_AND_KEYS: Final = frozenset({RRType.DS, RRType.CDS, RRType.KEY, RRType.DNSKEY, RRType.CDNSKEY})
 
 Admit: TypeAlias = Callable[[ServedZone, Response], bool]
 """Whether the client may ask for a zone's data. Only called for zones with ACLs."""
@@ -44,7 +44,7 @@ class Fill:
 
 def fill_for(minimal_responses: str, minimal_any: bool, query: Query) -> Fill:
     """Return how full the answer to *query* is to be, as BIND's ``minimal-responses`` says."""
-    if query.qtype in _CDS_AND_KEYS:
+    if query.qtype in _DS_AND_KEYS:
         return Fill(False, False, minimal_any)
     if query.qtype == RRType.NS:
         return Fill(True, True, minimal_any)
@@ -59,207 +59,204 @@ def respond(zones: Mapping[Key, ServedZone], query: Query, fill: Fill, admit: Ad
     response = Response(query.dnssec_ok)
     served = find_zone(zones, query.key, query.qtype)
     if served is None:
-        response.rcode = Rcode.REFUSED
-        response.ede = Ede.NOT_AUTHORITATIVE
-        return response
-    if served.acls and not admit(served, response):
-        response.rcode = Rcode.REFUSED
-        response.ede = Ede.PROHIBITED
-        return response
-    if served.zone is None:
-        response.rcode = Rcode.SERVFAIL
-        response.ede = Ede.INVALID_DATA if served.reason == EXPIRED else Ede.NOT_READY
-        return response
-    response.authoritative = True
-    target = _step(served, served.zone, response, query.qname, query.key, query.qtype, fill)
-    if target is not None:
-        served = _follow(zones, served, response, query, target, fill, admit)
-    if fill.additional and served.zone is not None and not response.referral:
-        add_additional(served.zone, response)
+        response.refuse(Rcode.REFUSED, Ede.NOT_AUTHORITATIVE)
+    elif served.acls and not admit(served, response):
+        response.refuse(Rcode.REFUSED, Ede.PROHIBITED)
+    elif served.zone is None:
+        response.refuse(Rcode.SERVFAIL, Ede.INVALID_DATA if served.reason == EXPIRED else Ede.NOT_READY)
+    else:
+        response.authoritative = True
+        _Walk(zones, query, response, fill, admit).run(served, served.zone)
     return response
 
 
 def find_zone(zones: Mapping[Key, ServedZone], key: Key, qtype: int) -> ServedZone | None:
-    """Return the zone that answers for *key*: the closest, but for DS the parent's (RFC 4035 section 3.1.4.1)."""
+    """Return the closest zone of *key*; for DS at an apex the parent's zone, where it is served.
+
+    RFC 4035 section 3.1.4.1: the parent answers for DS, and the child must where the parent is not here.
+    """
     served = longest_match(zones, key)
     if qtype == RRType.DS and served is not None and key == served.key and key[0]:
         return longest_match(zones, key[1 + key[0] :]) or served
     return served
 
 
-def _follow(
-    zones: Mapping[Key, ServedZone],
-    served: ServedZone,
-    response: Response,
-    query: Query,
-    target: Name | None,
-    fill: Fill,
-    admit: Admit,
-) -> ServedZone:
-    """Go after an alias through the zones that we serve; return the zone where it ended.
+class _Walk:
+    """One query's way through the zones: from its name, over aliases, to an end."""
 
-    Each zone is looked up once, so that an answer never mixes two versions of one.
-    """
-    visited = {query.key}
-    used = {served.key: served}
-    while target is not None:
-        key = target.lower()
-        if key in visited or len(visited) > MAX_CHAIN_STEPS:
-            break
-        visited.add(key)
-        found = find_zone(zones, key, query.qtype)
-        if found is None:
-            break
-        found = used.setdefault(found.key, found)
-        if found.zone is None or (found.acls and not admit(found, response)):
-            break
-        served = found
-        target = _step(found, found.zone, response, target, key, query.qtype, fill)
-    return served
+    __slots__ = ("admit", "fill", "qtype", "query", "response", "served", "zones")
 
+    def __init__(
+        self,
+        zones: Mapping[Key, ServedZone],
+        query: Query,
+        response: Response,
+        fill: Fill,
+        admit: Admit,
+    ) -> None:
+        self.zones = zones
+        self.query = query
+        self.qtype = query.qtype
+        self.response = response
+        self.fill = fill
+        self.admit = admit
+        self.served: ServedZone
 
-def _step(
-    served: ServedZone, zone: ZoneSnapshot, response: Response, sname: Name, key: Key, qtype: int, fill: Fill
-) -> Name | None:
-    """Answer for *sname* from its zone; return the name to go on with, if it is an alias."""
-    encloser, next_closer = closest_encloser(zone.nodes, key)
-    cut = encloser.cut
-    dname = encloser.dname
-    if dname is None and next_closer is not None and encloser.get(RRType.DNAME) is not None:
-        dname = encloser
-    if cut is not None and not (qtype == RRType.DS and cut is encloser and next_closer is None):
-        # The topmost of the two is the end of the zone's authority; NS goes before a DNAME beside it.
-        if dname is None or len(cut.owner) <= len(dname.owner):
-            _refer(zone, response, cut)
+    def run(self, served: ServedZone, zone: ZoneSnapshot) -> None:
+        """Answer the query, which *served* is the zone of; *zone* is its snapshot."""
+        self.served = served
+        target = self._step(zone, self.query.qname, self.query.key)
+        if target is not None:
+            zone = self._follow(zone, target)
+        if self.fill.additional and not self.response.referral:
+            add_additional(zone, self.response)
+
+    def _follow(self, zone: ZoneSnapshot, target: Name | None) -> ZoneSnapshot:
+        """Go after an alias through the zones that we serve; return the zone where that ended.
+
+        Each zone is taken once, so that an answer never mixes two versions of one.
+        """
+        visited = {self.query.key}
+        used = {self.served.key: self.served}
+        while target is not None:
+            key = target.lower()
+            if key in visited or len(visited) > MAX_CHAIN_STEPS:
+                break
+            visited.add(key)
+            found = find_zone(self.zones, key, self.qtype)
+            if found is None:
+                break
+            found = used.setdefault(found.key, found)
+            if found.zone is None or (found.acls and not self.admit(found, self.response)):
+                break
+            self.served = found
+            zone = found.zone
+            target = self._step(zone, target, key)
+        return zone
+
+    def _step(self, zone: ZoneSnapshot, sname: Name, key: Key) -> Name | None:
+        """Answer for *sname* from its zone; return the name to go on with, if it is an alias."""
+        encloser, next_closer = closest_encloser(zone.nodes, key)
+        cut = encloser.cut
+        dname = encloser.dname
+        if dname is None and next_closer is not None and encloser.get(RRType.DNAME) is not None:
+            dname = encloser
+        if cut is encloser and next_closer is None and self.qtype == RRType.DS:
+            cut = None  # the parent's side of a cut (RFC 4035 section 3.1.4.1)
+        if cut is not None and (dname is None or len(cut.owner) <= len(dname.owner)):
+            # The topmost of the two is the end of the zone's authority; NS goes before a DNAME beside it.
+            self._refer(zone, cut)
             return None
-    if dname is not None:
-        return _substitute(response, sname, dname)
-    if next_closer is None:
-        return _answer_from(served, zone, response, encloser.owner, encloser, qtype, fill)
-    wildcard = encloser.wildcard
-    if wildcard is None:
-        _deny(served, response)
-        response.rcode = Rcode.NXDOMAIN
+        if dname is not None:
+            return self._substitute(zone, sname, dname)
+        if next_closer is None:
+            return self._answer(zone, encloser.owner, encloser)
+        if encloser.wildcard is not None:
+            return self._expand(zone, sname, encloser, next_closer)
+        self._deny()
+        self.response.rcode = Rcode.NXDOMAIN
+        if self.response.dnssec_ok:
+            deny_name(zone, self.response, key, encloser, next_closer)
+        return None
+
+    def _refer(self, zone: ZoneSnapshot, cut: Node) -> None:
+        """Send the client to the servers of the zone below *cut* (RFC 1034 section 4.3.2 step 3b)."""
+        response = self.response
+        response.referral = True
+        # Behind an alias AA stays: it is about the first owner name (RFC 1035 section 4.1.1).
+        response.authoritative = bool(response.answer)
+        delegation = cut.get(RRType.NS)
+        assert delegation is not None, "a cut has a NS RRset"
+        response.add_authority(cut.owner, delegation)
         if response.dnssec_ok:
-            deny_name(zone, response, key, encloser, next_closer)
-        return None
-    return _expand(served, zone, response, sname, key, encloser, next_closer, wildcard, qtype, fill)
+            delegation_signer = cut.get(RRType.DS)
+            if delegation_signer is not None:
+                response.add_authority(cut.owner, delegation_signer)
+            else:
+                deny_type(zone, response, cut)
+        add_glue(zone, response, cut, delegation)
 
+    def _substitute(self, zone: ZoneSnapshot, sname: Name, dname: Node) -> Name | None:
+        """Apply a DNAME: the record, the synthesised CNAME, and the new name (RFC 6672 section 3)."""
+        response = self.response
+        rrset = dname.get(RRType.DNAME)
+        assert rrset is not None, "a DNAME node has a DNAME RRset"
+        response.add_answer(dname.owner, rrset)
+        target = sname[: len(sname) - len(dname.owner)] + rrset.rdatas[0]
+        if len(target) > MAX_NAME_OCTETS:
+            response.rcode = Rcode.YXDOMAIN
+            return None
+        response.add_answer(sname, RRset(RRType.CNAME, rrset.ttl, (target,)))
+        if self.qtype in (RRType.CNAME, RRType.ANY):
+            self._add_servers(zone)  # the synthesised CNAME is what was asked for
+            return None
+        return target
 
-def _refer(zone: ZoneSnapshot, response: Response, cut: Node) -> None:
-    """Send the client to the servers of the zone below *cut* (RFC 1034 section 4.3.2 step 3b)."""
-    # Behind an alias AA stays: it is about the first owner name (RFC 1035 section 4.1.1).
-    response.authoritative = bool(response.answer)
-    response.referral = True
-    delegation = cut.get(RRType.NS)
-    assert delegation is not None, "a cut has a NS RRset"
-    response.add_authority(cut.owner, delegation)
-    if response.dnssec_ok:
-        delegation_signer = cut.get(RRType.DS)
-        if delegation_signer is not None:
-            response.add_authority(cut.owner, delegation_signer)
+    def _expand(self, zone: ZoneSnapshot, sname: Name, encloser: Node, next_closer: Key) -> Name | None:
+        """Answer from the source of synthesis, *encloser*'s wildcard (RFC 4592 section 3.3.2)."""
+        response = self.response
+        wildcard = encloser.wildcard
+        assert wildcard is not None, "the caller has seen it"
+        had = len(response.answer)
+        target = self._answer(zone, sname, wildcard, denies=False)
+        if response.dnssec_ok:
+            if len(response.answer) > had:
+                prove_expansion(zone, response, sname.lower(), next_closer)
+            else:
+                deny_wildcard_type(zone, response, sname.lower(), encloser, next_closer)
+        return target
+
+    def _answer(self, zone: ZoneSnapshot, owner: Name, node: Node, *, denies: bool = True) -> Name | None:
+        """Answer with *node*'s data under the name *owner*; return an alias's target.
+
+        *denies*: whether the proof of a NODATA answer is to be added here.
+        """
+        response, qtype = self.response, self.qtype
+        if qtype in (RRType.ANY, RRType.RRSIG):
+            found = self._add_any(owner, node)
         else:
-            deny_type(zone, response, cut)
-    add_glue(zone, response, cut, delegation)
-
-
-def _substitute(response: Response, sname: Name, dname: Node) -> Name | None:
-    """Apply a DNAME: the record, the synthesised CNAME, and the new name (RFC 6672 section 3)."""
-    rrset = dname.get(RRType.DNAME)
-    assert rrset is not None, "a DNAME node has a DNAME RRset"
-    response.add_answer(dname.owner, rrset)
-    target = sname[: len(sname) - len(dname.owner)] + rrset.rdatas[0]
-    if len(target) > MAX_NAME_OCTETS:
-        response.rcode = Rcode.YXDOMAIN
-        return None
-    response.add_answer(sname, RRset(RRType.CNAME, rrset.ttl, (target,)))
-    return target
-
-
-def _expand(
-    served: ServedZone,
-    zone: ZoneSnapshot,
-    response: Response,
-    sname: Name,
-    key: Key,
-    encloser: Node,
-    next_closer: Key,
-    wildcard: Node,
-    qtype: int,
-    fill: Fill,
-) -> Name | None:
-    """Answer from the source of synthesis *wildcard* (RFC 4592 section 3.3.2)."""
-    had = len(response.answer)
-    target = _answer_from(served, zone, response, sname, wildcard, qtype, fill, denies=False)
-    if response.dnssec_ok:
-        if len(response.answer) > had:
-            prove_expansion(zone, response, key, next_closer)
-        else:
-            deny_wildcard_type(zone, response, key, encloser, next_closer, wildcard)
-    return target
-
-
-def _answer_from(
-    served: ServedZone,
-    zone: ZoneSnapshot,
-    response: Response,
-    owner: Name,
-    node: Node,
-    qtype: int,
-    fill: Fill,
-    *,
-    denies: bool = True,
-) -> Name | None:
-    """Answer with *node*'s data under the name *owner*; return an alias's target.
-
-    *denies*: whether the proof of a NODATA answer is to be added here.
-    """
-    if qtype in (RRType.ANY, RRType.RRSIG):
-        found = _add_any(response, owner, node, qtype, fill.minimal_any)
-    else:
-        rrset = node.get(qtype)
-        if rrset is None:
-            alias = node.get(RRType.CNAME)
-            if alias is not None and qtype not in _BESIDE_CNAME:
+            rrset = node.get(qtype)
+            found = rrset is not None
+            if rrset is not None:
+                response.add_answer(owner, rrset)
+            elif qtype not in _BESIDE_CNAME and (alias := node.get(RRType.CNAME)) is not None:
                 response.add_answer(owner, alias)
                 return alias.rdatas[0]
+        if found:
+            self._add_servers(zone)
         else:
-            response.add_answer(owner, rrset)
-        found = rrset is not None
-    if found:
-        if fill.authority:
-            servers = zone.apex.get(RRType.NS)
-            if servers is not None:
-                response.add_authority(zone.origin, servers)
-    else:
-        _deny(served, response)
-        if denies and response.dnssec_ok:
-            deny_type(zone, response, node)
-    return None
+            self._deny()
+            if denies and response.dnssec_ok:
+                deny_type(zone, response, node)
+        return None
 
+    def _add_any(self, owner: Name, node: Node) -> bool:
+        """Add all RRsets, or all RRSIGs, of *node*, or of all the first alone (RFC 8482 section 4.1)."""
+        response = self.response
+        if self.qtype == RRType.RRSIG:
+            signatures = node.rrsigs()
+            response.answer += [(owner, rrset.rtype, rrset.ttl, rrset.rdatas) for rrset in signatures]
+            return bool(signatures)
+        added = False
+        for rrset in node.rrsets:
+            if rrset.rtype != RRType.RRSIG:
+                response.add_answer(owner, rrset)
+            elif response.dnssec_ok and node.get(rrset.covers) is not None:
+                continue  # with DO a signature comes with what it covers
+            else:
+                response.answer.append((owner, rrset.rtype, rrset.ttl, rrset.rdatas))
+            added = True
+            if self.fill.minimal_any:
+                break
+        return added
 
-def _add_any(response: Response, owner: Name, node: Node, qtype: int, minimal: bool) -> bool:
-    """Add all RRsets, or all RRSIGs, of *node*; with *minimal* the first alone (RFC 8482 section 4.1)."""
-    if qtype == RRType.RRSIG:
-        signatures = node.rrsigs()
-        response.answer += [(owner, rrset.rtype, rrset.ttl, rrset.rdatas) for rrset in signatures]
-        return bool(signatures)
-    added = False
-    for rrset in node.rrsets:
-        if rrset.rtype == RRType.RRSIG:
-            # With DO a signature comes with what it covers.
-            covered = node.get(rrset.covers)
-            if minimal or (covered is not None and response.dnssec_ok):
-                continue
-            response.answer.append((owner, rrset.rtype, rrset.ttl, rrset.rdatas))
-        else:
-            response.add_answer(owner, rrset)
-        added = True
-        if minimal:
-            break
-    return added
+    def _add_servers(self, zone: ZoneSnapshot) -> None:
+        """Put the zone's NS RRset beside a positive answer, where the policy has it."""
+        servers = zone.apex.get(RRType.NS) if self.fill.authority else None
+        if servers is not None:
+            self.response.add_authority(zone.origin, servers)
 
-
-def _deny(served: ServedZone, response: Response) -> None:
-    """Put the zone's SOA into the authority section (RFC 2308 section 3)."""
-    response.extend_authority(served.negative_signed if response.dnssec_ok else served.negative)
+    def _deny(self) -> None:
+        """Put the zone's SOA into the authority section (RFC 2308 section 3)."""
+        served = self.served
+        self.response.extend_authority(served.negative_signed if self.response.dnssec_ok else served.negative)

@@ -10,7 +10,7 @@ from bindpy.zone.snapshot import SnapshotBuilder, ZoneSnapshot
 
 
 def zone_from_text(origin: str, text: str, *, default_ttl: int = 3600) -> ZoneSnapshot:
-    """Return the zone *origin* with the records of *text*, whose TTL is *default_ttl* unless they have one."""
+    """Return the zone *origin* with the records of *text*; *default_ttl* is for those that name no TTL."""
     rrsets = dns.zonefile.read_rrsets(
         text,
         rdclass=None,

@@ -147,7 +147,7 @@ class Listeners:
         if blocked and not errors:
             # Only sockets of ours that are to be closed can be in the way (a wildcard and an address
             # exclude each other): close those first, and put them back if that was not it.
-            in_the_way = [o for o in old if any(o.overlaps(endpoint) for endpoint in blocked)]
+            in_the_way = [o for o in old if any(self._listeners[o].endpoint.overlaps(e) for e in blocked)]
             for endpoint in in_the_way:
                 await self._close_one(endpoint)
             more, blocked, errors = self._open(list(blocked), backlog)
@@ -177,7 +177,7 @@ class Listeners:
             try:
                 opened[endpoint] = open_sockets(endpoint, udp_workers=self._udp_workers, backlog=backlog)
             except ListenError as error:
-                ours = any(endpoint.overlaps(mine) for mine in self._listeners)
+                ours = any(endpoint.overlaps(mine.endpoint) for mine in self._listeners.values())
                 if error.errno == errno.EADDRINUSE and ours:
                     blocked[endpoint] = error
                 else:

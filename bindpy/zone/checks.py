@@ -82,6 +82,8 @@ class _Run:
             RRType.DS: self._ds,
             RRType.NSEC3: self._nsec3,
             RRType.SPF: self._spf,
+            RRType.SIG: self._old_dnssec,
+            RRType.NXT: self._old_dnssec,
             **dict.fromkeys(check_duplicates.TYPES, self._duplicates),
         }
 
@@ -274,6 +276,11 @@ class _Run:
                 At(key, RRType.SPF),
                 hint="add a matching TXT record (RFC 7208 section 3.1)",
             )
+
+    def _old_dnssec(self, key: Key, _node: Node, rrset: RRset) -> None:
+        what = type_to_text(rrset.rtype)
+        message = f"old style DNSSEC zone detected: {what} records mean nothing to validators"
+        self.findings.warning("old DNSSEC", message, At(key, rrset.rtype), hint="RFC 4034 replaced them")
 
     def _duplicates(self, key: Key, node: Node, rrset: RRset) -> None:
         if len(rrset.rdatas) < 2 or not check_duplicates.has_duplicates(rrset):

@@ -1,0 +1,100 @@
+"""From a zone file to a zone that may be served: read, check, and say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bindpy.config.model import ZoneChecks
+from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
+from bindpy.zone.checks import check_records, check_zone
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import Name, to_text
+from bindpy.zone.reader import ZoneText, read_zone_text
+from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot
+from bindpy.zone.source import UnreadableError, open_zone_file
+
+_RAW_MAGIC = b"\0\0\0\2\0\0\0"
+"""How BIND's ``masterfile-format raw`` begins: the format's number, then the first octets of its version."""
+
+
+def load_zone_file(
+    path: str, origin: Name, rdclass: int, checks: ZoneChecks, *, directory: str = ""
+) -> LoadedZone:
+    """Read the zone *origin* from *path* and judge it by *checks*.
+
+    Relative paths, those in $INCLUDE too, are relative to *directory*, by default the current one. Never
+    raises for what the file holds or for a file that cannot be read: then ``zone`` is None and the
+    diagnostics say why, in the order of the text. A file that was written to while it was read shows in
+    `LoadedZone.is_outdated`: what was read may be torn, so read it again.
+    """
+    return _judge(read_zone_text(path, origin, rdclass, directory=directory), origin, checks)
+
+
+def load_zone_octets(
+    name: str, text: bytes, origin: Name, rdclass: int, checks: ZoneChecks, *, directory: str = ""
+) -> LoadedZone:
+    """Like `load_zone_file` for *text* that is in memory; *name* stands for it in messages."""
+    return _judge(read_zone_text(name, origin, rdclass, text=text, directory=directory), origin, checks)
+
+
+def _judge(text: ZoneText, origin: Name, checks: ZoneChecks) -> LoadedZone:
+    found: list[Diagnostic] = list(text.diagnostics)
+    zone: ZoneSnapshot | None = None
+    if text.has_errors and _is_raw(text.files[0]):
+        found = [_raw_refused(text.files[0], origin)]
+    else:
+        try:
+            zone = text.builder.finish()
+        except NoSoaError:
+            if not text.has_errors:
+                found.append(_no_soa(text.files[0], origin))
+        else:
+            # Where lines are missing, what other lines point at may be missing only because of that.
+            check = check_records if text.has_errors else check_zone
+            found += check(zone, checks, text.locate)
+    if any(item.severity is Severity.ERROR for item in found):
+        zone = None
+    return LoadedZone(zone, _in_text_order(found, text.files), text.files, text.stamps)
+
+
+def _in_text_order(found: Iterable[Diagnostic], files: tuple[str, ...]) -> tuple[Diagnostic, ...]:
+    """Sort findings by file and place; those without a place come last."""
+    order = {file: number for number, file in enumerate(files)}
+
+    def place(item: Diagnostic) -> tuple[int, int, int]:
+        span = item.span
+        return (order.get(span.file, len(order)), span.line, span.column) if span else (len(order) + 1, 0, 0)
+
+    return tuple(sorted(found, key=place))
+
+
+def _no_soa(path: str, origin: Name) -> Diagnostic:
+    return Diagnostic(
+        Severity.ERROR,
+        f"zone '{to_text(origin)}' has no SOA record",
+        SourceSpan(path),
+        "the first record of a zone file is its SOA, owned by the zone's own name (RFC 1035 section 5.2)",
+    )
+
+
+def _is_raw(path: str) -> bool:
+    try:
+        file = open_zone_file(path)
+    except UnreadableError:
+        return False
+    try:
+        return file.read(len(_RAW_MAGIC)) == _RAW_MAGIC
+    except OSError:
+        return False
+    finally:
+        file.close()
+
+
+def _raw_refused(path: str, origin: Name) -> Diagnostic:
+    name = to_text(origin)
+    return Diagnostic(
+        Severity.ERROR,
+        "this is BIND's raw format (masterfile-format raw), which is not read here",
+        SourceSpan(path),
+        f"turn it into text: named-compilezone -f raw -F text -o NEWFILE {name} {path}",
+    )

@@ -55,24 +55,28 @@ def _one_owner(rng: random.Random, owner: str, number: int) -> tuple[list[str], 
     address = f"10.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}"
     kind = rng.randrange(20)
     if kind < 9:
-        return [f"{owner}\tIN A\t{address}\n"], "A"
-    if kind < 13:
+        lines, types = [f"{owner}\tIN A\t{address}\n"], "A"
+    elif kind < 13:
         aaaa = f"2001:db8:{rng.randrange(65536):x}::{rng.randrange(65536):x}"
-        return [f"{owner}\t300\tIN\tA\t{address}\n", f"\tAAAA\t{aaaa}\n"], "A AAAA"
-    if kind < 15:
-        return [f"{owner}\tCNAME\thost-{rng.randrange(number)}\n"], "CNAME"
-    if kind < 16:
+        lines, types = [f"{owner}\t300\tIN\tA\t{address}\n", f"\tAAAA\t{aaaa}\n"], "A AAAA"
+    elif kind < 15:
+        lines, types = [f"{owner}\tCNAME\thost-{rng.randrange(number)}\n"], "CNAME"
+    elif kind < 16:
         mx = [f"{owner}\tMX\t10 mail{rng.randrange(5)}\n", "\tMX\t20 backup.mail.example.\n"]
-        return [*mx, f'\tTXT\t"v=spf1 ip4:{address} -all"\n'], "MX TXT"
-    if kind < 17:
-        return [f"_sip._tcp.{owner}\tSRV\t10 {rng.randrange(100)} 5060 host-{rng.randrange(number)}\n"], "SRV"
-    if kind < 18:
-        return [f'{owner}\tCAA\t0 issue "ca{rng.randrange(50)}.example"\n', f"\tA\t{address}\n"], "A CAA"
-    delegation = [f"{owner}\tNS\tns{i}.hoster{rng.randrange(100)}.example.\n" for i in (1, 2)]
-    if kind < 19:
-        return delegation, "NS"
-    ds = f"\tDS\t{rng.randrange(65536)} 13 2 {rng.randbytes(32).hex().upper()}\n"
-    return [*delegation, ds], "NS DS"
+        lines, types = [*mx, f'\tTXT\t"v=spf1 ip4:{address} -all"\n'], "MX TXT"
+    elif kind < 17:
+        srv = f"_sip._tcp.{owner}\tSRV\t10 {rng.randrange(100)} 5060 host-{rng.randrange(number)}\n"
+        lines, types = [srv], "SRV"
+    elif kind < 18:
+        caa = f'{owner}\tCAA\t0 issue "ca{rng.randrange(50)}.example"\n'
+        lines, types = [caa, f"\tA\t{address}\n"], "A CAA"
+    else:
+        lines = [f"{owner}\tNS\tns{i}.hoster{rng.randrange(100)}.example.\n" for i in (1, 2)]
+        types = "NS"
+        if kind == 19:
+            lines.append(f"\tDS\t{rng.randrange(65536)} 13 2 {rng.randbytes(32).hex().upper()}\n")
+            types = "NS DS"
+    return lines, types
 
 
 def _timed(label: str, read: Callable[[], int]) -> float:

@@ -224,6 +224,8 @@ class EntryReader:
 
     def _directive(self, tokens: list[Token]) -> None:
         word = tokens[0].text.upper()
+        if word != "$INCLUDE" and len(tokens) > 1:
+            _no_quotes(tokens[1:3])
         if word == "$TTL":
             self._expect(tokens, 2, 2, "$TTL TTL")
             ttl = parse_ttl(tokens[1].text)
@@ -250,14 +252,12 @@ class EntryReader:
             )
 
     def _expect(self, tokens: list[Token], least: int, most: int, usage: str) -> None:
+        """Refuse too few and too many *tokens*."""
+        hint = f"'{usage}' is expected"
         if len(tokens) < least:
-            raise EntryError(
-                "unexpected end of the line", _offset(tokens, len(tokens)), f"'{usage}' is expected"
-            )
+            raise EntryError("unexpected end of the line", _offset(tokens, len(tokens)), hint)
         if len(tokens) > most:
-            raise EntryError(
-                f"extra text '{tokens[most].text}'", tokens[most].offset, f"'{usage}' is expected"
-            )
+            raise EntryError(f"extra text '{tokens[most].text}'", tokens[most].offset, hint)
 
     def _include(self, tokens: list[Token]) -> None:
         origin = self._name(tokens[2], self.state.origin) if len(tokens) > 2 else self.state.origin
@@ -272,14 +272,9 @@ class EntryReader:
 
     def _generate(self, tokens: list[Token]) -> None:
         usage = "$GENERATE START-STOP[/STEP] LHS [TTL] [CLASS] TYPE RHS"
-        if len(tokens) < 5:
-            raise EntryError(
-                "unexpected end of the line", _offset(tokens, len(tokens)), f"'{usage}' is expected"
-            )
+        self._expect(tokens, 5, 7, usage)
         head = self._head(tokens, 3)
-        self._expect(
-            tokens, head.type_at + 2, head.type_at + 2, f"{usage}', RHS in quotes if it has blanks: '"
-        )
+        self._expect(tokens, head.type_at + 2, head.type_at + 2, f"{usage} (in quotes if it has blanks)")
         right = tokens[head.type_at + 1]
         numbers = self._in_generate(tokens[1], parse_range, tokens[1].text)
         lhs = self._in_generate(tokens[2], Template, tokens[2].text)
@@ -320,6 +315,12 @@ class EntryReader:
             self._add(RR(owner, head.rtype, ttl, rdata), tokens[0].offset)
         else:
             self._warn_out_of_zone(owner, tokens[2])
+
+
+def _no_quotes(tokens: list[Token]) -> None:
+    for token in tokens:
+        if token.quoted:
+            raise EntryError(f"'{token.text}' cannot be in quotes here", token.offset)
 
 
 def _offset(tokens: list[Token], index: int) -> int:

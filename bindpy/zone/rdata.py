@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 import struct
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
 
 import dns.exception
 import dns.name
@@ -20,7 +20,7 @@ import dns.rdatatype
 import dns.tokenizer
 
 from bindpy.diagnostics import BindpyError
-from bindpy.zone import oldrdata
+from bindpy.zone import moretypes
 from bindpy.zone.lexer import LexError, Token, next_entry, to_ascii
 from bindpy.zone.names import Name
 from bindpy.zone.records import IN
@@ -45,7 +45,7 @@ _CLASSES = {"IN": 1, "CH": 3, "CHAOS": 3, "HS": 4, "HESIOD": 4, "NONE": 254, "AN
 _CLASS_TEXTS = {1: "IN", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
 _TYPES: dict[str, int] = {
     **{t.name.replace("_", "-"): int(t) for t in dns.rdatatype.RdataType if t.name != "TYPE0"},
-    **oldrdata.TYPES,
+    **moretypes.TYPES,
 }
 _TYPE_TEXTS = {number: text for text, number in _TYPES.items()}
 
@@ -90,6 +90,17 @@ def is_meta_type(rtype: int) -> bool:
 # Text to wire ----------------------------------------------------------------------------------------------
 
 
+_Normalise: TypeAlias = Callable[[Sequence[Token]], Sequence[Token]]
+
+
+def _is_base64(text: str) -> bool:
+    """Return whether *text* is base64 as BIND takes it: padded, and the unused bits zero."""
+    try:
+        return b2a_base64(a2b_base64(text, strict_mode=True), newline=False) == text.encode("ascii")
+    except ValueError:
+        return False
+
+
 class _Tokens(dns.tokenizer.Tokenizer):
     """dnspython's tokenizer over tokens that are split already; remembers how far a parser got."""
 
@@ -122,7 +133,7 @@ class _Tokens(dns.tokenizer.Tokenizer):
     def concatenate_remaining_identifiers(self, allow_empty: bool = False) -> str:
         """Join what is left; for base64 refuse padding bits that are not zero, as BIND does."""
         text = super().concatenate_remaining_identifiers(allow_empty)
-        if self._base64 and b2a_base64(a2b_base64(text, strict_mode=True), newline=False) != text.encode():
+        if self._base64 and not _is_base64(text):
             raise ValueError("bad base64")
         return text
 
@@ -145,10 +156,10 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
         raise RdataError(f"{type_to_text(rtype)} has no RDATA", 0)
     if tokens[0].text == r"\#" and not tokens[0].quoted:
         return _generic(rtype, tokens, rdclass)
-    if rtype in oldrdata.GRAMMARS:
+    if rtype in moretypes.GRAMMARS:
         try:
-            return oldrdata.from_tokens(rtype, tokens, origin)
-        except oldrdata.OldRdataError as e:
+            return moretypes.from_tokens(rtype, tokens, origin)
+        except moretypes.MoreTypesError as e:
             raise RdataError(f"bad {type_to_text(rtype)} RDATA: {e}", e.token) from e
     if not _has_text_form(rtype, rdclass):
         raise RdataError(f"{type_to_text(rtype)} has no text form here; write it as '\\# LENGTH HEX'", 0)
@@ -175,18 +186,17 @@ _FAILURES = (dns.exception.DNSException, ValueError, struct.error, OverflowError
 
 def _normalised(rtype: int, tokens: Sequence[Token]) -> Sequence[Token]:
     """Return *tokens* as dnspython wants them; refuse what it takes and BIND does not."""
-    if rtype in (24, 46):  # SIG, RRSIG
-        return _normalised_signature(tokens)
-    if rtype == 256 and len(tokens) > 2 and not tokens[2].quoted:  # URI, RFC 7553 section 4.4
-        raise RdataError(f"the target '{tokens[2].text}' must be in double quotes", 2)
-    types_from = _TYPES_FROM.get(rtype)
-    if types_from is None:
-        return tokens
-    return [_as_number(t) if i >= types_from else t for i, t in enumerate(tokens)]
+    normalise = _NORMALISE.get(rtype)
+    return normalise(tokens) if normalise is not None else tokens
 
 
-_TYPES_FROM = {47: 1, 50: 5, 62: 2}
-"""The index of the first type mnemonic in NSEC, NSEC3 and CSYNC."""
+def _numbered_types(first: int) -> _Normalise:
+    """Write the type mnemonics from token *first* on as ``TYPEnnn``: we know more of them than dnspython."""
+
+    def normalise(tokens: Sequence[Token]) -> Sequence[Token]:
+        return [_as_number(token) if i >= first else token for i, token in enumerate(tokens)]
+
+    return normalise
 
 
 def _as_number(token: Token) -> Token:
@@ -194,7 +204,7 @@ def _as_number(token: Token) -> Token:
     return token if rtype is None else token._replace(text=f"TYPE{rtype}")
 
 
-def _normalised_signature(tokens: Sequence[Token]) -> Sequence[Token]:
+def _signature(tokens: Sequence[Token]) -> Sequence[Token]:
     out = list(tokens)
     out[0] = _as_number(out[0])
     if len(out) > 3 and not (out[3].text.isascii() and out[3].text.isdigit()):
@@ -206,6 +216,63 @@ def _normalised_signature(tokens: Sequence[Token]) -> Sequence[Token]:
             except ValueError as e:
                 raise RdataError(str(e), i) from e
     return out
+
+
+def _address(tokens: Sequence[Token]) -> Sequence[Token]:
+    if "\\" in tokens[0].text:
+        raise RdataError(f"'{tokens[0].text}' is not an address: it has an escape", 0)
+    return tokens
+
+
+def _digest(tokens: Sequence[Token]) -> Sequence[Token]:
+    if len(tokens) < 3 or (number := _DIGEST_TYPES.get(tokens[2].text.upper())) is None:
+        return tokens
+    return [*tokens[:2], tokens[2]._replace(text=number), *tokens[3:]]
+
+
+def _x25(tokens: Sequence[Token]) -> Sequence[Token]:
+    text = tokens[0].text
+    if not (text.isascii() and text.isdigit() and len(text) >= 4):
+        raise RdataError(f"'{text}' is not a PSDN address: four digits or more (RFC 1183 section 3.1)", 0)
+    return tokens
+
+
+def _hip(tokens: Sequence[Token]) -> Sequence[Token]:
+    if len(tokens) > 2 and not _is_base64(tokens[2].text):
+        raise RdataError("the public key is not base64", 2)
+    return tokens
+
+
+def _caa(tokens: Sequence[Token]) -> Sequence[Token]:
+    if len(tokens) > 1 and tokens[1].quoted:
+        raise RdataError(f"the tag '{tokens[1].text}' cannot be in quotes", 1)
+    return tokens
+
+
+_DIGEST_TYPES = {
+    "SHA-1": "1",
+    "SHA1": "1",
+    "SHA-256": "2",
+    "SHA256": "2",
+    "GOST": "3",
+    "SHA-384": "4",
+    "SHA384": "4",
+}
+_NORMALISE: dict[int, _Normalise] = {
+    1: _address,
+    19: _x25,
+    24: _signature,
+    28: _address,
+    43: _digest,
+    46: _signature,
+    47: _numbered_types(1),
+    50: _numbered_types(5),
+    55: _hip,
+    59: _digest,
+    62: _numbered_types(2),
+    257: _caa,
+    32769: _digest,
+}
 
 
 def signature_time(text: str) -> int:
@@ -274,8 +341,8 @@ def check_rdata(rtype: int, wire: bytes, rdclass: int = IN) -> str | None:
     """Return why *wire* is not valid uncompressed RDATA of *rtype*, or None (always for unknown types)."""
     if len(wire) > MAX_RDATA_OCTETS:
         return f"RDATA is {len(wire)} octets long, the limit is {MAX_RDATA_OCTETS}"
-    if rtype in oldrdata.GRAMMARS:
-        return None if oldrdata.to_text(rtype, wire) is not None else "malformed"
+    if rtype in moretypes.GRAMMARS:
+        return None if moretypes.to_text(rtype, wire) is not None else "malformed"
     try:
         again = _from_wire(rtype, wire, rdclass).to_wire()
     except _FAILURES as e:
@@ -301,8 +368,8 @@ def rdata_to_text(rtype: int, rdata: bytes, rdclass: int = IN) -> str:
     A type without a text form here, and RDATA that is malformed, comes as ``\\# LENGTH HEX``.
     """
     text: str | None = None
-    if rtype in oldrdata.GRAMMARS:
-        text = oldrdata.to_text(rtype, rdata)
+    if rtype in moretypes.GRAMMARS:
+        text = moretypes.to_text(rtype, rdata)
     elif _has_text_form(rtype, rdclass):
         try:
             text = _from_wire(rtype, rdata, rdclass).to_text()

@@ -10,10 +10,12 @@ that looks wrong there, is split by `bindpy.zone.lexer` and understood by `bindp
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
+from bindpy.files import FileStamp
 from bindpy.zone.entries import EntryError, EntryReader
 from bindpy.zone.fastpath import FastPath
 from bindpy.zone.lexer import LexError, NeedMoreTextError, next_entry, skip_blank_lines
@@ -24,6 +26,7 @@ from bindpy.zone.snapshot import SnapshotBuilder
 from bindpy.zone.source import (
     MAX_ENTRY_OCTETS,
     BinaryTextError,
+    Readable,
     Source,
     TooLongError,
     UnreadableError,
@@ -54,7 +57,8 @@ class ZoneText:
     """What a zone file and the files that it includes say.
 
     ``builder`` holds the records of the zone (not usable when ``diagnostics`` hold an error), ``files`` the
-    zone file and then every file that it names in $INCLUDE, also those that could not be opened.
+    zone file and then every file that it names in $INCLUDE, also those that could not be opened. ``stamps``
+    goes with ``files``: what each was like when reading began, None for one that was not there.
     """
 
     def __init__(
@@ -62,11 +66,12 @@ class ZoneText:
         request: _Request,
         builder: SnapshotBuilder,
         diagnostics: tuple[Diagnostic, ...],
-        files: tuple[str, ...],
+        files: dict[str, FileStamp | None],
     ) -> None:
         self.builder = builder
         self.diagnostics = diagnostics
-        self.files = files
+        self.files = tuple(files)
+        self.stamps = tuple(files.values())
         self._request = request
         self._places: PlaceIndex | None = None
 
@@ -113,7 +118,8 @@ class _ZoneReader:
         self._found = Diagnostics()
         self._errors = 0
         self._warnings = 0
-        self._files: list[str] = []
+        self._files: dict[str, FileStamp | None] = {}
+        self._files_read = 0
         self._sources: list[Source] = []
         self._includers: list[SourceSpan] = []
 
@@ -127,7 +133,7 @@ class _ZoneReader:
             self._found.note(f"stopped after {MAX_ERRORS} errors")
         if self._warnings > MAX_WARNINGS:
             self._found.note(f"{self._warnings - MAX_WARNINGS} more warnings are not shown")
-        return ZoneText(request, self._builder, tuple(self._found.items), tuple(dict.fromkeys(self._files)))
+        return ZoneText(request, self._builder, tuple(self._found.items), self._files)
 
     def _path(self, path: str) -> str:
         directory = self._request.directory
@@ -173,16 +179,17 @@ class _ZoneReader:
             raise EntryError(f"'{path}' includes itself", offset)
         if len(self._includers) >= MAX_INCLUDE_DEPTH:
             raise EntryError(f"files include each other more than {MAX_INCLUDE_DEPTH} deep", offset)
-        if len(self._files) >= MAX_FILES:
+        if self._files_read >= MAX_FILES:
             raise EntryError(f"the zone is made of more than {MAX_FILES} files", offset)
         self._file(path, state, here)
 
     def _file(self, path: str, state: LineState, named_at: SourceSpan, text: bytes | None = None) -> None:
-        self._files.append(path)
+        self._files_read += 1
         included = bool(self._sources)
         try:
-            stream = io.BytesIO(text) if text is not None else open_zone_file(path)
+            stream = self._open(path, text)
         except UnreadableError as e:
+            self._files.setdefault(path, FileStamp.of(path))
             self._error(f"file '{path}' {e}" if included else f"the zone file {e}", named_at, e.hint)
             return
         source = Source(path, stream)
@@ -203,6 +210,14 @@ class _ZoneReader:
             self._sources.pop()
             if included:
                 self._includers.pop()
+
+    def _open(self, path: str, text: bytes | None) -> Readable:
+        if text is not None:
+            self._files.setdefault(path, FileStamp.of(path))
+            return io.BytesIO(text)
+        file = open_zone_file(path)
+        self._files.setdefault(path, FileStamp.of_stat(os.fstat(file.fileno())))
+        return file
 
     def _text(self, source: Source, state: LineState) -> None:
         """Read *source* from beginning to end."""

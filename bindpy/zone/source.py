@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import FileIO
 from typing import Protocol
 
 from bindpy.diagnostics import BindpyError
@@ -21,13 +22,17 @@ class UnreadableError(BindpyError):
         self.hint = hint
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+class Readable(Protocol):
+    """An open file."""
 
-    def close(self) -> None: ...
+    def read(self, size: int, /) -> bytes:
+        """Return at most *size* octets, none at the end."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
-def open_zone_file(path: str) -> _Readable:
+def open_zone_file(path: str) -> FileIO:
     """Open *path* for reading; it must be a regular file (others may block or never end).
 
     Raises `UnreadableError`.
@@ -43,7 +48,7 @@ def open_zone_file(path: str) -> _Readable:
         if not stat.S_ISREG(mode):
             what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
             raise UnreadableError(f"is {what}", "name a zone file")
-        return open(descriptor, "rb", buffering=0)
+        return FileIO(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
@@ -59,7 +64,7 @@ class Source:
     Octets are latin-1 characters. At the end of the file, a missing newline is added and ``no_newline`` set.
     """
 
-    def __init__(self, name: str, stream: _Readable) -> None:
+    def __init__(self, name: str, stream: Readable) -> None:
         self.name = name
         self.text = ""
         self.line = 1

@@ -1,14 +1,16 @@
-"""Text forms of the record types that BIND reads and dnspython does not know.
+"""Text forms of the record types where dnspython cannot stand in for BIND.
 
-MB, MG, MR, MINFO (RFC 1035 section 3.3), NXT (RFC 2535 section 5.2), A6 (RFC 2874), and EID, NIMLOC, ATMA,
-SINK, RKEY, TALINK, DOA and TA, which the registry of types lists. Each is a row of fields; a field knows how
-to read its tokens, how to read its octets, and how to print them.
+Types that it does not know: MB, MG, MR, MINFO (RFC 1035 section 3.3), NXT (RFC 2535 section 5.2), A6
+(RFC 2874), and EID, NIMLOC, ATMA, SINK, RKEY, TALINK, DOA and TA of the registry of types. Types that it
+reads more narrowly than BIND: TLSA, SMIMEA, NID, L64 and URI. Each is a row of fields; a field knows how to
+read its tokens, and how to print its octets.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import AF_INET6, inet_ntop, inet_pton
@@ -27,7 +29,7 @@ TYPES = {
 """Mnemonics that BIND has and dnspython has not (or, for A6, has without a text form)."""
 
 
-class OldRdataError(BindpyError):
+class MoreTypesError(BindpyError):
     """RDATA that was refused; ``token`` as in `bindpy.zone.rdata.RdataError`."""
 
     def __init__(self, message: str, token: int = 0) -> None:
@@ -43,20 +45,23 @@ class _Words:
         self.origin = origin
         self.at = 0
 
-    def next(self, what: str) -> str:
+    def next_token(self, what: str) -> Token:
         if self.at >= len(self._tokens):
-            raise OldRdataError(f"{what} is missing", self.at)
+            raise MoreTypesError(f"{what} is missing", self.at)
         self.at += 1
-        return self._tokens[self.at - 1].text
+        return self._tokens[self.at - 1]
+
+    def next(self, what: str) -> str:
+        return self.next_token(what).text
 
     def rest(self) -> list[str]:
         words = [token.text for token in self._tokens[self.at :]]
         self.at = len(self._tokens)
         return words
 
-    def bad(self, what: str) -> OldRdataError:
+    def bad(self, what: str) -> MoreTypesError:
         at = max(self.at - 1, 0)
-        return OldRdataError(f"'{self._tokens[at].text}' is not {what}", at)
+        return MoreTypesError(f"'{self._tokens[at].text}' is not {what}", at)
 
 
 _Read = Callable[[_Words], bytes]
@@ -96,7 +101,7 @@ def _read_name(words: _Words) -> bytes:
     try:
         return names.from_text(text, words.origin)
     except BadNameError as e:
-        raise OldRdataError(str(e), words.at - 1) from e
+        raise MoreTypesError(str(e), words.at - 1) from e
 
 
 def _show_name(wire: bytes, at: int) -> tuple[str, int]:
@@ -117,7 +122,7 @@ def _read_hex(words: _Words) -> bytes:
     except ValueError:
         raise words.bad("an even number of hexadecimal digits") from None
     if not octets:
-        raise OldRdataError("hexadecimal digits are missing", words.at)
+        raise MoreTypesError("hexadecimal digits are missing", words.at)
     return octets
 
 
@@ -166,9 +171,9 @@ def _read_nxt_types(words: _Words) -> bytes:
         try:
             rtype = int(dns.rdatatype.from_text(word))
         except (dns.rdatatype.UnknownRdatatype, ValueError):
-            raise OldRdataError(f"unknown RR type '{word}'", words.at - 1) from None
+            raise MoreTypesError(f"unknown RR type '{word}'", words.at - 1) from None
         if not 0 < rtype < 128:
-            raise OldRdataError(f"NXT cannot list type {word}: only types below 128", words.at - 1)
+            raise MoreTypesError(f"NXT cannot list type {word}: only types below 128", words.at - 1)
         bits[rtype >> 3] |= 0x80 >> (rtype & 7)
     return bytes(bits).rstrip(b"\0")
 
@@ -232,10 +237,40 @@ def _show_atma(wire: bytes, at: int) -> tuple[str, int]:
     return ("+" + value.decode("ascii") if wire[at] else value.hex()), len(wire)
 
 
+def _read_locator(words: _Words) -> bytes:
+    """RFC 6742 section 2.1.2: four groups of up to four hexadecimal digits."""
+    groups = words.next("a 64-bit value").split(":")
+    if len(groups) != 4 or not all(_GROUP.fullmatch(group) for group in groups):
+        raise words.bad("four groups of hexadecimal digits")
+    return b"".join([int(group, 16).to_bytes(2, "big") for group in groups])
+
+
+def _show_locator(wire: bytes, at: int) -> tuple[str, int]:
+    value = wire[at : at + 8]
+    if len(value) != 8:
+        raise IndexError
+    return value.hex(":", 2), at + 8
+
+
+def _read_target(words: _Words) -> bytes:
+    """RFC 7553 section 4.4: a quoted string that may be longer than 255 octets."""
+    token = words.next_token("a target")
+    octets = to_octets(token.text)
+    if octets is None or not token.quoted:
+        raise words.bad("a target in double quotes")
+    return octets
+
+
+def _show_target(wire: bytes, at: int) -> tuple[str, int]:
+    return '"' + "".join([_show_octet(octet) for octet in wire[at:]]) + '"', len(wire)
+
+
+_GROUP = re.compile(r"[0-9A-Fa-f]{1,4}")
 _NAME = _Field(_read_name, _show_name)
 _HEX = _Field(_read_hex, _show_hex)
 _BASE64 = _Field(_read_base64, _show_base64)
 _STRING = _Field(_read_string, _show_string)
+_LOCATOR = _Field(_read_locator, _show_locator)
 _U8, _U16, _U32 = _number(1), _number(2), _number(4)
 
 GRAMMARS: dict[int, tuple[_Field, ...]] = {
@@ -249,8 +284,13 @@ GRAMMARS: dict[int, tuple[_Field, ...]] = {
     34: (_Field(_read_atma, _show_atma),),
     38: (_Field(_read_a6, _show_a6),),
     40: (_U8, _U8, _U8, _BASE64),
+    52: (_U8, _U8, _U8, _HEX),
+    53: (_U8, _U8, _U8, _HEX),
     57: (_U16, _U8, _U8, _BASE64),
     58: (_NAME, _NAME),
+    104: (_U16, _LOCATOR),
+    106: (_U16, _LOCATOR),
+    256: (_U16, _U16, _Field(_read_target, _show_target)),
     259: (_U32, _U32, _U8, _STRING, _BASE64),
     32768: (_U16, _U8, _U8, _HEX),
 }
@@ -258,11 +298,11 @@ GRAMMARS: dict[int, tuple[_Field, ...]] = {
 
 
 def from_tokens(rtype: int, tokens: Sequence[Token], origin: Name) -> bytes:
-    """Return the RDATA of *rtype*, one of `GRAMMARS`. Raises `OldRdataError`."""
+    """Return the RDATA of *rtype*, one of `GRAMMARS`. Raises `MoreTypesError`."""
     words = _Words(tokens, origin)
     wire = b"".join([field.read(words) for field in GRAMMARS[rtype]])
     if words.at < len(tokens):
-        raise OldRdataError(f"extra text '{tokens[words.at].text}'", words.at)
+        raise MoreTypesError(f"extra text '{tokens[words.at].text}'", words.at)
     return wire
 
 

@@ -78,7 +78,7 @@ def _ttl(message: dns.message.Message) -> None:
 
 
 def _record(message: dns.message.Message) -> None:
-    message.answer[0].remove(message.answer[0][0])
+    message.answer[0] = dns.rrset.from_text("www.zone.test.", 300, "IN", "A", "192.0.2.2")
 
 
 def _authority(message: dns.message.Message) -> None:
@@ -120,7 +120,7 @@ def test_a_spoiled_answer_is_found(spoil: Callable[[dns.message.Message], None],
 def test_each_address_of_in_domain_glue_is_required() -> None:
     query, theirs = _referral()
     assert _findings(query, theirs, theirs.to_wire()) == []
-    theirs.additional[0].remove(theirs.additional[0][0])
+    theirs.additional[0] = dns.rrset.from_text("ns.sub.zone.test.", 300, "IN", "A", "192.0.2.4")
     assert _findings(query, theirs, theirs.to_wire()) == ["glue"]
 
 

@@ -297,7 +297,7 @@ class ZoneMaker:
         """An RRset that does not fit a UDP answer."""
         rng, name = self.rng, self.place()
         if rng.random() < 0.5:
-            self.zone.add(name, "A", 300, *[rdata.a(rng) for _ in range(rng.randrange(25, 90))])
+            self.zone.add(name, "A", 300, *[rdata.a(rng) for _ in range(rng.randrange(25, 49))])
         else:
             self.zone.add(name, "TXT", 300, *[rdata.long_txt(rng) for _ in range(rng.randrange(3, 9))])
 

@@ -11,7 +11,6 @@ from bindpy.config.check_options import check_block, check_root_forwarders, chec
 from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import (
     Report,
-    after,
     did_you_mean,
     having,
     inside,
@@ -37,7 +36,6 @@ _IN_VIEW_MAY_HAVE = frozenset({"in-view", "forward", "forwarders"})
 _WRITTEN_TYPES = frozenset({"secondary", "mirror"})
 _BUILTIN_POLICIES = frozenset({"none", "insecure", "default"})
 _NOTIFYING_TYPES = frozenset({"primary", "secondary", "mirror"})
-_SENDING_TYPES = frozenset({"primary", "secondary", "mirror"})
 _FETCHING_TYPES = frozenset({"secondary", "mirror", "stub"})
 _NOT_WITH_POLICY = (
     "sig-validity-interval",
@@ -272,23 +270,10 @@ class ZoneChecks:
             self.shared.remotes.check(inner["parental-agents"], scope.keys)
         if kind in _NOTIFYING_TYPES:
             self._check_also_notify(scope, zone, kind, inner)
-        if kind in _SENDING_TYPES:
-            self._check_transport(scope, inner)
         for keyword in _SOURCES.get(kind, ()):
             statement = self._inherited(scope, inner, keyword)
             if statement is not None and len(statement.items) > 2 and self._first_time(statement):
                 check_source_port(self.report, statement, self.shared.options)
-
-    def _check_transport(self, scope: Scope, inner: dict[str, Statement]) -> None:
-        statement = self._inherited(scope, inner, "allow-transfer")
-        if statement is None or len(statement.items) < 3 or not self._first_time(statement):
-            return
-        index = after(statement, "transport")
-        transport = word(statement, index) if index else "tcp"
-        if transport.lower() not in ("tcp", "tls"):
-            self.report.at(
-                f"'{transport}' is not a transport for zone transfers: 'tcp' or 'tls'", statement, index
-            )
 
     def _first_time(self, statement: Statement) -> bool:
         """A statement that many zones inherit is checked once."""

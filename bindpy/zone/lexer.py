@@ -180,3 +180,17 @@ def _unescape(m: re.Match[str]) -> str:
     if len(escaped) != 3 or int(escaped) > 255:
         raise ValueError(escaped)
     return chr(int(escaped))
+
+
+def quoted(octets: bytes) -> str:
+    """Return *octets* as a quoted string that means them, in printable ASCII."""
+    text = octets.decode("latin-1")
+    if not (text.isascii() and text.isprintable()):
+        return '"' + "".join([_printable(octet) for octet in octets]) + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _printable(octet: int) -> str:
+    if octet in b'"\\':
+        return "\\" + chr(octet)
+    return chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03d}"

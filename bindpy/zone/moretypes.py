@@ -19,7 +19,7 @@ import dns.rdatatype
 
 from bindpy.diagnostics import BindpyError
 from bindpy.zone import names
-from bindpy.zone.lexer import Token, to_octets
+from bindpy.zone.lexer import Token, quoted, to_octets
 from bindpy.zone.names import BadNameError, Name
 
 TYPES = {
@@ -155,13 +155,7 @@ def _show_string(wire: bytes, at: int) -> tuple[str, int]:
     end = at + 1 + wire[at]
     if end > len(wire):
         raise IndexError
-    return '"' + "".join([_show_octet(octet) for octet in wire[at + 1 : end]]) + '"', end
-
-
-def _show_octet(octet: int) -> str:
-    if octet in b'"\\':
-        return "\\" + chr(octet)
-    return chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03d}"
+    return quoted(wire[at + 1 : end]), end
 
 
 def _read_nxt_types(words: _Words) -> bytes:
@@ -262,7 +256,7 @@ def _read_target(words: _Words) -> bytes:
 
 
 def _show_target(wire: bytes, at: int) -> tuple[str, int]:
-    return '"' + "".join([_show_octet(octet) for octet in wire[at:]]) + '"', len(wire)
+    return quoted(wire[at:]), len(wire)
 
 
 _GROUP = re.compile(r"[0-9A-Fa-f]{1,4}")

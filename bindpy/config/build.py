@@ -1,8 +1,9 @@
 """Sections → `Config`: defaults, inheritance, and every name resolved.
 
-Reports what it meets when it resolves: undefined or looping acls, undefined lists of servers, names that are none,
-keys without a secret, zones without a type or with clauses of another type, channels without a destination. Checks
-that compare statements with each other (doubles, shared files, missing primaries …) are in `checks`.
+Reports what it meets when it resolves: undefined or looping acls, undefined lists of servers, names that
+are none, keys without a secret, zones without a type or with clauses of another type, channels without a
+destination. Checks that compare statements with each other (doubles, shared files, missing primaries …)
+are in `checks`.
 """
 
 from __future__ import annotations

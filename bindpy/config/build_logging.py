@@ -9,19 +9,69 @@ from bindpy.config.resolve import Resolver
 from bindpy.config.sections import Entry, Section
 
 CATEGORIES = frozenset(
-    """
-    client cname config database default delegation-only dispatch dnssec dnstap edns-disabled general lame-servers
-    network notify nsid queries query-errors rate-limit resolver responses rpz rpz-passthru security serve-stale
-    sig0 spill sslkeylog trust-anchor-telemetry unmatched update update-security xfer-in xfer-out zoneload drop
-    """.split()
+    [
+        "client",
+        "cname",
+        "config",
+        "database",
+        "default",
+        "delegation-only",
+        "dispatch",
+        "dnssec",
+        "dnstap",
+        "edns-disabled",
+        "general",
+        "lame-servers",
+        "network",
+        "notify",
+        "nsid",
+        "queries",
+        "query-errors",
+        "rate-limit",
+        "resolver",
+        "responses",
+        "rpz",
+        "rpz-passthru",
+        "security",
+        "serve-stale",
+        "sig0",
+        "spill",
+        "sslkeylog",
+        "trust-anchor-telemetry",
+        "unmatched",
+        "update",
+        "update-security",
+        "xfer-in",
+        "xfer-out",
+        "zoneload",
+        "drop",
+    ]
 )
 """The categories of BIND 9.18 and 9.20."""
 
 FACILITIES = frozenset(
-    """
-    kern user mail daemon auth syslog lpr news uucp cron authpriv ftp
-    local0 local1 local2 local3 local4 local5 local6 local7
-    """.split()
+    [
+        "kern",
+        "user",
+        "mail",
+        "daemon",
+        "auth",
+        "syslog",
+        "lpr",
+        "news",
+        "uucp",
+        "cron",
+        "authpriv",
+        "ftp",
+        "local0",
+        "local1",
+        "local2",
+        "local3",
+        "local4",
+        "local5",
+        "local6",
+        "local7",
+    ]
 )
 
 BUILTIN_CHANNELS = {

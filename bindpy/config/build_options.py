@@ -125,7 +125,8 @@ def _listeners(section: Section, resolver: Resolver) -> tuple[ListenOn, ...]:
             named = entry.value.named
             secured = [word for word in ("tls", "http", "proxy") if named.get(word, "none") != "none"]
             if secured:
-                # Serving plain DNS on a port that is meant for something else would be worse than not listening.
+                # Serving plain DNS on a port that is meant for something else would be worse than not
+                # listening.
                 resolver.warning(
                     entry.statement,
                     f"'{name}' with '{secured[0]}' is not supported yet: nothing listens for this statement",
@@ -213,8 +214,7 @@ def _server(entry: Entry, inner: Section, resolver: Resolver) -> ServerStatement
     network: IPv4Network | IPv6Network = entry.value.args[0].network
     keys: list[str] = []
     if (keys_entry := inner.first("keys")) is not None:
-        given = keys_entry.value.args[0]
-        keys = _key_names((given,) if isinstance(given, str) else given, keys_entry, resolver)
+        keys = _key_names(keys_entry.value.args, keys_entry, resolver)
     return ServerStatement(
         prefix=network,
         keys=tuple(keys),

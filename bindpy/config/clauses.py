@@ -1,7 +1,7 @@
-"""The clause table: which names named.conf has in which place, what their values look like, what we do with them.
+"""The clause table: named.conf's names by place, what their values look like, what we do with them.
 
-The rows are in `clauses_options` (options, view, zone) and `clauses_blocks` (everything else, and what BIND had
-once); `clause_table` puts them together. ``docs/statements.md`` is made from it.
+The rows are in `clauses_options` (options, view, zone) and `clauses_blocks` (everything else, and what BIND
+had once); `clause_table` puts them together. ``docs/statements.md`` is made from it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Clause:
     """One name in one context.
 
     ``value`` is the notation of what follows the name, a block that is a context of its own (``body``) aside.
-    ``types`` are zone type letters, "" where there is no such rule. ``security`` marks settings whose absence an
-    operator must hear about. ``deprecated`` is BIND's word; ``since`` is the BIND version that brought the name, where
-    9.18 does not have it.
+    ``types`` are zone type letters, "" where there is no such rule. ``security`` marks settings whose absence
+    an operator must hear about. ``deprecated`` is BIND's word; ``since`` is the BIND version that brought the
+    name, where 9.18 does not have it.
     """
 
     name: str

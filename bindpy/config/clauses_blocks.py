@@ -32,9 +32,12 @@ def _c(
 
 
 _INET = (
-    "( <address> | * ) [ port ( <port> | * ) ] allow <acl> [* keys { <string>; ... } | read-only <boolean> *]"
+    "( <address> | * ) [ port ( <port> | * ) ] allow <acl> [ keys { <string>; ... } ] [ read-only <boolean> ]"
 )
-_UNIX = "<quoted> perm <integer> owner <integer> group <integer> [* keys { <string>; ... } | read-only <boolean> *]"
+_UNIX = (
+    "<quoted> perm <integer> owner <integer> group <integer>"
+    " [ keys { <string>; ... } ] [ read-only <boolean> ]"
+)
 _PLUGIN = "( query ) <string> [ <anything> ]"
 _LOG_FILE = (
     "<quoted> [* versions ( unlimited | <integer> ) | size ( unlimited | <size> )"
@@ -42,7 +45,7 @@ _LOG_FILE = (
 )
 _POLICY_KEYS = (
     "{ ( csk | ksk | zsk ) [ ( key-directory | key-store <string> ) ] lifetime ( unlimited | <duration> )"
-    " algorithm <string> [ tag-range <integer> <integer> ] [ <integer> ]; ... }"
+    " algorithm <bare> [ tag-range <integer> <integer> ] [ <integer> ]; ... }"
 )
 
 BLOCKS: dict[str, tuple[Clause, ...]] = {
@@ -105,7 +108,7 @@ BLOCKS: dict[str, tuple[Clause, ...]] = {
         _c("edns", "<boolean>", YES),
         _c("edns-udp-size", "<integer>", NO),
         _c("edns-version", "<integer>", NO),
-        _c("keys", "( { <string>; ... } | <string> )", YES),
+        _c("keys", "<server_key>", YES),
         _c("max-udp-size", "<integer>", LATER),
         _c("notify-source", SOURCE, YES),
         _c("notify-source-v6", SOURCE_V6, YES),
@@ -179,7 +182,7 @@ BLOCKS: dict[str, tuple[Clause, ...]] = {
         _c("keys", _POLICY_KEYS, LATER),
         _c("manual-mode", "<boolean>", LATER, since="9.20"),
         _c("max-zone-ttl", "<duration>", LATER),
-        _c("nsec3param", "[* iterations <integer> | optout <boolean> | salt-length <integer> *]", LATER),
+        _c("nsec3param", "[ iterations <integer> ] [ optout <boolean> ] [ salt-length <integer> ]", LATER),
         _c("offline-ksk", "<boolean>", LATER, since="9.20"),
         _c("parent-ds-ttl", "<duration>", LATER),
         _c("parent-propagation-delay", "<duration>", LATER),

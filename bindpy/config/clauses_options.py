@@ -1,8 +1,9 @@
 """Every clause that BIND 9.18 and 9.20 know in ``options``, ``view`` and ``zone``, with its value's grammar.
 
-Columns: name; where it may stand (``o`` options, ``v`` view, ``z`` zone); the value, in the notation of `grammar`;
-what bindpy does with it. ``types`` are the zone types that take it (`clauses.ZONE_TYPE_LETTERS`). ``silent`` lists
-values, in canonical text, that ask for what bindpy does anyway, so that there is nothing to report.
+Columns: name; where it may stand (``o`` options, ``v`` view, ``z`` zone); the value, in the notation of
+`grammar`; what bindpy does with it. ``types`` are the zone types that take it
+(`clauses.ZONE_TYPE_LETTERS`). ``silent`` lists values, in canonical text, that ask for what bindpy does
+anyway, so that there is nothing to report.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _SOURCE_TAIL = " [* port ( <port> | * ) | dscp <integer> *]"
 SOURCE = "( <ipv4> | * )" + _SOURCE_TAIL
 SOURCE_V6 = "( <ipv6> | * )" + _SOURCE_TAIL
 QUERY_SOURCE = (
-    "( ( none | <ipv4> | * )" + _SOURCE_TAIL + " | [* address ( <ipv4> | * ) | port ( <port> | * ) *] )"
+    "( address ( <ipv4> | * ) [* port ( <port> | * ) | dscp <integer> *]"
+    " | port ( <port> | * ) [ address ( <ipv4> | * ) ] | ( none | <ipv4> | * )" + _SOURCE_TAIL + " )"
 )
 QUERY_SOURCE_V6 = QUERY_SOURCE.replace("ipv4", "ipv6")
 ANCHORS = (
@@ -30,30 +32,31 @@ ANCHORS = (
     " <integer> <integer> <integer> <quoted>; ... }"
 )
 TRUSTED_KEYS = "{ <string> <integer> <integer> <integer> <quoted>; ... }"
-_DUAL_STACK = "[ port <port> ] { ( <address> | <quoted> ) [ port <port> ]; ... }"
+_DUAL_STACK = "[ port <port> ] { ( <address> | <string> ) [ port <port> ]; ... }"
 _DNSTAP = "{ ( all | auth | client | forwarder | resolver | update ) [ ( query | response ) ]; ... }"
 _DNSTAP_OUTPUT = (
     "( file | unix ) <quoted> [* size ( unlimited | <size> ) | versions ( unlimited | <integer> )"
     " | suffix ( increment | timestamp ) *]"
 )
 _CATALOG_ZONES = (
-    "{ zone <string> [* default-primaries <remotes> | default-masters <remotes> | zone-directory <quoted>"
-    " | in-memory <boolean> | min-update-interval <duration> *]; ... }"
+    "{ zone <string> [* default-primaries <remotes> | default-masters <remotes> | zone-directory"
+    " <quoted> | in-memory <boolean> | min-update-interval <duration> *]; ... }"
 )
 _RESPONSE_POLICY = (
-    "{ zone <string> [* add-soa <boolean> | log <boolean> | max-policy-ttl <duration>"
-    " | min-update-interval <duration> | ede <string> | policy ( cname | disabled | drop | given | no-op | nodata"
-    " | nxdomain | passthru | tcp-only <quoted> | <string> ) | recursive-only <boolean> | nsip-enable <boolean>"
-    " | nsdname-enable <boolean> *]; ... }"
-    " [* add-soa <boolean> | break-dnssec <boolean> | max-policy-ttl <duration> | min-update-interval <duration>"
-    " | min-ns-dots <integer> | nsip-wait-recurse <boolean> | nsdname-wait-recurse <boolean>"
-    " | qname-wait-recurse <boolean> | recursive-only <boolean> | nsip-enable <boolean>"
-    " | nsdname-enable <boolean> | dnsrps-enable <boolean> | dnsrps-options <anything> *]"
+    "{ zone <string> [* add-soa <boolean> | log <boolean> | max-policy-ttl <duration> |"
+    " min-update-interval <duration> | ede <string> | policy ( cname | disabled | drop | given | no-op"
+    " | nodata | nxdomain | passthru | tcp-only <quoted> | <string> ) | recursive-only <boolean> |"
+    " nsip-enable <boolean> | nsdname-enable <boolean> *]; ... } [* add-soa <boolean> | break-dnssec"
+    " <boolean> | max-policy-ttl <duration> | min-update-interval <duration> | min-ns-dots <integer> |"
+    " nsip-wait-recurse <boolean> | nsdname-wait-recurse <boolean> | qname-wait-recurse <boolean> |"
+    " recursive-only <boolean> | nsip-enable <boolean> | nsdname-enable <boolean> | dnsrps-enable"
+    " <boolean> | dnsrps-options <anything> *]"
 )
 _UPDATE_POLICY = (
-    "( local | { ( deny | grant ) <string> ( 6to4-self | external | krb5-self | krb5-selfsub | krb5-subdomain"
-    " | krb5-subdomain-self-rhs | ms-self | ms-selfsub | ms-subdomain | ms-subdomain-self-rhs | name | self"
-    " | selfsub | selfwild | subdomain | tcp-self | wildcard | zonesub ) <strings>; ... } )"
+    "( local | { ( deny | grant ) <string> ( zonesub <strings> | ( 6to4-self | external | krb5-self |"
+    " krb5-selfsub | krb5-subdomain | krb5-subdomain-self-rhs | ms-self | ms-selfsub | ms-subdomain |"
+    " ms-subdomain-self-rhs | name | self | selfsub | selfwild | subdomain | tcp-self | wildcard )"
+    " <string> <strings> ); ... } )"
 )
 _ZONE_TYPE = (
     "( primary | master | secondary | slave | native | delegation-only | forward | hint | mirror | redirect"
@@ -72,7 +75,7 @@ ROWS = (
     _c("allow-query-on", "ovz", "<acl>", YES, types="psmrtu"),
     _c("allow-recursion", "ov", "<acl>", NO, silent=_NONE),
     _c("allow-recursion-on", "ov", "<acl>", NO, silent=_NONE),
-    _c("allow-transfer", "ovz", "[ port <port> ] [ transport <string> ] <acl>", YES, types="psm"),
+    _c("allow-transfer", "ovz", "[ port <port> ] [ transport ( tcp | tls ) ] <acl>", YES, types="psm"),
     _c("allow-update", "ovz", "<acl>", YES, types="p"),
     _c("allow-update-forwarding", "ovz", "<acl>", LATER, types="sm", security=True, silent=_NONE),
     _c("also-notify", "ovz", "<remotes>", YES, types="psm"),
@@ -136,7 +139,8 @@ ROWS = (
     _c("disable-algorithms", "ov", "<string> { <string>; ... }", NO, multi=True),
     _c("disable-ds-digests", "ov", "<string> { <string>; ... }", NO, multi=True),
     _c("disable-empty-zone", "ov", "<string>", NO, multi=True),
-    _c("dlz", "vz", "<string>", NO, types="psr", body="dlz", multi=True),
+    _c("dlz", "v", "<string>", NO, body="dlz", multi=True),
+    _c("dlz", "z", "<string>", NO, types="psr"),
     _c("dns64", "ov", "<network>", NO, body="dns64", multi=True),
     _c("dns64-contact", "ov", "<string>", NO),
     _c("dns64-server", "ov", "<string>", NO),
@@ -303,7 +307,7 @@ ROWS = (
     _c(
         "rrset-order",
         "ov",
-        "{ [ class <string> ] [ type <string> ] [ name <quoted> ] order <string>; ... }",
+        "{ [ class <bare> ] [ type <bare> ] [ name <quoted> ] order <bare>; ... }",
         YES,
     ),
     _c("secroots-file", "o", "<quoted>", NO),

@@ -9,7 +9,8 @@
 ``{ a; ... }``              a list in braces
 ==========================  ===================================================================
 
-A word that something other than a word follows announces it: the value is found in `Value.named` by that word.
+A word that something other than a word follows announces it: the value is found in `Value.named` by that
+word.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def _braced(inner: pp.ParserElement) -> pp.ParserElement:
 
     one = pp.And([inner]).set_parse_action(element)
     body = pp.ZeroOrMore(pp.NotAny(kinds.CLOSE) - one - kinds.SEMICOLON)
-    return (kinds.OPEN + body + kinds.CLOSE).set_parse_action(lambda tokens: tuple(tokens))
+    return (kinds.OPEN + body + kinds.CLOSE).set_parse_action(kinds.as_tuple)
 
 
 def _readable(notation: str) -> str:

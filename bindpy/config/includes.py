@@ -1,8 +1,11 @@
 """Files → one statement tree: reading, ``include`` with globs, and ``directory``, in the order of the text.
 
-As in BIND, ``directory`` counts from where it stands: what is included after it is relative to it. Nothing here changes
-the process's own working directory.
+As in BIND, ``directory`` counts from where it stands: what is included after it is relative to it.
+Nothing here changes the process's own working directory.
 """
+
+# os.path says no where pathlib raises: a name that is too long, links in a loop.
+# ruff: noqa: PTH110, PTH112, PTH207
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import glob
 import os
 import re
 import stat
+from pathlib import Path
 
 from bindpy.config.clause_table import contexts
 from bindpy.config.scanner import scan
@@ -19,7 +23,8 @@ from bindpy.diagnostics import Diagnostics, SourceSpan
 MAX_OCTETS = 256 * 1024 * 1024
 """The most that a configuration may hold, all its files together."""
 MAX_FILES = 10_000
-"""The most files that a configuration may include, so that files which include each other twice come to an end."""
+"""The most files that a configuration may include, so that files which include each other twice come to
+an end."""
 
 _INCLUDE = re.compile(r"\binclude\b", re.IGNORECASE)
 _GLOB = re.compile(r"[*?\[]")
@@ -30,7 +35,7 @@ class FileReader:
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self.files: list[str] = []  # absolute, in the order of reading
-        self.directory = os.getcwd()
+        self.directory = Path.cwd()
         self._diagnostics = diagnostics
         self._octets = 0
         self._blocks = frozenset(context for context in contexts() if context != "top")
@@ -40,7 +45,7 @@ class FileReader:
         return self._read(name, text, None, "top")
 
     def _read(self, name: str, text: str | None, by: Statement | None, context: str) -> list[Statement]:
-        path = os.path.join(self.directory, name)
+        path = str(self.directory / name)
         source = Source(name, "", path, by.span if by else None, by.source if by else None)
         if text is None:
             text = self._text(source)
@@ -100,8 +105,8 @@ class FileReader:
     def _change_directory(self, statement: Statement) -> None:
         match statement.items:
             case [_, Token(quoted=True, text=text)]:
-                directory = os.path.normpath(os.path.join(self.directory, text))
-                if "\0" not in text and os.path.isdir(directory):
+                directory = self.directory / text
+                if os.path.isdir(directory):
                     self.directory = directory
                 else:
                     self._error(
@@ -124,7 +129,7 @@ class FileReader:
                 self._error(statement, "'include' takes the name of a file, in quotes")
                 return []
         names = [pattern]
-        if _GLOB.search(pattern) and not os.path.exists(os.path.join(self.directory, pattern)):
+        if _GLOB.search(pattern) and not os.path.exists(self.directory / pattern):
             names = sorted(glob.glob(pattern, root_dir=self.directory))
             if not names:
                 self._error(statement, f"'include' matches no file: '{pattern}'")
@@ -140,7 +145,7 @@ class FileReader:
         return result
 
     def _loops(self, statement: Statement, name: str) -> bool:
-        path = os.path.realpath(os.path.join(self.directory, name))
+        path = os.path.realpath(self.directory / name)
         source: Source | None = statement.source
         while source is not None:
             if os.path.realpath(source.path) == path:

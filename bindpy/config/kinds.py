@@ -1,7 +1,7 @@
-"""The kinds of value that named.conf knows (``<boolean>``, ``<port>``, ``<acl>`` …), each as a pyparsing expression.
+"""The kinds of value that named.conf knows (``<boolean>``, ``<acl>`` …), each as a pyparsing expression.
 
-They read *canonical* text (`tree.text_of`), where one space separates tokens and comments are gone. Each gives one
-Python value. What BIND refuses while it parses is refused here; what it refuses later is left to the checks.
+They read *canonical* text (`tree.text_of`), where one space separates tokens and comments are gone. Each
+gives one Python value. What BIND refuses while it parses is refused here; what it refuses later is the checks'.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def keyword(word: str) -> pp.ParserElement:
 def _kind(
     name: str, pattern: str, convert: Callable[[str], Any], flags: re.RegexFlag = re.RegexFlag.NOFLAG
 ) -> pp.ParserElement:
-    """Return an expression for one token; ValueError from *convert* means "not one", `_RangeError` "no good"."""
+    """Return an expression for one token; ValueError from *convert* means "not one", `_RangeError` "no
+    good"."""
 
     def action(text: str, at: int, tokens: pp.ParseResults) -> Any:
         try:
@@ -244,16 +245,19 @@ def _negated(tokens: pp.ParseResults) -> Any:
     return type(element)(*[getattr(element, name) for name in element.__slots__[:-1]], negated=True)
 
 
-ACL: pp.ParserElement = pp.Forward().set_name("an address match list in braces")
+def as_tuple(tokens: pp.ParseResults) -> tuple[Any, ...]:
+    return tuple(tokens)
+
+
+ACL = pp.Forward()
+ACL.set_name("an address match list in braces")
 _NESTED = ACL.copy().add_parse_action(lambda tokens: AclNested(tokens[0]))
 _ELEMENT = (
     (pp.Opt(pp.Literal("!")) + (_NESTED | _KEY_ELEMENT | _GEOIP | NETWORK | _NAME_ELEMENT))
     .set_name("an address match element")
     .set_parse_action(_negated)
 )
-ACL <<= (OPEN + pp.ZeroOrMore(pp.NotAny(CLOSE) - _ELEMENT - SEMICOLON) + CLOSE).set_parse_action(
-    lambda tokens: tuple(tokens)
-)
+ACL <<= (OPEN + pp.ZeroOrMore(pp.NotAny(CLOSE) - _ELEMENT - SEMICOLON) + CLOSE).set_parse_action(as_tuple)
 
 # --- lists of servers ----------------------------------------------------------------------------
 
@@ -266,15 +270,19 @@ _REMOTE_TAIL = pp.Each(
 
 
 def _remote_address(tokens: pp.ParseResults) -> Remote:
-    return Remote(tokens[0], False, tokens["port"] if "port" in tokens else None, *_remote_tail(tokens))
+    return Remote(tokens[0], False, _number(tokens, "port"), *_remote_tail(tokens))
 
 
 def _remote_list_name(tokens: pp.ParseResults) -> Remote:
-    return Remote(tokens[0], True, None, *_remote_tail(tokens))
+    return Remote(tokens[0], True)
 
 
 def _remote_tail(tokens: pp.ParseResults) -> tuple[str, str]:
     return _only(tokens, "key"), _only(tokens, "tls")
+
+
+def _number(tokens: pp.ParseResults, name: str) -> int | None:
+    return int(tokens[name]) if name in tokens else None
 
 
 def _only(tokens: pp.ParseResults, name: str) -> str:
@@ -285,13 +293,13 @@ _REMOTE = (
     (
         ADDRESS + pp.Opt(keyword("port").suppress() + PORT.set_results_name("port")) + _REMOTE_TAIL
     ).set_parse_action(_remote_address)
-    | (STRING.copy() + _REMOTE_TAIL).set_parse_action(_remote_list_name)
+    | STRING.copy().add_parse_action(_remote_list_name)
 ).set_name("an address or the name of a list")
 
 
 def _remote_list(tokens: pp.ParseResults) -> RemoteList:
     elements = tuple([token for token in tokens if isinstance(token, Remote)])
-    port = tokens["port"] if "port" in tokens else None
+    port = _number(tokens, "port")
     return RemoteList(elements, port, _only(tokens, "source"), _only(tokens, "source_v6"))
 
 
@@ -316,7 +324,7 @@ SEVERITY = (
     | (keyword("debug") + pp.Opt(INTEGER, default=1))
 ).set_name("a severity (critical, error, warning, notice, info, debug or dynamic)")
 
-_ANYTHING: pp.ParserElement = pp.Forward()
+_ANYTHING = pp.Forward()
 _ANYTHING <<= pp.Suppress(OPEN + pp.ZeroOrMore(_ANYTHING) + CLOSE) | pp.Suppress(
     pp.NotAny(pp.Literal("{") | pp.Literal("}")) + pp.Regex(rf"{_STRING}|[;!/]", flags=re.DOTALL)
 )
@@ -339,6 +347,7 @@ KINDS: dict[str, pp.ParserElement] = {
     "acl": ACL,
     "remotes": REMOTES,
     "severity": SEVERITY,
+    "server_key": STRING | (OPEN + STRING + SEMICOLON + CLOSE),
     "strings": pp.ZeroOrMore(STRING),
     "anything": OPEN + pp.ZeroOrMore(_ANYTHING) + CLOSE,
 }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bindpy.config.build import build_config
 from bindpy.config.checks import check_statements
@@ -24,8 +24,9 @@ MAX_ERRORS = 100
 class ConfigResult:
     """What came of reading a configuration.
 
-    ``config`` is None if ``diagnostics`` hold an error. ``tree`` is all that was read, included files in their place;
-    ``section`` the same by clause. Both are there even after errors, as far as the text could be understood.
+    ``config`` is None if ``diagnostics`` hold an error. ``tree`` is all that was read, included files in
+    their place; ``section`` the same by clause. Both are there even after errors, as far as the text
+    could be understood.
     """
 
     config: Config | None
@@ -37,8 +38,9 @@ class ConfigResult:
 def load_config(path: str, *, text: str | None = None) -> ConfigResult:
     """Read the configuration file *path*, or *text* under that name, and all that it includes.
 
-    Reads files and nothing else; a relative *path* counts from the working directory. Never raises for what is in the
-    files or for files that cannot be read: that is in the result's diagnostics, at most `MAX_ERRORS` errors of it.
+    Reads files and nothing else; a relative *path* counts from the working directory. Never raises for
+    what is in the files or for files that cannot be read: that is in the result's diagnostics, at most
+    `MAX_ERRORS` errors of it.
     """
     diagnostics = Diagnostics()
     with _no_collections():
@@ -48,8 +50,8 @@ def load_config(path: str, *, text: str | None = None) -> ConfigResult:
         diagnostics.extend(check_statements(tree))
         config = None
         if not diagnostics.has_errors:
-            absolute = os.path.abspath(path)
-            config = build_config(section, absolute, tuple(reader.files), reader.directory, diagnostics)
+            absolute = str(Path(path).absolute())
+            config = build_config(section, absolute, tuple(reader.files), str(reader.directory), diagnostics)
     if diagnostics.has_errors:
         config = None
     return ConfigResult(config, _limited(diagnostics.items), tuple(tree), section)

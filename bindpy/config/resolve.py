@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from os.path import join, normpath
+from pathlib import Path
 
 from bindpy.config.model import (
     AddressMatchList,
@@ -50,6 +50,7 @@ class Resolver:
 
     def __init__(self, top: Section, directory: str, port: int, diagnostics: Diagnostics) -> None:
         self.directory = directory
+        self._base = Path(directory)
         self.port = port
         self._diagnostics = diagnostics
         self._acl_entries: dict[str, Entry] = {}
@@ -65,7 +66,7 @@ class Resolver:
 
     def path(self, text: str) -> str:
         """Return *text* as an absolute path; a relative one counts from ``directory``."""
-        return normpath(join(self.directory, text))
+        return str(self._base / text)
 
     def error(self, statement: Statement, message: str, word: str = "", *, hint: str = "") -> None:
         """Report an error at *word* in *statement*, or at its beginning."""
@@ -89,7 +90,8 @@ class Resolver:
         return known
 
     def all_acls(self) -> dict[str, AddressMatchList]:
-        """Return the ``acl`` statements that are used, by lower-case name. (BIND does not judge the others.)"""
+        """Return the ``acl`` statements that are used, by lower-case name. (BIND does not judge the
+        others.)"""
         return dict(self._acls)
 
     def _elements(
@@ -148,7 +150,7 @@ class Resolver:
         key = (remotes, self.port)
         known = self._lists_seen.get(key)
         if known is None:
-            known = tuple(self._servers(remotes, statement, self.port, set(), None))
+            known = tuple(self._servers(remotes, statement, self.port, set()))
             self._lists_seen[key] = known
         return known
 
@@ -158,11 +160,10 @@ class Resolver:
         statement: Statement,
         default_port: int,
         seen: set[str],
-        reference: Remote | None,
     ) -> Iterator[RemoteServer]:
         for element in remotes.elements:
             if not element.is_list:
-                yield self._server(element, remotes, statement, default_port, reference)
+                yield self._server(element, remotes, statement, default_port)
                 continue
             lowered = element.target.lower()
             entry = self._lists.get(lowered)
@@ -176,7 +177,7 @@ class Resolver:
                 )
             elif lowered not in seen:
                 seen.add(lowered)
-                yield from self._servers(entry.value.args[1], entry.statement, default_port, seen, element)
+                yield from self._servers(entry.value.args[1], entry.statement, default_port, seen)
 
     def _server(
         self,
@@ -184,10 +185,8 @@ class Resolver:
         remotes: RemoteList,
         statement: Statement,
         default_port: int,
-        reference: Remote | None,
     ) -> RemoteServer:
-        key = element.key or (reference.key if reference else "")
-        tls = element.tls or (reference.tls if reference else "")
+        key, tls = element.key, element.tls
         fallback = TLS_PORT if tls and tls.lower() != "none" else default_port
         port = next(port for port in (element.port, remotes.port, fallback) if port is not None)
         if key:

@@ -1,8 +1,9 @@
 """Text → statement tree. One compiled expression finds the tokens, one loop builds the tree.
 
-The lexical rules are BIND's: ``//`` and ``#`` to the end of the line and ``/* */`` are comments anywhere but in
-quotes (a word ends where one begins); the characters ``{ } ; ! /`` and the double quote end a word and stand for
-themselves; a quoted string ends on its own line unless a backslash stands before the line's end.
+The lexical rules are BIND's: ``//`` and ``#`` to the end of the line and ``/* */`` are comments anywhere
+but in quotes (a word ends where one begins); the characters ``{ } ; ! /`` and the double quote end a word
+and stand for themselves; a quoted string ends on its own line unless a backslash stands before the line's
+end.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _WHY_STOPPED = {
 }
 
 
-def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:
+# One loop on purpose: a call for every token would double the time.
+def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:  # noqa: PLR0912, PLR0915
     """Return the statements of ``source.text``; what is wrong with it goes into *diagnostics*.
 
     Never raises. After an error the scan goes on where that makes sense, so that later errors show as well; a

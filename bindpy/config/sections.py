@@ -1,7 +1,7 @@
 """Statement tree → sections: every statement is known by its clause and its value is read.
 
-This is where names that BIND does not have, values that a clause does not take, repeated statements and missing
-semicolons are found, and where each known name that bindpy does not act on is reported, once.
+This is where names that BIND does not have, values that a clause does not take, repeated statements and
+missing semicolons are found, and where each known name that bindpy does not act on is reported, once.
 """
 
 from __future__ import annotations
@@ -62,6 +62,16 @@ class Section:
                 yield entry, entry.section
 
 
+@dataclass(slots=True)
+class _Reading:
+    """A section that is being read. ``left_over`` are statements found behind a missing ``;``."""
+
+    context: str
+    table: dict[str, Clause]
+    quiet: bool
+    left_over: list[Statement] = field(default_factory=list)
+
+
 class SectionReader:
     """Reads sections; findings go into *diagnostics*."""
 
@@ -74,116 +84,94 @@ class SectionReader:
 
         With *quiet*, clauses without effect are not reported (their zone as a whole is).
         """
-        table = contexts()[context]
+        reading = _Reading(context, contexts()[context], quiet)
         section = Section(context)
-        entries = section.entries
         queue = statements
         while queue:
-            later: list[Statement] = []
             for statement in queue:
-                entry = self._entry(statement, context, table, quiet, later)
+                entry = self._entry(statement, reading)
                 if entry is None:
                     continue
-                name = entry.clause.name
-                known = entries.get(name)
-                if known is None:
-                    entries[name] = [entry]
-                elif entry.clause.multi:
-                    known.append(entry)
-                else:
+                known = section.entries.setdefault(entry.clause.name, [])
+                if known and not entry.clause.multi:
                     self._redefined(statement, known[0])
-            queue = later
+                else:
+                    known.append(entry)
+            queue, reading.left_over = reading.left_over, []
         return section
 
-    def _entry(
-        self,
-        statement: Statement,
-        context: str,
-        table: dict[str, Clause],
-        quiet: bool,
-        later: list[Statement],
-    ) -> Entry | None:
+    def _entry(self, statement: Statement, reading: _Reading) -> Entry | None:
         keyword = statement.keyword
-        clause = table.get(keyword)
+        clause = reading.table.get(keyword) or reading.table.get(ALIASES.get(keyword, ""))
         if clause is None:
-            clause = table.get(ALIASES.get(keyword, ""))
-            if clause is None:
-                self._unknown(statement, context, table)
-                return None
+            self._unknown(statement, reading)
+            return None
         if clause.value == ANYTHING:
             self._report_status(statement, clause, "")
             return Entry(statement, clause, EMPTY)
-        items = statement.items
         if clause.body:
-            items = self._split_after_block(statement, later)
-            body = items[-1]
-            if not isinstance(body, Block):
-                last = items[-1]
-                self._error(statement, f"'{{' expected after '{clause.name}'", last.offset)
-                return None
-            value = self._value(statement, clause, items[1:-1], table, later)
-            hush = quiet or (clause.body == "zone" and not _is_served(body))
-            loud = clause.status is Status.SUPPORTED
-            if not quiet:
-                self._report_status(statement, clause, "")
-            inner = self.read(clause.body, body.statements, quiet=hush or not loud)
-            return None if value is None else Entry(statement, clause, value, inner)
-        value = self._value(statement, clause, items[1:], table, later)
+            return self._block_entry(statement, clause, reading)
+        items = statement.items[1:]
+        value = self._value(statement, clause, items, reading)
         if value is None:
             return None
-        if not quiet and clause.status is not Status.SUPPORTED:
-            self._report_status(statement, clause, text_of(items[1:]).lower())
+        if not reading.quiet and clause.status is not Status.SUPPORTED:
+            self._report_status(statement, clause, text_of(items).lower())
         return Entry(statement, clause, value)
 
-    def _split_after_block(self, statement: Statement, later: list[Statement]) -> list[Item]:
-        """Return the items up to the first block; what follows it lacks a ``;`` and is read as a statement."""
+    def _block_entry(self, statement: Statement, clause: Clause, reading: _Reading) -> Entry | None:
+        items = self._split_after_block(statement, reading)
+        body = items[-1]
+        if not isinstance(body, Block):
+            self._error(statement, f"'{{' expected after '{body}'", body.offset)
+            return None
+        value = self._value(statement, clause, items[1:-1], reading)
+        if not reading.quiet:
+            self._report_status(statement, clause, "")
+        # What is in a block that does nothing as a whole need not be reported piece by piece.
+        idle = clause.status is not Status.SUPPORTED or (clause.body == "zone" and not _is_served(body))
+        inner = self.read(clause.body, body.statements, quiet=reading.quiet or idle)
+        return None if value is None else Entry(statement, clause, value, inner)
+
+    def _split_after_block(self, statement: Statement, reading: _Reading) -> list[Item]:
+        """Return the items up to the first block; what follows is a statement behind a missing ``;``."""
         items = statement.items
         for at, item in enumerate(items[:-1]):
             if isinstance(item, Block):
                 self._missing_semicolon(statement, items[at + 1])
-                later.append(Statement(statement.source, items[at + 1 :]))
+                reading.left_over.append(Statement(statement.source, items[at + 1 :]))
                 return items[: at + 1]
         return items
 
     def _value(
-        self,
-        statement: Statement,
-        clause: Clause,
-        items: list[Item],
-        table: dict[str, Clause],
-        later: list[Statement],
+        self, statement: Statement, clause: Clause, items: list[Item], reading: _Reading
     ) -> Value | None:
         value = _plain_value(clause.value, items)
         if value is not None:
             return value
-        text = text_of(items)
         try:
-            return parse_value(clause.value, text)
+            return parse_value(clause.value, text_of(items))
         except BadValueError as exc:
-            return self._bad_value(statement, clause, items, exc, table, later)
+            value = self._value_before_next(statement, clause, items, reading)
+            if value is None:
+                offset = _offset_in_source(statement, items, exc.offset)
+                self._error(statement, f"'{statement.keyword}': {exc}", offset)
+            return value
 
-    def _bad_value(
-        self,
-        statement: Statement,
-        clause: Clause,
-        items: list[Item],
-        exc: BadValueError,
-        table: dict[str, Clause],
-        later: list[Statement],
+    def _value_before_next(
+        self, statement: Statement, clause: Clause, items: list[Item], reading: _Reading
     ) -> Value | None:
-        """Report a value that does not fit, as a missing ``;`` where that is what it looks like."""
+        """Return the value if it is only the ``;`` after it that is missing, and report that."""
         for at in range(1, len(items)):
             item = items[at]
-            if isinstance(item, Token) and not item.quoted and item.text.lower() in table:
+            if isinstance(item, Token) and not item.quoted and item.text.lower() in reading.table:
                 try:
                     value = parse_value(clause.value, text_of(items[:at]))
                 except BadValueError:
                     continue
                 self._missing_semicolon(statement, item)
-                later.append(Statement(statement.source, items[at:]))
+                reading.left_over.append(Statement(statement.source, items[at:]))
                 return value
-        name = statement.keyword
-        self._error(statement, f"'{name}': {exc}", _offset_in_source(statement, items, exc.offset))
         return None
 
     # --- findings ---------------------------------------------------------------------------------
@@ -204,12 +192,12 @@ class SectionReader:
             notes=(note, *statement.source.chain()),
         )
 
-    def _unknown(self, statement: Statement, context: str, table: dict[str, Clause]) -> None:
+    def _unknown(self, statement: Statement, reading: _Reading) -> None:
         first = statement.items[0]
         if isinstance(first, Block):
             self._error(statement, "unexpected '{': a statement begins with its name", first.offset)
             return
-        where = "at the top of the file" if context == "top" else f"in '{context}'"
+        where = "at the top of the file" if reading.context == "top" else f"in '{reading.context}'"
         keyword = statement.keyword
         message = f"unknown statement '{first.text[:60]}' {where}"
         hint = ""
@@ -217,7 +205,7 @@ class SectionReader:
             hint = "the file begins with a byte order mark: save it as plain UTF-8"
         elif known := where_known(ALIASES.get(keyword, keyword)):
             hint = f"BIND has it in {_listed(known)}"
-        elif near := difflib.get_close_matches(keyword, [*table, *ALIASES], 1, 0.75):
+        elif near := difflib.get_close_matches(keyword, [*reading.table, *ALIASES], 1, 0.75):
             hint = f"'{near[0]}' is meant?"
         self._error(statement, message, first.offset, hint=hint)
 
@@ -252,7 +240,8 @@ class SectionReader:
 
 
 def _plain_value(notation: str, items: list[Item]) -> Value | None:
-    """Read the two forms that are different in every zone without the grammars, which would remember them all."""
+    """Read the two forms that are different in every zone without the grammars, which would remember them
+    all."""
     match items:
         case [Token(quoted=True) as token] if notation == "<quoted>":
             return Value((token.text,), EMPTY.named)
@@ -288,7 +277,8 @@ def _offset_in_source(statement: Statement, items: list[Item], offset: int) -> i
 
 
 def _places(items: list[Item]) -> Iterator[tuple[str, int]]:
-    """Yield the pieces of the canonical text of *items* with their places; a ``;`` is where its statement begins."""
+    """Yield the pieces of the canonical text of *items* with their places; a ``;`` is where its statement
+    begins."""
     for item in items:
         if isinstance(item, Token):
             yield str(item), item.offset

@@ -1,7 +1,7 @@
 """The statement tree: what a configuration file says, with every token's place, before it means anything.
 
-A `Statement` is a run of tokens and blocks up to its ``;``. A `Block` is what stands between two braces, itself
-a run of statements. Nothing here knows which statements exist.
+A `Statement` is a run of tokens and blocks up to its ``;``. A `Block` is what stands between two braces,
+itself a run of statements. Nothing here knows which statements exist.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Token(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """A file's text, or the part of it that was read. ``name`` is the path as given or as the include names it."""
+    """A file's text, or the part of it that was read. ``name`` is the path as given or as the include
+    names it."""
 
     name: str
     text: str

@@ -13,8 +13,9 @@ from typing import Any
 class Value:
     """A clause's value: what has no name in order, and what a keyword announces by that keyword.
 
-    ``[ port <port> ] { … }`` with ``port 53 { any; }`` gives ``args == (acl,)``, ``named == {"port": 53}``. A list
-    in braces is a tuple; its elements are plain values where an element holds just one, else `Value`.
+    ``[ port <port> ] { … }`` with ``port 53 { any; }`` gives ``args == (acl,)``, ``named == {"port":
+    53}``. A list in braces is a tuple; its elements are plain values where an element holds just one,
+    else `Value`.
     """
 
     args: tuple[Any, ...]

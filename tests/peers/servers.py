@@ -57,7 +57,7 @@ class Named(ServerProcess):
     def configure(self, directory: Path) -> list[str]:
         conf = directory / "named.conf"
         conf.write_text(named_conf(self.zones, directory=directory, port=self.port, extra=self.extra))
-        return [installed(self.binary) or self.binary, "-f", "-n", str(self.threads), "-c", str(conf)]
+        return [installed(self.binary) or self.binary, "-g", "-n", str(self.threads), "-c", str(conf)]
 
 
 class Nsd(ServerProcess):

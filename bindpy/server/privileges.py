@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 from dataclasses import dataclass
 
 from bindpy.diagnostics import BindpyError
+
+log = logging.getLogger("bindpy.general")
 
 
 class PrivilegeError(BindpyError):
@@ -65,6 +68,18 @@ def drop_privileges(account: Account) -> None:
     if 0 in os.getresuid() or os.getresgid() != (account.gid,) * 3:
         raise PrivilegeError(
             f"became user '{account.name}' but still holds rights of root: refusing to serve"
+        )
+
+
+def _check_installation(account: Account) -> None:
+    """Warn when modules that are imported later, such as those of rarer RR types, will not be found."""
+    unreadable = [path for path in (os.__file__, __file__) if not os.access(path, os.R_OK)]
+    if unreadable:
+        log.warning(
+            "user '%s' cannot read the program (%s): what is loaded later will be missing; install Python "
+            "and bindpy where that user can read them",
+            account.name,
+            ", ".join(unreadable),
         )
 
 

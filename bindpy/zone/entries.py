@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from bindpy.zone import names
 from bindpy.zone.generate import GenerateError, Template, parse_range
-from bindpy.zone.lexer import Entry, Token
+from bindpy.zone.lexer import Entry, Token, shown
 from bindpy.zone.linestate import LineState
 from bindpy.zone.names import BadNameError, Name
 from bindpy.zone.rdata import (
@@ -152,7 +152,7 @@ class EntryReader:
             self.state.last_ttl = ttl
         if rtype is None:
             raise EntryError(
-                f"unknown record type '{type_token.text}'", type_token.offset, _type_hint(type_token)
+                f"unknown record type {shown(type_token.text)}", type_token.offset, _type_hint(type_token)
             )
         if rdclass and rdclass != self._rdclass:
             raise EntryError(
@@ -231,7 +231,7 @@ class EntryReader:
             ttl = parse_ttl(tokens[1].text)
             if ttl is None:
                 raise EntryError(
-                    f"'{tokens[1].text}' is not a TTL", tokens[1].offset, "write 3600 or 1h, say"
+                    f"{shown(tokens[1].text)} is not a TTL", tokens[1].offset, "write 3600 or 1h, say"
                 )
             self.state.default_ttl = self.state.last_ttl = self._limited(ttl, tokens[1])
         elif word == "$ORIGIN":
@@ -246,7 +246,7 @@ class EntryReader:
             self._expect(tokens, 2, 2, "$DATE YYYYMMDDHHMMSS")  # when BIND 8 dumped a cache; of no effect
         else:
             raise EntryError(
-                f"unknown directive '{tokens[0].text}'",
+                f"unknown directive {shown(tokens[0].text)}",
                 tokens[0].offset,
                 "known are $TTL, $ORIGIN, $INCLUDE, $GENERATE; a name that begins with '$' is written '\\$'",
             )
@@ -257,7 +257,7 @@ class EntryReader:
         if len(tokens) < least:
             raise EntryError("unexpected end of the line", _offset(tokens, len(tokens)), hint)
         if len(tokens) > most:
-            raise EntryError(f"extra text '{tokens[most].text}'", tokens[most].offset, hint)
+            raise EntryError(f"extra text {shown(tokens[most].text)}", tokens[most].offset, hint)
 
     def _include(self, tokens: list[Token]) -> None:
         origin = self._name(tokens[2], self.state.origin) if len(tokens) > 2 else self.state.origin
@@ -302,12 +302,14 @@ class EntryReader:
         try:
             owner = names.from_text(owner_text, self.state.origin)
         except BadNameError as e:
-            raise EntryError(f"$GENERATE made the owner name '{owner_text}': {e}", tokens[2].offset) from e
+            raise EntryError(
+                f"$GENERATE made the owner name {shown(owner_text)}: {e}", tokens[2].offset
+            ) from e
         try:
             rdata = rdata_from_text(head.rtype, rdata_text, self.state.origin, self._rdclass)
         except RdataError as e:
             offset = tokens[head.type_at + 1].offset
-            raise EntryError(f"$GENERATE made the RDATA '{rdata_text}': {e}", offset) from e
+            raise EntryError(f"$GENERATE made the RDATA {shown(rdata_text)}: {e}", offset) from e
         if head.rtype == RRType.SOA:
             self._check_soa(owner, rdata, tokens[head.type_at])
         ttl = self._ttl(tokens[0], head.ttl, head.rtype, rdata)
@@ -320,7 +322,7 @@ class EntryReader:
 def _no_quotes(tokens: list[Token]) -> None:
     for token in tokens:
         if token.quoted:
-            raise EntryError(f"'{token.text}' cannot be in quotes here", token.offset)
+            raise EntryError(f"{shown(token.text)} cannot be in quotes here", token.offset)
 
 
 def _offset(tokens: list[Token], index: int) -> int:

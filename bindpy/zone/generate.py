@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bindpy.diagnostics import BindpyError
+from bindpy.zone.lexer import shown
 
 _RANGE = re.compile(r"\+?([0-9]{1,10})-\+?([0-9]{1,10})(?:/\+?([0-9]{1,10})?.*)?", re.DOTALL)
 _MODIFIER = re.compile(r"\{[ \t]*([+-]?[0-9]{1,10})(?:,[ \t]*([0-9]{1,4})(?:,([doxXnN]))?)?\}")
@@ -24,16 +25,16 @@ def parse_range(text: str) -> range:
     """Return the numbers that ``START-STOP[/STEP]`` means, STOP included. Raises `GenerateError`."""
     m = _RANGE.fullmatch(text)
     if m is None:
-        raise GenerateError(f"'{text}' is not a range, START-STOP or START-STOP/STEP is expected")
+        raise GenerateError(f"{shown(text)} is not a range, START-STOP or START-STOP/STEP is expected")
     start, stop = int(m[1]), int(m[2])
     step = 1
     if "/" in text:
         if m[3] is None:
-            raise GenerateError(f"range '{text}' has no step after '/'")
+            raise GenerateError(f"range {shown(text)} has no step after '/'")
         step = int(m[3])
     if start > stop or step < 1 or max(start, stop, step) > _MAX_NUMBER:
         raise GenerateError(
-            f"bad range '{text}': START is at most STOP, STEP at least 1, no number is above {_MAX_NUMBER}"
+            f"bad range {shown(text)}: START is at most STOP, STEP at least 1, all at most {_MAX_NUMBER}"
         )
     return range(start, stop + 1, step)
 

@@ -160,6 +160,15 @@ def _escape(m: re.Match[str]) -> str:
     return f"\\{ord(char):03d}"
 
 
+_MAX_SHOWN = 80
+
+
+def shown(text: str) -> str:
+    """Return a token's text for a message: in quotes, printable, not too long."""
+    cut = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+    return f"'{to_ascii(cut)}'"
+
+
 _ESCAPE = re.compile(r"\\([0-9]{1,3}|.)", re.DOTALL)
 
 

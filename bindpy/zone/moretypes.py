@@ -19,7 +19,7 @@ import dns.rdatatype
 
 from bindpy.diagnostics import BindpyError
 from bindpy.zone import names
-from bindpy.zone.lexer import Token, quoted, to_octets
+from bindpy.zone.lexer import Token, quoted, shown, to_octets
 from bindpy.zone.names import BadNameError, Name
 
 TYPES = {
@@ -61,7 +61,7 @@ class _Words:
 
     def bad(self, what: str) -> MoreTypesError:
         at = max(self.at - 1, 0)
-        return MoreTypesError(f"'{self._tokens[at].text}' is not {what}", at)
+        return MoreTypesError(f"{shown(self._tokens[at].text)} is not {what}", at)
 
 
 _Read = Callable[[_Words], bytes]
@@ -165,7 +165,7 @@ def _read_nxt_types(words: _Words) -> bytes:
         try:
             rtype = int(dns.rdatatype.from_text(word))
         except (dns.rdatatype.UnknownRdatatype, ValueError):
-            raise MoreTypesError(f"unknown RR type '{word}'", words.at - 1) from None
+            raise MoreTypesError(f"unknown RR type {shown(word)}", words.at - 1) from None
         if not 0 < rtype < 128:
             raise MoreTypesError(f"NXT cannot list type {word}: only types below 128", words.at - 1)
         bits[rtype >> 3] |= 0x80 >> (rtype & 7)
@@ -296,7 +296,7 @@ def from_tokens(rtype: int, tokens: Sequence[Token], origin: Name) -> bytes:
     words = _Words(tokens, origin)
     wire = b"".join([field.read(words) for field in GRAMMARS[rtype]])
     if words.at < len(tokens):
-        raise MoreTypesError(f"extra text '{tokens[words.at].text}'", words.at)
+        raise MoreTypesError(f"extra text {shown(tokens[words.at].text)}", words.at)
     return wire
 
 

@@ -57,7 +57,7 @@ def from_text(text: str, origin: Name | None = ROOT) -> Name:
     if absolute:
         wire += ROOT
     elif origin is None:
-        raise BadNameError(f"'{text}' is a relative name and there is no origin")
+        raise BadNameError(f"{text!a} is a relative name and there is no origin")
     else:
         wire += origin
     if len(wire) > MAX_NAME_OCTETS:
@@ -76,7 +76,7 @@ def _parse_escaped(text: str) -> tuple[bytes, bool]:
         char = text[i]
         if char == ".":
             if not label:
-                raise BadNameError(f"'{text}' has an empty label", i)
+                raise BadNameError(f"{text!a} has an empty label", i)
             wire.append(len(label))
             wire += label
             label.clear()
@@ -98,14 +98,14 @@ def _octet(text: str, i: int) -> tuple[int, int]:
     code = ord(text[i])
     if code != 0x5C:
         if code > 255:
-            raise BadNameError(f"'{text[i]}' is not ASCII; write the name in its A-label form (xn--…)", i)
+            raise BadNameError(f"{text[i]!a} is not ASCII; write the name in its A-label form (xn--…)", i)
         return code, i
     if i + 1 >= len(text):
         raise BadNameError("'\\' at the end of a name", i)
     following = text[i + 1]
     if not (following.isascii() and following.isdigit()):
         if ord(following) > 255:
-            raise BadNameError(f"'{following}' is not ASCII", i + 1)
+            raise BadNameError(f"{following!a} is not ASCII", i + 1)
         return ord(following), i + 1
     digits = text[i + 1 : i + 4]
     if len(digits) != 3 or not (digits.isascii() and digits.isdigit()) or int(digits) > 255:

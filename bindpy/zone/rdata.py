@@ -21,7 +21,7 @@ import dns.tokenizer
 
 from bindpy.diagnostics import BindpyError
 from bindpy.zone import moretypes
-from bindpy.zone.lexer import LexError, Token, next_entry, to_ascii
+from bindpy.zone.lexer import LexError, Token, next_entry, shown, to_ascii
 from bindpy.zone.names import Name
 from bindpy.zone.records import IN
 
@@ -172,7 +172,7 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
         )
         wire = rdata.to_wire() or b""
     except _FAILURES as e:
-        _refuse(rtype, tokens, tok.last, str(e))
+        _refuse(rtype, tokens, tok.last, to_ascii(str(e)))
     if len(wire) > MAX_RDATA_OCTETS:
         raise RdataError(f"RDATA is {len(wire)} octets long, the limit is {MAX_RDATA_OCTETS}", 0)
     return wire
@@ -208,7 +208,7 @@ def _signature(tokens: Sequence[Token]) -> Sequence[Token]:
     out = list(tokens)
     out[0] = _as_number(out[0])
     if len(out) > 3 and not (out[3].text.isascii() and out[3].text.isdigit()):
-        raise RdataError(f"the original TTL '{out[3].text}' is not a number of seconds", 3)
+        raise RdataError(f"the original TTL {shown(out[3].text)} is not a number of seconds", 3)
     for i in (4, 5):
         if i < len(out):
             try:
@@ -220,7 +220,7 @@ def _signature(tokens: Sequence[Token]) -> Sequence[Token]:
 
 def _address(tokens: Sequence[Token]) -> Sequence[Token]:
     if "\\" in tokens[0].text:
-        raise RdataError(f"'{tokens[0].text}' is not an address: it has an escape", 0)
+        raise RdataError(f"{shown(tokens[0].text)} is not an address: it has an escape", 0)
     return tokens
 
 
@@ -233,7 +233,9 @@ def _digest(tokens: Sequence[Token]) -> Sequence[Token]:
 def _x25(tokens: Sequence[Token]) -> Sequence[Token]:
     text = tokens[0].text
     if not (text.isascii() and text.isdigit() and len(text) >= 4):
-        raise RdataError(f"'{text}' is not a PSDN address: four digits or more (RFC 1183 section 3.1)", 0)
+        raise RdataError(
+            f"{shown(text)} is not a PSDN address: four digits or more (RFC 1183 section 3.1)", 0
+        )
     return tokens
 
 
@@ -245,7 +247,7 @@ def _hip(tokens: Sequence[Token]) -> Sequence[Token]:
 
 def _caa(tokens: Sequence[Token]) -> Sequence[Token]:
     if len(tokens) > 1 and tokens[1].quoted:
-        raise RdataError(f"the tag '{tokens[1].text}' cannot be in quotes", 1)
+        raise RdataError(f"the tag {shown(tokens[1].text)} cannot be in quotes", 1)
     return tokens
 
 
@@ -292,7 +294,7 @@ def signature_time(text: str) -> int:
                 when = _EPOCH
             if when > _EPOCH:
                 return int(when.timestamp()) & 0xFFFFFFFF
-    raise ValueError(f"'{text}' is not a time: YYYYMMDDHHMMSS or seconds since 1970 are expected")
+    raise ValueError(f"{shown(text)} is not a time: YYYYMMDDHHMMSS or seconds since 1970 are expected")
 
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -315,7 +317,7 @@ def _refuse(rtype: int, tokens: Sequence[Token], last: int, why: str) -> NoRetur
     why = why or "bad syntax"
     if last >= len(tokens):
         raise RdataError(f"{type_to_text(rtype)} RDATA ends too early: {why}", len(tokens))
-    raise RdataError(f"bad {type_to_text(rtype)} RDATA near '{tokens[last].text}': {why}", last)
+    raise RdataError(f"bad {type_to_text(rtype)} RDATA near {shown(tokens[last].text)}: {why}", last)
 
 
 def _generic(rtype: int, tokens: Sequence[Token], rdclass: int) -> bytes:
@@ -323,7 +325,7 @@ def _generic(rtype: int, tokens: Sequence[Token], rdclass: int) -> bytes:
         raise RdataError("'\\#' needs a length", 1)
     length = tokens[1].text
     if not (length.isascii() and length.isdigit() and len(length) <= 5):
-        raise RdataError(f"'{length}' is not a length in octets", 1)
+        raise RdataError(f"{shown(length)} is not a length in octets", 1)
     digits = "".join([token.text for token in tokens[2:]])
     try:
         wire = bytes.fromhex(digits)

@@ -102,6 +102,11 @@ def read_zone_text(
     return _ZoneReader(_Request(path, origin, rdclass, text, directory)).run()
 
 
+def _printable(path: str) -> str:
+    """Return *path* in quotes; a file name need not be UTF-8, a message must."""
+    return "'" + os.fsencode(path).decode("utf-8", "backslashreplace") + "'"
+
+
 class _TooManyErrorsError(Exception):
     """Enough errors have been collected."""
 
@@ -176,7 +181,7 @@ class _ZoneReader:
         path = self._path(path)
         here = self._span(offset)
         if any(source.name == path for source in self._sources):
-            raise EntryError(f"'{path}' includes itself", offset)
+            raise EntryError(f"{_printable(path)} includes itself", offset)
         if len(self._includers) >= MAX_INCLUDE_DEPTH:
             raise EntryError(f"files include each other more than {MAX_INCLUDE_DEPTH} deep", offset)
         if self._files_read >= MAX_FILES:
@@ -190,7 +195,9 @@ class _ZoneReader:
             stream = self._open(path, text)
         except UnreadableError as e:
             self._files.setdefault(path, FileStamp.of(path))
-            self._error(f"file '{path}' {e}" if included else f"the zone file {e}", named_at, e.hint)
+            self._error(
+                f"file {_printable(path)} {e}" if included else f"the zone file {e}", named_at, e.hint
+            )
             return
         source = Source(path, stream)
         self._sources.append(source)
@@ -236,7 +243,7 @@ class _ZoneReader:
             if pos < len(source.text):
                 pos = self._entry(source, pos)
         if source.no_newline:
-            self._warning("the file does not end with a newline", self._span(max(len(source.text) - 1, 0)))
+            self._warning("the file does not end with a newline", SourceSpan(source.name, source.line - 1))
 
     def _entry(self, source: Source, pos: int) -> int:
         """Read the entry at *pos* of the source's text; return where the next one begins."""

@@ -1,0 +1,1 @@
+"""Properties that hold for any input, searched by Hypothesis."""

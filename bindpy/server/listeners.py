@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import sys
@@ -84,6 +85,7 @@ class Listeners:
         self._answerer = answerer
         self._udp_workers = udp_workers
         self._on_failure = on_failure
+        self._loop = asyncio.get_running_loop()
         self._tap = QueryTap()
         self._bridge = ControlBridge(handler)
         self._context = TcpContext(
@@ -196,7 +198,10 @@ class Listeners:
 
     def _serve(self, asked: Endpoint, sockets: BoundSockets, interfaces: Mapping[str, str]) -> None:
         endpoint = sockets.endpoint
-        workers = [UdpWorker(sock, endpoint, self._answerer, self._bridge, self._tap) for sock in sockets.udp]
+        workers = [
+            UdpWorker(sock, endpoint, self._answerer, self._bridge, self._tap, self._failed_elsewhere)
+            for sock in sockets.udp
+        ]
         tcp = TcpListener(sockets.tcp, endpoint, self._context, self._on_failure)
         self._listeners[asked] = _Listener(endpoint, tuple(workers), tcp)
         for worker in workers:
@@ -208,6 +213,10 @@ class Listeners:
         else:
             name = interfaces.get(endpoint.address, "(none)")
             log.info("listening on %s interface %s, %s", family, name, endpoint)
+
+    def _failed_elsewhere(self, endpoint: Endpoint, error: BaseException) -> None:
+        """Take the failure of a worker's thread to the event loop."""
+        self._loop.call_soon_threadsafe(self._on_failure, endpoint, error)
 
     async def _close_one(self, asked: Endpoint) -> None:
         listener = self._listeners.pop(asked)

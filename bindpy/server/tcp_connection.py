@@ -225,12 +225,13 @@ class TcpConnection(asyncio.BufferedProtocol):
     def _answer(self, packet: bytes) -> bytes | None:
         """Return the answer to write now, if any."""
         context = self._context
-        if context.tap.hook is not None:
-            context.tap.hook(packet, self.client, self._local, Transport.TCP)
+        hook = context.tap.hook
         try:
+            if hook is not None:
+                hook(packet, self.client, self._local, Transport.TCP)
             answer = context.answerer.answer(packet, self.client.address, self._local, Transport.TCP)
         except Exception as error:  # noqa: BLE001
-            # A bug, as answer() promises not to raise. It is this query's trouble only.
+            # A bug: neither of the two may raise. It is this query's trouble only.
             context.failure_log.log(
                 logging.ERROR,
                 "client %s: no answer because of an internal error, query %s",

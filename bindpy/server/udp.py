@@ -42,7 +42,8 @@ class UdpWorker:
     """One bound UDP socket and the thread that serves it. Owns the socket from now on.
 
     The counters are written by the worker's thread only (`control_answers` and `send_errors` also by the
-    event loop: approximate by nature) and may be read from anywhere.
+    event loop: approximate by nature) and may be read from anywhere. *on_failure* is called on the worker's
+    thread should it end by an error.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class UdpWorker:
         answerer: Answerer,
         bridge: ControlBridge,
         tap: QueryTap,
+        on_failure: Callable[[Endpoint, BaseException], None],
     ) -> None:
         self.endpoint = endpoint
         self.hot_answers = 0
@@ -64,6 +66,7 @@ class UdpWorker:
         self._answerer = answerer
         self._bridge = bridge
         self._tap = tap
+        self._on_failure = on_failure
         self._stopping = threading.Event()
         self._running = True
         self._locals = _LocalAddressCache(endpoint.family)
@@ -101,7 +104,10 @@ class UdpWorker:
     def _run(self, serve: Callable[[], None]) -> None:
         # Signals are the main thread's.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        serve()
+        try:
+            serve()
+        except BaseException as error:  # noqa: BLE001 - that nobody serves any more must not go unseen
+            self._on_failure(self.endpoint, error)
 
     def _serve(self) -> None:
         """Serve a socket that is bound to one address."""
@@ -160,12 +166,13 @@ class UdpWorker:
         if port in NEVER_ANSWERED_PORTS:
             self.dropped += 1
             return
-        if self._tap.hook is not None:
-            self._tap.hook(data, Endpoint(address, port), local, Transport.UDP)
+        hook = self._tap.hook
         try:
+            if hook is not None:
+                hook(data, Endpoint(address, port), local, Transport.UDP)
             answer = self._answerer.answer(data, address, local, Transport.UDP)
         except Exception as error:  # noqa: BLE001
-            # A bug, as answer() promises not to raise. One packet must not end the service for all others.
+            # A bug: neither of the two may raise. One packet must not end the service for all others.
             self._failure_log.log(
                 logging.ERROR,
                 "client %s: no answer because of an internal error, query %s",

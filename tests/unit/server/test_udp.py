@@ -12,6 +12,8 @@ from bindpy.server import udp
 from bindpy.server.bridge import REQUESTS_AT_ONCE
 from bindpy.server.endpoint import Endpoint, is_link_local
 from bindpy.server.interfaces import scan_host
+from bindpy.server.listeners import Listeners
+from bindpy.server.tcp_limits import TcpSettings
 from tests.unit.server.fakes import FakeAnswerer, FakeHandler, UdpClient, query, response_to, serving, until
 
 HOT_ENTRY = b"\x84\0hot answer"
@@ -247,3 +249,34 @@ async def test_a_receive_error_is_logged_and_serving_goes_on(caplog: pytest.LogC
                 assert (await client.ask(query(), served.endpoint))[0] == response_to(query())
             assert served.listeners.counters().udp_receive_errors == 1
     assert [r.levelno for r in caplog.records if "Cannot allocate memory" in r.message] == [logging.WARNING]
+
+
+async def test_a_hook_that_fails_costs_one_answer(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug of the hook")
+
+    async with serving() as served:
+        with UdpClient() as client:
+            served.listeners.on_query = broken
+            client.sock.sendto(query(), served.endpoint)
+            await until(lambda: "a bug of the hook" in caplog.text)
+            served.listeners.on_query = None
+            assert (await client.ask(query(), served.endpoint))[0] == response_to(query())
+
+
+async def test_a_worker_that_ends_by_an_error_is_reported() -> None:
+    failures: list[tuple[Endpoint, BaseException]] = []
+    listeners = Listeners(
+        FakeAnswerer(), FakeHandler(), TcpSettings(), on_failure=lambda *failure: failures.append(failure)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        error = MemoryError()
+
+        def serve(self: udp.UdpWorker) -> None:
+            raise error
+
+        patch.setattr(udp.UdpWorker, "_serve", serve)
+        await listeners.apply([Endpoint("127.0.0.1", 0)])
+        await until(lambda: bool(failures))
+    assert failures == [(next(iter(listeners.bound().values())), error)]
+    await listeners.close()

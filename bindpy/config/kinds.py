@@ -1,7 +1,7 @@
 """The kinds of value that named.conf knows (``<boolean>``, ``<acl>`` …), each as a pyparsing expression.
 
-They read *canonical* text (`tree.text_of`), where one space separates tokens and comments are gone. Each
-gives one Python value. What BIND refuses while it parses is refused here; what it refuses later is the checks'.
+They read *canonical* text (`tree.text_of`): one space between tokens, comments gone. Each gives one Python
+value. What BIND refuses while it parses is refused here; what it refuses later is left to the checks.
 """
 
 from __future__ import annotations

@@ -110,9 +110,9 @@ class Kernel:
         self._reader: InotifyFD | None = None
 
     @property
-    def alive(self) -> bool:
-        """Whether events are being read; False also before the first watch."""
-        return self._reader is not None and self._reader.is_alive()
+    def ended(self) -> bool:
+        """Whether the thread that reads events has ended although nobody asked it to."""
+        return self._reader is not None and not self._reader.is_alive()
 
     def watch(self, path: str, entries: bool, sink: EventSink) -> DirectoryWatch:
         """Watch the directory with the real path *path*: itself, and with *entries* all that it holds.
@@ -121,7 +121,6 @@ class Kernel:
         """
         if self._reader is None:
             reader = _Reader()
-            # Not even reported by the thread that reads if it should die: see `FileWatcher.run`.
             reader.name = "inotify"
             reader.start()
             self._reader = reader

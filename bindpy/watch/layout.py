@@ -83,6 +83,21 @@ class Directory:
         """Whether events of entries matter, and not only those of the directory itself."""
         return bool(self.places or self.turns)
 
+    def lead(self, place: Place, route: Route) -> None:
+        """Take in which entries matter to *place* on its *route*.
+
+        Each attribute is replaced at once: `on_event` must never see it without what stays as it was.
+        """
+        others = tuple(other for other in self.places if other is not place)
+        self.places = (*others, place) if self.path == route.real else others
+        turns = {
+            name: tuple(user for user in users if user is not place) for name, users in self.turns.items()
+        }
+        for turn in route.turns:
+            if turn.directory == self.path:
+                turns[turn.name] = (*turns.get(turn.name, ()), place)
+        self.turns = {name: users for name, users in turns.items() if users}
+
     def on_event(self, name: str, mask: int) -> None:
         """Pass on what concerns a watched file or place. Runs on watchdog's thread, must be quick."""
         if not name or name in self.turns or any(name in place.entries for place in self.places):
@@ -192,27 +207,15 @@ class Layout:
         ends = () if route.real is None else (route.real,)
         paths = dict.fromkeys((*route.passed, *(turn.directory for turn in route.turns), *ends))
         wanted = [self._directory(path) for path in paths]
-        for directory in place.directories:
-            directory.places = tuple(other for other in directory.places if other is not place)
-            directory.turns = {
-                name: rest
-                for name, users in directory.turns.items()
-                if (rest := tuple(other for other in users if other is not place))
-            }
-        for turn in route.turns:
-            turns = self._directories[turn.directory].turns
-            turns[turn.name] = (*turns.get(turn.name, ()), place)
-        if route.real is not None:
-            end = self._directories[route.real]
-            end.places = (*end.places, place)
-        for directory in wanted:
-            directory.users.add(place)
-        for directory in place.directories:
-            if directory not in wanted:
-                directory.users.discard(place)
-                if not directory.users:
-                    self.renew(directory)
-                    del self._directories[directory.path]
+        for directory in dict.fromkeys((*place.directories, *wanted)):
+            directory.lead(place, route)
+            if directory in wanted:
+                directory.users.add(place)
+                continue
+            directory.users.discard(place)
+            if not directory.users:
+                self.renew(directory)
+                del self._directories[directory.path]
         place.directories = tuple(wanted)
         place.route = route
         failures = [self._watch(directory) for directory in wanted]

@@ -192,13 +192,15 @@ class FileWatcher:
         # Cleared first: an event that comes while this runs is either taken here or starts another run.
         self._drain_due = False
         moved: dict[Place, None] = {}
+        unseen: dict[Place, None] = {}
         touched: dict[File, None] = {}
         while self._arrivals and not self._closed:
             directory, name, mask = self._arrivals.popleft()
             if not name:
                 if mask & GONE:
+                    # From here until they are located again, what happens there goes unseen.
                     self._layout.renew(directory)
-                    moved.update(dict.fromkeys(directory.users))
+                    unseen.update(dict.fromkeys(directory.users))
                 continue
             if mask & REPLACED:
                 moved.update(dict.fromkeys(directory.turns.get(name, ())))
@@ -207,6 +209,7 @@ class FileWatcher:
                     self._event(file, mask)
                     if mask & ~MODIFY:
                         touched[file] = None
+        self._relocate(unseen, unseen=True)
         self._relocate(moved)
         for file in touched:
             if file in self._pending:
@@ -222,13 +225,13 @@ class FileWatcher:
         elif mask & (ATTRIB | REPLACED):
             self._hint(file, Hint.LOOK)
 
-    def _relocate(self, places: Iterable[Place]) -> None:
-        """Find out where *places* are now, and look at the files of those that moved."""
+    def _relocate(self, places: Iterable[Place], *, unseen: bool = False) -> None:
+        """Find out where *places* are now; look at the files of those that moved, or of all if *unseen*."""
         replaced: list[Place] = []
         appeared: list[Place] = []
         for place in places:
             was_there = place.route.real is not None
-            if self._layout.locate(place):
+            if self._layout.locate(place) or unseen:
                 (replaced if was_there else appeared).append(place)
         # Files in a new directory may still be written; a directory that replaces another was made ready.
         self._look_at_all(self._layout.files_of(replaced), Hint.COMPLETE)
@@ -347,7 +350,7 @@ class FileWatcher:
             )
 
     def _revive(self) -> None:
-        if self._layout.watched and not self._kernel.alive:
+        if self._kernel.ended:
             _log.error("watching files: the thread that reads inotify has ended; starting another")
             self._kernel.close()
             self._layout.forget_watches()

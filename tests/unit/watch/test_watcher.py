@@ -489,10 +489,12 @@ async def test_after_close_nothing_is_reported(zone: Path) -> None:
     watching = Watching()
     watcher = FileWatcher(watching._changed, timing=QUICK)
     watcher.watch("zone", [str(zone)])
-    assert watcher._kernel.alive
+    reader = watcher._kernel._reader
+    assert reader is not None
+    assert reader.is_alive()
     watcher.close()
     watcher.close()
-    assert not watcher._kernel.alive
+    assert not reader.is_alive()
     replace(zone, NEW)
     async with Watching() as other:
         replace(zone, "newer")

@@ -9,9 +9,9 @@ import dns.flags
 import dns.rcode
 
 from tests.diff.judge import Case, Rule, chain_end
-from tests.diff.replies import ANY, RRSIG, SOA
+from tests.diff.replies import ANY, NSEC3, RRSIG, SOA
 
-ALL = ("rcode", "flags", "answer", "authority", "courtesy NS", "AD")
+ALL = ("rcode", "flags", "answer", "authority", "courtesy NS", "additional")
 KNOT_CHAIN_STEPS = 5
 
 
@@ -40,6 +40,14 @@ def _asks_rrsig(case: Case) -> bool:
     return case.query.qtype == RRSIG
 
 
+def _asks_nsec3(case: Case) -> bool:
+    return case.query.qtype == NSEC3
+
+
+def _always(_: Case) -> bool:
+    return True
+
+
 def _long_chain(case: Case) -> bool:
     return chain_end(case.peers["nsd"], case.qname)[1] >= KNOT_CHAIN_STEPS
 
@@ -54,11 +62,13 @@ def _leaves_zone(case: Case) -> bool:
 RULES: tuple[Rule, ...] = (
     Rule("the-cd-bit-is-copied", ("nsd", "knot"), ("CD",), _asks_cd),
     Rule("the-ad-bit-is-never-set", ("named",), ("AD",), _named_sets_ad),
-    Rule("loops-of-aliases", ("named",), ("rcode", "courtesy NS"), _loops),
+    Rule("loops-of-aliases", ("named",), ("rcode", "courtesy NS", "additional"), _loops),
     Rule("soa-ttl-in-negative-answers-to-soa-queries", ("named",), ("authority",), _asks_soa),
     Rule("any", ("nsd", "knot"), ALL, _asks_any),
     Rule("rrsig", ("knot",), ("answer", "authority"), _asks_rrsig),
     Rule("long-chains", ("knot",), ("rcode", "answer", "authority"), _long_chain),
     Rule("chains-across-zones", ("named", "knot"), ALL, _leaves_zone),
-    Rule("apex-ns-in-positive-answers", ("nsd", "knot"), ("courtesy NS",), lambda _: True),
+    Rule("apex-ns-in-positive-answers", ("nsd", "knot"), ("courtesy NS",), _always),
+    Rule("additional-data", ("nsd", "knot"), ("additional",), _always),
+    Rule("aliases-asked-for-nsec3", ("nsd",), ALL, _asks_nsec3),
 )

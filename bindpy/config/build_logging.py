@@ -83,7 +83,6 @@ BUILTIN_CHANNELS = {
     "default_logfile": LogChannel("default_logfile", "file", severity="dynamic"),
     "null": LogChannel("null", "null"),
 }
-DEFAULT_CATEGORIES = {"default": ("default_syslog", "default_debug"), "unmatched": ("null",)}
 
 _DESTINATIONS = ("file", "syslog", "stderr", "null")
 
@@ -93,7 +92,9 @@ def build_logging(section: Section | None, resolver: Resolver) -> LoggingConfig:
     channels = dict(BUILTIN_CHANNELS)
     debug = channels["default_debug"]
     channels["default_debug"] = replace(debug, path=resolver.path(debug.path))
-    categories = dict(DEFAULT_CATEGORIES)
+    # Where nothing is said of a category, the logging room decides: a server in the foreground
+    # does not want syslog.
+    categories: dict[str, tuple[str, ...]] = {}
     if section is None:
         return LoggingConfig(channels, categories)
     for entry, inner in section.sections("channel"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
@@ -197,7 +198,7 @@ class ZoneKeeper:
         if loaded is None:
             return
         entry.loaded = loaded
-        self.table.set_files(entry, loaded.files)
+        self.table.set_files(entry, _absolute(loaded))
         self._tell_files(entry)
         if loaded.zone is None:
             self._failed(entry, loaded)
@@ -207,7 +208,7 @@ class ZoneKeeper:
     def _tell_files(self, entry: ZoneEntry) -> None:
         loaded = entry.loaded
         if loaded is not None and entry.config.settings.watch:
-            self._on_files(entry.id, dict(zip(loaded.files, loaded.stamps, strict=True)))
+            self._on_files(entry.id, dict(zip(_absolute(loaded), loaded.stamps, strict=True)))
         else:
             self._on_files(entry.id, {})
 
@@ -255,6 +256,11 @@ class ZoneKeeper:
         else:
             reason = "zone is not loaded because of errors" if entry.errors else "zone has no data yet"
             self._answerer.unavailable(entry.config.view, entry.config.origin, policy, reason)
+
+
+def _absolute(loaded: LoadedZone) -> tuple[str, ...]:
+    """Return the zone's files as the watcher names them; `$INCLUDE` counts from the working directory."""
+    return tuple(os.path.abspath(path) for path in loaded.files)  # noqa: PTH100 - for 100,000 zones
 
 
 def _must_load_anew(old: ZoneConfig, new: ZoneConfig) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers import require_peer
+from tests.peers.require import require_tool
 from tests.peers.process import free_port
 
 PROJECT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def blanks_folded(text: str) -> str:
 @pytest.fixture
 def example(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     """The example, served as ``make run`` serves it, on a port of its own."""
-    require_peer("dig")
+    require_tool("dig")
     port = free_port()
     for folder in ("examples", "zones"):
         shutil.copytree(PROJECT / folder, tmp_path / folder)

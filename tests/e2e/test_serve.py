@@ -76,7 +76,7 @@ def test_an_edit_is_served_and_a_mistake_is_not(tmp_path: Path) -> None:
         server.wait_for_address("www.example.com", "192.0.2.20")
         (tmp_path / "a.db").write_text(zone_text(3, "192.0.2.333"))
         server.wait_for_log("still serving serial 2")
-        assert "a.db:5:10: error:" in server.log
+        assert "a.db:5:10: " in server.log
         assert server.addresses("www.example.com") == ["192.0.2.20"]
         fresh = tmp_path / "a.db.new"
         fresh.write_text(zone_text(4, "192.0.2.40"))

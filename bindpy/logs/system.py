@@ -97,16 +97,14 @@ class _System:
 
     def close(self) -> None:
         """Write what is waiting and give Python's loggers back as they were."""
+        categories = CATEGORIES | self.handler.routes.by_category.keys()
+        self.apply(Routes({"default": ()}))
         logger = logging.getLogger(_ROOT)
         logger.removeHandler(self.handler)
         logger.propagate = True
         logging.getLogger().removeHandler(self.handler)
-        for name in (
-            _ROOT,
-            *(f"{_ROOT}.{name}" for name in CATEGORIES | self.handler.routes.by_category.keys()),
-        ):
+        for name in (_ROOT, *(f"{_ROOT}.{category}" for category in categories)):
             logging.getLogger(name).setLevel(logging.NOTSET)
-        self.apply(Routes({"default": ()}))
         self.writer.stop(_STOP_S)
 
 

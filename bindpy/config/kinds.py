@@ -234,7 +234,7 @@ NETWORK = (
 _GEOIP = (keyword("geoip").suppress() + pp.OneOrMore(STRING)).set_parse_action(
     lambda tokens: AclGeoip(" ".join(tokens))
 )
-_KEY_ELEMENT = (keyword("key").suppress() + STRING).set_parse_action(lambda tokens: AclKey(tokens[0]))
+_KEY_ELEMENT = (keyword("key").suppress() - STRING).set_parse_action(lambda tokens: AclKey(tokens[0]))
 _NAME_ELEMENT = STRING.copy().add_parse_action(lambda tokens: AclName(tokens[0]))
 
 

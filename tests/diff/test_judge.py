@@ -103,8 +103,8 @@ def _edns(message: dns.message.Message) -> None:
 
 WRONG: tuple[tuple[Callable[[dns.message.Message], None], str], ...] = (
     (_rcode, "rcode"), (_aa, "flags"), (_ad, "AD"), (_ttl, "answer"), (_record, "answer"),
-    (_authority, "courtesy NS"), (_soa, "authority"), (_foreign, "foreign data"), (_needless_tc, "truncation"),
-    (_edns, "edns"),
+    (_authority, "courtesy NS"), (_soa, "authority"), (_foreign, "foreign data"),
+    (_needless_tc, "truncation"), (_edns, "edns"),
 )  # fmt: skip
 
 

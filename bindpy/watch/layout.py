@@ -19,8 +19,8 @@ from typing import Final
 
 from bindpy.watch.kernel import DirectoryWatch, Kernel
 from bindpy.watch.mounts import MountTable
+from bindpy.watch.observe import Known
 from bindpy.watch.route import Route, find_route
-from bindpy.watch.settle import Known
 
 _MAX_HOPS: Final = 40
 _MAX_TRIES: Final = 5
@@ -34,7 +34,7 @@ class File:
     def __init__(self, path: str) -> None:
         self.path = path
         self.owners: tuple[Hashable, ...] = ()
-        self.known = Known(None)
+        self.known = Known(None, False)
         self.hops: tuple[tuple[Place, str], ...] = ()
 
     @property

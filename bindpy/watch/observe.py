@@ -20,11 +20,18 @@ from bindpy.files import FileStamp
 _RACY_NS: Final = 50_000_000
 
 
+class Known(NamedTuple):
+    """How a file was when it was last reported; *racy* if a later write could leave the same stamp."""
+
+    stamp: FileStamp | None
+    racy: bool
+
+
 class Observation(NamedTuple):
     """One look at a file.
 
     ``stamp`` is None when the path leads to nothing that can be seen. ``open_for_writing`` is None
-    where that cannot be known. ``racy`` says that a later write could leave an equal stamp.
+    where that cannot be known. ``racy`` as in `Known`.
     """
 
     stamp: FileStamp | None
@@ -38,14 +45,19 @@ def stamp_of(path: str) -> FileStamp | None:
     return None if found is None else FileStamp.of_stat(found)
 
 
+def known_of(path: str) -> Known:
+    """Return what is to be known of a file that is new: how it is now."""
+    stamp = stamp_of(path)
+    return _NOTHING if stamp is None else Known(stamp, _is_racy(stamp))
+
+
 def observe(path: str) -> Observation:
     """Look at the file that *path* leads to. Costs a stat and, for a regular file, an open: some 10 µs."""
     found = _stat(path)
     if found is None:
         return Observation(None, None, False)
     seen = FileStamp.of_stat(found)
-    racy = time.time_ns() - max(seen.mtime_ns, seen.ctime_ns) < _RACY_NS
-    return Observation(seen, open_for_writing(path) if stat.S_ISREG(found.st_mode) else None, racy)
+    return Observation(seen, open_for_writing(path) if stat.S_ISREG(found.st_mode) else None, _is_racy(seen))
 
 
 def open_for_writing(path: str) -> bool | None:
@@ -69,6 +81,13 @@ def open_for_writing(path: str) -> bool | None:
     finally:
         os.close(descriptor)
     return False
+
+
+_NOTHING: Final = Known(None, False)
+
+
+def _is_racy(stamp: FileStamp) -> bool:
+    return time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) < _RACY_NS
 
 
 def _stat(path: str) -> os.stat_result | None:

@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass, field
 
 from bindpy.files import FileStamp
-from bindpy.watch.observe import Observation
+from bindpy.watch.observe import Known, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,6 @@ class Verdict(enum.Enum):
 
     REPORT = "report"
     UNCHANGED = "unchanged"
-
-
-@dataclass(slots=True)
-class Known:
-    """The state of a file that was reported last."""
-
-    stamp: FileStamp | None
-    racy: bool = False
 
 
 @dataclass(slots=True)

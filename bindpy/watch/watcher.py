@@ -19,8 +19,8 @@ from bindpy.files import FileStamp
 from bindpy.watch.kernel import ATTRIB, CLOSE_WRITE, CREATE, GONE, MODIFY, MOVED_TO, REPLACED, Kernel
 from bindpy.watch.layout import Directory, File, Layout, Place
 from bindpy.watch.mounts import MountTable
-from bindpy.watch.observe import Observation, observe, stamp_of
-from bindpy.watch.settle import Hint, Known, Pending, Timing, Verdict, judge
+from bindpy.watch.observe import Known, Observation, known_of, observe, stamp_of
+from bindpy.watch.settle import Hint, Pending, Timing, Verdict, judge
 
 _log = logging.getLogger("bindpy.general")
 
@@ -70,7 +70,7 @@ class FileWatcher:
         self._kernel = kernel(self._overflowed)
         self._layout = Layout(self._kernel, self._arrived, mounts)
         self._files: dict[str, File] = {}
-        self._owned: dict[Hashable, frozenset[str]] = {}
+        self._owned: dict[Hashable, tuple[str, ...]] = {}
         self._pending: dict[File, Pending] = {}
         self._timers: dict[File, asyncio.TimerHandle] = {}
         self._changed: set[str] = set()
@@ -93,18 +93,23 @@ class FileWatcher:
         them: one that is not so any more is reported, so nothing is missed between reading and watching.
         Costs a comparison of the two sets, and some 20 µs for each path that is new.
         """
-        wanted = frozenset(paths)
-        before = self._owned.pop(owner, frozenset())
+        wanted = tuple(dict.fromkeys(paths))
+        before = self._owned.pop(owner, ())
         if wanted:
             self._owned[owner] = wanted
-        for path in before - wanted:
-            self._disown(owner, path)
-        for path in wanted - before:
-            self._own(owner, path)
+        if wanted != before:
+            for path in set(before).difference(wanted):
+                self._disown(owner, path)
+            for path in set(wanted).difference(before):
+                self._own(owner, path)
         for path, stamp in (read or {}).items():
             file = self._files.get(path)
-            if file is not None and file.known.stamp != stamp:
-                file.known = Known(stamp)
+            if file is None:
+                continue
+            if file.known.stamp == stamp:
+                file.known = file.known._replace(stamp=stamp)  # one object for both: there may be many
+            else:
+                file.known = Known(stamp, False)
                 self._hint(file, Hint.LOOK)
                 self._look(file)
         self._blind_changed()
@@ -148,8 +153,7 @@ class FileWatcher:
         if file is None:
             file = self._files[path] = File(path)
             self._layout.attach(file)
-            seen = observe(path)
-            file.known = Known(seen.stamp, seen.racy)
+            file.known = known_of(path)
         file.owners = (*file.owners, owner)
 
     def _disown(self, owner: Hashable, path: str) -> None:
@@ -317,7 +321,8 @@ class FileWatcher:
             self._rescan_now.clear()
             self._revive()
             await self._rescan_places()
-            files = [file for file in self._files.values() if not file.blind]
+            polled = set(self._layout.files_of(self._layout.blind))
+            files = [file for file in self._files.values() if file not in polled]
             chunks = -(-len(files) // _CHUNK)
             pause_s = 0.0 if hurried or not chunks else min(0.05, self._timing.rescan_s / 2 / chunks)
             await self._scan(files, pause_s)

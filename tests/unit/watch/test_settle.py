@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bindpy.files import FileStamp
-from bindpy.watch.observe import Observation
-from bindpy.watch.settle import Hint, Known, Pending, Timing, Verdict, judge
+from bindpy.watch.observe import Known, Observation
+from bindpy.watch.settle import Hint, Pending, Timing, Verdict, judge
 
 TIMING = Timing(quiet_s=0.1, gone_s=1.0, empty_s=2.0, idle_s=5.0, unknown_idle_s=0.5, longest_s=60.0)
 OLD = FileStamp(1, 10, 100, 1, 1)
@@ -22,7 +22,7 @@ def pending(hint: Hint, now: float = 0.0) -> Pending:
 
 
 def look(state: Pending, seen: FileStamp | None, now: float, writer: bool | None = False) -> Verdict | float:
-    return judge(state, Known(OLD), Observation(seen, writer, False), now, TIMING)
+    return judge(state, Known(OLD, False), Observation(seen, writer, False), now, TIMING)
 
 
 def test_a_file_moved_into_place_is_reported_at_once() -> None:
@@ -102,6 +102,6 @@ def test_a_write_within_one_clock_tick_counts_though_the_stamp_is_equal(hint: Hi
 
 def test_a_file_that_was_missing_and_still_is_has_not_changed() -> None:
     assert (
-        judge(pending(Hint.COMPLETE), Known(None), Observation(None, None, False), 0.0, TIMING)
+        judge(pending(Hint.COMPLETE), Known(None, False), Observation(None, None, False), 0.0, TIMING)
         is Verdict.UNCHANGED
     )

@@ -23,7 +23,7 @@ _L32, _L64, _LP = 105, 106, 107
 _MAX_ALIASES: Final = 8
 
 _ADDRESSES_OF_TARGET: Final = frozenset(
-    {RRType.NS, RRType.MX, RRType.SRV, RRType.MB, RRType.MD, RRType.MF, RRType.AFDB, RRType.KX}
+    {RRType.NS, RRType.MX, RRType.SRV, RRType.MB, RRType.MD, RRType.MF, RRType.AFSDB, RRType.KX}
 )
 _WITH_ADDITIONAL: Final = _ADDRESSES_OF_TARGET | {RRType.RT, RRType.NAPTR, RRType.SVCB, RRType.HTTPS, _LP}
 

@@ -26,7 +26,11 @@ PRESERVED_FLAGS: Final = 0x0110  # RD and CD are copied (RFC 1035 section 4.1.1,
 DNSSEC_OK: Final = 0x8000
 
 _POINTER: Final = 0xC000
-_POINTER_REACH: Final = 0x4000
+_REACH: Final = 0x3FFF  # the highest offset that a pointer can hold
+
+# A place in the compression dictionary is the offset, and above it how many pointers are passed from there
+# on. Readers follow a few only (dnspython sixteen), and chains of DNAMEs would make more.
+_TOO_DEEP: Final = 8 * (_REACH + 1)
 _OPTION_EDE: Final = 15
 
 # Where the names start that RDATA may hold compressed, and how many follow one another there: the types
@@ -70,7 +74,7 @@ def encode(
 
 
 class _Message:
-    """The octets so far, and where each name stands in them (the compression dictionary)."""
+    """The octets so far, and where names stand in them (the compression dictionary)."""
 
     __slots__ = ("full", "names", "out", "rdclass", "room")
 
@@ -100,11 +104,11 @@ class _Message:
             start = len(out)
             compressible = _COMPRESSIBLE.get(rtype)
             for rdata in rdatas:
-                offset = names.get(owner)
-                if offset is None:
+                place = names.get(owner)
+                if place is None or place >= _TOO_DEEP:
                     _put_name(out, names, owner)
                 else:
-                    out += _SHORT(_POINTER | offset)
+                    out += _SHORT(_POINTER | place & _REACH)
                 if compressible is None:
                     out += _RR_HEAD(rtype, rdclass, ttl, len(rdata))
                     out += rdata
@@ -120,22 +124,26 @@ class _Message:
 
 def _put_name(out: bytearray, names: dict[bytes, int], name: Name) -> None:
     """Write *name*, ending in a pointer where a suffix of it stands already."""
-    offset = names.get(name)
-    at = 0
     base = len(out)
+    at = 0
+    fresh = []
     suffix = name
-    while offset is None:
-        size = suffix[0]
-        if not size:
-            out += name
-            return
-        if base + at < _POINTER_REACH:
-            names[suffix] = base + at
+    depth = 0
+    while size := suffix[0]:
+        place = names.get(suffix)
+        if place is not None and place < _TOO_DEEP:
+            out += name[:at]
+            out += _SHORT(_POINTER | place & _REACH)
+            depth = (place | _REACH) + 1
+            break
+        if base + at <= _REACH:
+            fresh.append((suffix, base + at))
         at += 1 + size
         suffix = name[at:]
-        offset = names.get(suffix)
-    out += name[:at]
-    out += _SHORT(_POINTER | offset)
+    else:
+        out += name
+    for suffix, offset in fresh:
+        names[suffix] = depth | offset
 
 
 def _put_compressed(

@@ -34,7 +34,7 @@ class RRType(enum.IntEnum):
     MX = 15
     TXT = 16
     RP = 17
-    AFDB = 18
+    AFSDB = 18
     RT = 21
     SIG = 24
     KEY = 25
@@ -144,7 +144,7 @@ def name_end(wire: bytes, start: int) -> int:
 
 _FIRST_NAME_AT = {
     RRType.NS: 0, RRType.CNAME: 0, RRType.PTR: 0, RRType.DNAME: 0, RRType.MB: 0, RRType.MG: 0, RRType.MR: 0,
-    RRType.MD: 0, RRType.MF: 0, RRType.NSEC: 0, RRType.MX: 2, RRType.AFDB: 2, RRType.RT: 2, RRType.KX: 2,
+    RRType.MD: 0, RRType.MF: 0, RRType.NSEC: 0, RRType.MX: 2, RRType.AFSDB: 2, RRType.RT: 2, RRType.KX: 2,
     RRType.SVCB: 2, RRType.HTTPS: 2, RRType.SRV: 6,
 }  # fmt: skip
 

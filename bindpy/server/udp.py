@@ -53,6 +53,7 @@ class UdpWorker:
         answerer: Answerer,
         bridge: ControlBridge,
         tap: QueryTap,
+        *,
         on_failure: Callable[[Endpoint, BaseException], None],
     ) -> None:
         self.endpoint = endpoint
@@ -138,7 +139,7 @@ class UdpWorker:
         """Serve a socket that is bound to all addresses: each answer leaves from the one that was asked."""
         answerer, tap, sock = self._answerer, self._tap, self._sock
         recvmsg, sendmsg, never = sock.recvmsg, sock.sendmsg, NEVER_ANSWERED_PORTS
-        known, space = self._locals, socket.CMSG_SPACE(20)
+        known, space = self._locals.known, socket.CMSG_SPACE(20)
         while self._running:
             try:
                 data, ancillary, _, client = recvmsg(MAX_DATAGRAM_OCTETS, space)
@@ -147,7 +148,10 @@ class UdpWorker:
                 continue
             if not data:
                 continue
-            local, source = known.get(ancillary)
+            try:
+                local, source = known[ancillary[0][2]]
+            except (KeyError, IndexError):
+                local, source = self._locals.get(ancillary)
             hot = answerer.hot
             if hot is not None and tap.hook is None and client[1] not in never:
                 entry = hot.get(data[2:])
@@ -230,11 +234,14 @@ class UdpWorker:
 
 
 class _LocalAddressCache:
-    """From the "packet info" of a received packet to its destination's text and the one to answer with."""
+    """From the "packet info" of a received packet to its destination's text and the one to answer with.
+
+    `known` has those seen lately; for others, ask `get`.
+    """
 
     def __init__(self, family: socket.AddressFamily) -> None:
         self._ipv6 = family == socket.AF_INET6
-        self._known: dict[bytes, tuple[str, Ancillary]] = {}
+        self.known: dict[bytes, tuple[str, Ancillary]] = {}
         self._unknown: tuple[str, Ancillary] = ("::" if self._ipv6 else "0.0.0.0", [])
 
     def get(self, ancillary: Ancillary) -> tuple[str, Ancillary]:
@@ -242,11 +249,11 @@ class _LocalAddressCache:
         if not ancillary:
             return self._unknown  # the kernel had no memory for it: let it choose the source address
         info = ancillary[0][2]
-        found = self._known.get(info)
+        found = self.known.get(info)
         if found is None:
-            if len(self._known) >= KNOWN_LOCALS:  # a loopback net has 16 million addresses
-                self._known.clear()
-            found = self._known[info] = self._read(info)
+            if len(self.known) >= KNOWN_LOCALS:  # a loopback net has 16 million addresses
+                self.known.clear()
+            found = self.known[info] = self._read(info)
         return found
 
     def _read(self, info: bytes) -> tuple[str, Ancillary]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 
 import pytest
@@ -12,7 +13,7 @@ from bindpy.server import udp
 from bindpy.server.bridge import REQUESTS_AT_ONCE
 from bindpy.server.endpoint import Endpoint, is_link_local
 from bindpy.server.interfaces import scan_host
-from bindpy.server.listeners import Listeners
+from bindpy.server.listeners import SWITCH_INTERVAL_S, Listeners
 from bindpy.server.tcp_limits import TcpSettings
 from tests.unit.server.fakes import FakeAnswerer, FakeHandler, UdpClient, query, response_to, serving, until
 
@@ -96,7 +97,7 @@ def test_more_local_addresses_than_are_remembered() -> None:
         local, reply = cache.get([(0, udp.IP_PKTINFO, b"\1\0\0\0" + address + address)])
         assert local == ".".join(map(str, address))
         assert reply[0][2] == b"\0\0\0\0" + address + b"\0\0\0\0"
-        assert len(cache._known) <= udp.KNOWN_LOCALS
+        assert len(cache.known) <= udp.KNOWN_LOCALS
     assert cache.get([]) == ("0.0.0.0", [])
 
 
@@ -239,8 +240,8 @@ async def test_a_receive_error_is_logged_and_serving_goes_on(caplog: pytest.LogC
 
     real = udp.UdpWorker.__init__
 
-    def flaky(self: udp.UdpWorker, sock: object, *rest: object) -> None:
-        real(self, Flaky(sock), *rest)  # type: ignore[arg-type]
+    def flaky(self: udp.UdpWorker, sock: object, *rest: object, **named: object) -> None:
+        real(self, Flaky(sock), *rest, **named)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(udp.UdpWorker, "__init__", flaky)
@@ -280,3 +281,10 @@ async def test_a_worker_that_ends_by_an_error_is_reported() -> None:
         await until(lambda: bool(failures))
     assert failures == [(next(iter(listeners.bound().values())), error)]
     await listeners.close()
+
+
+async def test_while_serving_other_threads_give_way_quickly() -> None:
+    before = sys.getswitchinterval()
+    async with serving():
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)
+    assert sys.getswitchinterval() == before > SWITCH_INTERVAL_S

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bindpy.zone.names import ROOT, Key, Name, is_subdomain, is_wildcard, labels
+from bindpy.zone.names import MAX_NAME_OCTETS, ROOT, Key, Name, is_subdomain, is_wildcard, labels
 from bindpy.zone.records import RRType, name_end
 
 _HOST_LABEL = re.compile(rb"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?").fullmatch
@@ -17,31 +17,24 @@ _BASE32HEX = re.compile(rb"(?:[0-9A-Va-v]{8})*").fullmatch
 
 A6 = 38
 WKS = 11
-AFSDB = 18
 HOST_OWNER_TYPES = frozenset({RRType.A, RRType.AAAA, RRType.MX, WKS, A6})
 """RRtypes whose owner must be a host name; a wildcard is one."""
 
 _SPF_LABELS = frozenset({b"_spf", b"_spf_rate", b"_spf_verify"})
 _REVERSE_TREES = (b"\x07in-addr\x04arpa\0", b"\x03ip6\x04arpa\0", b"\x03ip6\x03int\0")
 
-# Where the RDATA of these RRtypes holds a host name.
-_HOST_AT = {
-    RRType.NS: 0,
-    RRType.MX: 2,
-    RRType.RT: 2,
-    AFSDB: 2,
-    RRType.SRV: 6,
-    RRType.SVCB: 2,
-    RRType.HTTPS: 2,
-}
-CHECKED_RDATA_TYPES = frozenset({*_HOST_AT, RRType.SOA, RRType.PTR, RRType.RP, RRType.MINFO, A6})
+HOST_AT = {
+    RRType.NS: 0, RRType.MX: 2, RRType.RT: 2, RRType.AFSDB: 2, RRType.SRV: 6, RRType.SVCB: 2, RRType.HTTPS: 2,
+}  # fmt: skip
+"""Where the RDATA of these RRtypes holds a host name."""
+CHECKED_RDATA_TYPES = frozenset({*HOST_AT, RRType.SOA, RRType.PTR, RRType.RP, RRType.MINFO, A6})
 """RRtypes with names in RDATA that `bad_name_in` looks at."""
 
 
-def is_host_name(name: Name) -> bool:
-    """Return whether all labels are letters, digits and inner hyphens. The root is a host name."""
+def is_host_name(name: Name, end: int = MAX_NAME_OCTETS) -> bool:
+    """Return whether all labels before *end* are letters, digits and inner hyphens, or there are none."""
     at = 0
-    while size := name[at]:
+    while at < end and (size := name[at]):
         if _HOST_LABEL(name, at + 1, at + 1 + size) is None:
             return False
         at += 1 + size
@@ -82,7 +75,7 @@ def is_reverse(key: Key) -> bool:
 
 def bad_name_in(rtype: int, rdata: bytes, owner: Key) -> Name | None:
     """Return the first name in *rdata* that is not the host name or mail address that it should be."""
-    at = _HOST_AT.get(rtype)
+    at = HOST_AT.get(rtype)
     if at is not None:
         if rtype in (RRType.SVCB, RRType.HTTPS) and rdata[:2] == b"\0\0":
             return None  # an alias may point at any name

@@ -61,6 +61,10 @@ def _at(node: Node) -> Found:
     return Found.NO_ADDRESS
 
 
+MAX_REMEMBERED = 10_000
+"""Targets that are remembered as good: many records share few of them."""
+
+
 class TargetChecks:
     """The checks of one zone's targets. Findings go to *findings*."""
 
@@ -68,14 +72,23 @@ class TargetChecks:
         self._zone = zone
         self._checks = checks
         self._findings = findings
-        self._judged: dict[Key, tuple[Found, Node]] = {}
+        self._fine: set[Name] = {ROOT}
 
-    def _find(self, name: Name) -> tuple[Key, Found, Node]:
+    def _is_fine(self, name: Name) -> bool:
+        """Return whether nothing can be wrong with the target *name*: elsewhere, or with an address here."""
+        if name in self._fine:
+            return True
         key = name.lower()
-        judged = self._judged.get(key)
-        if judged is None:
-            judged = self._judged[key] = find_address(self._zone, key)
-        return key, *judged
+        if looks_like_address(key, self._zone.key):
+            return False
+        if is_subdomain(key, self._zone.key) and find_address(self._zone, key)[0] is not Found.ADDRESS:
+            return False
+        if len(self._fine) < MAX_REMEMBERED:
+            self._fine.add(name)
+        return True
+
+    def _is_here(self, name: Name) -> bool:
+        return name != ROOT and is_subdomain(name.lower(), self._zone.key)
 
     # --- NS ---------------------------------------------------------------------------------------
 
@@ -85,21 +98,22 @@ class TargetChecks:
         for nth, name in enumerate(rrset.rdatas):
             at = At(self._zone.key, RRType.NS, nth)
             self._ns_is_no_address(at, name)
-            if name != ROOT and is_subdomain(name.lower(), self._zone.key):
-                _, found, node = self._find(name)
+            if self._is_here(name):
+                found, node = find_address(self._zone, name.lower())
                 self._tell(severity, f"NS {_quoted(name)}", at, found, node)
 
     def cut(self, key: Key, node: Node, rrset: RRset, *, occluded: bool) -> None:
         """Check a delegation: glue where resolvers need it (RFC 1034 section 4.2.1), no aliases."""
-        look_up = self._checks.integrity and not occluded
         for nth, name in enumerate(rrset.rdatas):
-            at = At(key, RRType.NS, nth)
-            self._ns_is_no_address(at, name)
-            if look_up and name != ROOT and is_subdomain(name.lower(), self._zone.key):
-                self._glue(at, node, name)
+            if not self._is_fine(name):
+                at = At(key, RRType.NS, nth)
+                self._ns_is_no_address(at, name)
+                if self._checks.integrity and not occluded and self._is_here(name):
+                    self._glue(at, node, name)
 
     def _glue(self, at: At, cut: Node, name: Name) -> None:
-        target_key, found, node = self._find(name)
+        target_key = name.lower()
+        found, node = find_address(self._zone, target_key)
         if found is not Found.DELEGATED:
             what = f"delegation of {_quoted(cut.owner)}: NS {_quoted(name)}"
             self._tell(Severity.WARNING, what, at, found, node)
@@ -117,7 +131,7 @@ class TargetChecks:
         self._findings.warning("missing glue", message, at, hint="add its address to this zone as glue")
 
     def _ns_is_no_address(self, at: At, name: Name) -> None:
-        if looks_like_address(name, self._zone.key):
+        if looks_like_address(name.lower(), self._zone.key):
             message = f"NS {_quoted(name)} appears to be an address; NS holds the name of a host"
             self._findings.by_mode(self._checks.ns, "NS is an address", message, at)
 
@@ -126,30 +140,30 @@ class TargetChecks:
     def mx(self, key: Key, node: Node, rrset: RRset, *, occluded: bool) -> None:
         """Check mail exchangers (RFC 5321 section 5.1): names with addresses, no aliases."""
         checks = self._checks
-        missing = Severity.ERROR if checks.mx is CheckMode.FAIL else Severity.WARNING
         for nth, rdata in enumerate(rrset.rdatas):
             name = rdata[2:]
-            if name == ROOT:
+            if self._is_fine(name):
                 continue
             at = At(key, RRType.MX, nth)
-            if looks_like_address(name, self._zone.key):
+            if looks_like_address(name.lower(), self._zone.key):
                 message = f"MX {_quoted(name)} appears to be an address; MX holds the name of a host"
                 self._findings.by_mode(checks.mx, "MX is an address", message, at)
             if checks.integrity and not occluded:
+                missing = Severity.ERROR if checks.mx is CheckMode.FAIL else Severity.WARNING
                 self._service(at, node.owner, name, missing, checks.mx_cname)
 
     def srv(self, key: Key, node: Node, rrset: RRset) -> None:
         """Check service targets (RFC 2782): names with addresses, no aliases."""
         for nth, rdata in enumerate(rrset.rdatas):
             name = rdata[6:]
-            if name != ROOT:
+            if not self._is_fine(name):
                 at = At(key, RRType.SRV, nth)
                 self._service(at, node.owner, name, Severity.WARNING, self._checks.srv_cname)
 
     def _service(self, at: At, owner: Name, name: Name, missing: Severity, alias: CheckMode) -> None:
-        if not is_subdomain(name.lower(), self._zone.key):
+        if not self._is_here(name):
             return
-        _, found, node = self._find(name)
+        found, node = find_address(self._zone, name.lower())
         if found in (Found.ALIAS, Found.BELOW_DNAME):
             if alias is CheckMode.IGNORE:
                 return
@@ -170,9 +184,8 @@ class TargetChecks:
         elif found is Found.BELOW_DNAME:
             problem = f"{problem} {_quoted(node.owner)} (illegal)"
             note = ("the DNAME is here (RFC 6672 section 2.4)", At(node.owner.lower(), RRType.DNAME))
-        self._findings.tell(
-            f"{RRType(at.rtype).name} target: {found.value}", severity, f"{what} {problem}", at, note=note
-        )
+        rule = f"{RRType(at.rtype).name} target: {found.value}"
+        self._findings.tell(rule, severity, f"{what} {problem}", at, note=note)
 
 
 _PROBLEMS = {
@@ -186,12 +199,11 @@ _V4_LABEL = re.compile(rb"0|[1-9][0-9]{0,2}").fullmatch
 _V6_LABEL = re.compile(rb"[0-9a-f:]*:[0-9a-f:.]*").fullmatch
 
 
-def looks_like_address(name: Name, zone_key: Key) -> bool:
-    """Return whether *name* is what an address becomes when it is written where a name belongs.
+def looks_like_address(key: Key, zone_key: Key) -> bool:
+    """Return whether *key* is what an address becomes when it is written where a name belongs.
 
     That is ``192.0.2.1`` or ``2001:db8::1``, alone or, where the final dot was forgotten, below the apex.
     """
-    key = name.lower()
     if not (key[0] <= 3 and key[1:2].isdigit()) and b":" not in key:
         return False
     parts = labels(key)

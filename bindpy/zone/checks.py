@@ -23,7 +23,7 @@ from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.zone import check_dnssec, check_duplicates, check_names
 from bindpy.zone.check_findings import At, Findings, Locate
-from bindpy.zone.check_targets import TargetChecks
+from bindpy.zone.check_targets import MAX_REMEMBERED, TargetChecks
 from bindpy.zone.names import Key, is_wildcard, labels, to_text
 from bindpy.zone.rdata import type_to_text
 from bindpy.zone.records import IN, RRset, RRType, name_end
@@ -72,6 +72,7 @@ class _Run:
         names_matter = checks.names is not CheckMode.IGNORE and zone.rdclass == IN
         self._host_owners = check_names.HOST_OWNER_TYPES if names_matter else frozenset()
         self._named_rdata = check_names.CHECKED_RDATA_TYPES if names_matter else frozenset()
+        self._good_targets: set[bytes] = set()
         self._rules: dict[int, Callable[[Key, Node, RRset], None]] = {
             RRType.NS: self._ns,
             RRType.MX: self._mx,
@@ -131,10 +132,12 @@ class _Run:
 
     def _is_plain_host(self, key: Key) -> bool:
         """Return whether *key* is a host name; quick for the most usual one, a label before the apex."""
-        size = key[0]
-        if self._zone_is_host and size + 1 + self._suffix == len(key) and key[1 : size + 1].isalnum():
+        before_apex = len(key) - self._suffix
+        if not self._zone_is_host:
+            return check_names.is_host_name(key)
+        if key[0] + 1 == before_apex and key[1:before_apex].isalnum():
             return True
-        return check_names.is_host_name(key)
+        return check_names.is_host_name(key, before_apex)
 
     def _host_owner(self, key: Key, node: Node) -> None:
         for rrset in node.rrsets:
@@ -172,9 +175,16 @@ class _Run:
         self.findings.error("max-types-per-name", message, At(key, node.rrsets[most].rtype))
 
     def _names_in_rdata(self, key: Key, rrset: RRset) -> None:
+        good = self._good_targets
+        start = check_names.HOST_AT.get(rrset.rtype)
         for nth, rdata in enumerate(rrset.rdatas):
+            if start is not None and rdata[start:] in good:
+                continue
             bad = check_names.bad_name_in(rrset.rtype, rdata, key)
-            if bad is not None:
+            if bad is None:
+                if start is not None and len(good) < MAX_REMEMBERED:
+                    good.add(rdata[start:])
+            else:
                 self.findings.by_mode(
                     self._checks.names,
                     "bad name",

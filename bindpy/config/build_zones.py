@@ -251,6 +251,7 @@ def rrset_order(section: Section, base: str, resolver: Resolver) -> str:
     entry = section.first("rrset-order")
     if entry is None:
         return base
+    partial = False
     for rule in entry.value.args[0]:
         wanted = rule.named["order"].lower()
         if wanted not in ("fixed", "random", "cyclic", "none"):
@@ -260,12 +261,15 @@ def rrset_order(section: Section, base: str, resolver: Resolver) -> str:
                 rule.named["order"],
                 hint="fixed, random, cyclic or none",
             )
-        elif set(rule.named) - {"order"} and not _matches_all(rule.named):
-            resolver.warning(
-                entry.statement, "'rrset-order' for some names, types or classes only is not supported yet"
-            )
+        elif _matches_all(rule.named):
+            base = wanted
+            break
         else:
-            return str(wanted)
+            partial = True
+    if partial:
+        resolver.warning(
+            entry.statement, "'rrset-order' for some names, types or classes only is not supported yet"
+        )
     return base
 
 

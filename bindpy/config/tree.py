@@ -76,10 +76,18 @@ Item: TypeAlias = Token | Block
 
 @dataclass(slots=True, eq=False)
 class Statement:
-    """Tokens and blocks up to a ``;``. ``items`` is never empty."""
+    """Tokens and blocks up to a ``;``. ``items`` is never empty and stays as it is.
+
+    ``keyword`` is the lower-cased first word, "" where the statement begins with anything else.
+    """
 
     source: Source
     items: list[Item]
+    keyword: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        first = self.items[0]
+        self.keyword = first.text.lower() if isinstance(first, Token) and not first.quoted else ""
 
     @property
     def offset(self) -> int:
@@ -90,12 +98,6 @@ class Statement:
     def span(self) -> SourceSpan:
         """Where the statement begins, for people."""
         return self.source.span(self.items[0].offset)
-
-    @property
-    def keyword(self) -> str:
-        """The lower-cased first word; "" where the statement begins with anything else."""
-        first = self.items[0]
-        return first.text.lower() if isinstance(first, Token) and not first.quoted else ""
 
     def body(self) -> Block | None:
         """Return the last item if it is a block."""

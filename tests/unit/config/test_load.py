@@ -226,7 +226,8 @@ def test_lists_of_servers_are_resolved_through_each_other() -> None:
 
 def test_negation_of_a_named_acl_is_kept() -> None:
     config = load(
-        "acl bad { 192.0.2.1; }; options { allow-query { !bad; !{ localhost; }; key k.e; any; }; }; key k.e { algorithm hmac-sha1; secret eA==; };"
+        "acl bad { 192.0.2.1; }; key k.e { algorithm hmac-sha1; secret eA==; };"
+        " options { allow-query { !bad; !{ localhost; }; key k.e; any; }; };"
     )
     assert config.views[0].settings.allow_query == (
         MatchNested((MatchNetwork(IPv4Network("192.0.2.1/32")),), True, "bad"),
@@ -295,7 +296,8 @@ def test_views_have_their_own_answers() -> None:
     config = load(
         """
         options { minimal-responses yes; rrset-order { order fixed; }; };
-        view "a" { minimal-responses no; minimal-any yes; match-recursive-only yes; zone "x" { type primary; file "1"; }; };
+        view "a" { minimal-responses no; minimal-any yes; match-recursive-only yes;
+            zone "x" { type primary; file "1"; }; };
         view "b" CH { rrset-order { order cyclic; }; };
         """
     )
@@ -358,7 +360,8 @@ def test_a_packaged_configuration_loads(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(DATA / "stock")
     result = load_config("named.conf")
     assert [str(d) for d in result.diagnostics] == [
-        "named.conf.options:11:2: note: 'dnssec-validation' has no effect here: bindpy only answers from its own zones",
+        "named.conf.options:11:2: note: 'dnssec-validation' has no effect here: "
+        "bindpy only answers from its own zones",
         "named.conf.default-zones:2:6: note: zone '.': zones of type 'hint' are left out: "
         "bindpy only answers from its own zones",
     ]

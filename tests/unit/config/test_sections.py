@@ -104,7 +104,8 @@ def test_what_does_nothing_here_is_reported_once_a_name() -> None:
     ) == [
         "t:2:19: note: 'forwarders' has no effect here: bindpy only answers from its own zones",
         "t:2:46: warning: 'dnssec-enable' no longer exists in BIND and is ignored; remove it",
-        "t:2:65: warning: 'rate-limit' is not supported yet and is ignored: what it allows or forbids is not in force",
+        "t:2:65: warning: 'rate-limit' is not supported yet and is ignored: "
+        "what it allows or forbids is not in force",
         "t:4:73: warning: 'journal' is not supported yet and is ignored",
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import tempfile
 from contextlib import suppress
@@ -18,6 +19,8 @@ from bindpy.server.privileges import Account
 
 FILE_MODE = 0o644
 DIRECTORY_MODE = 0o755
+
+log = logging.getLogger("bindpy.general")
 
 
 class PidFileError(BindpyError):
@@ -60,13 +63,17 @@ class PidFile:
     def remove(self) -> None:
         """Remove the file, unless another one stands in its place by now; give up the lock.
 
-        Raises `PidFileError` when it is ours and cannot be removed.
+        Never raises: a file that cannot be removed is a warning, as the next start replaces it.
         """
         try:
             if _is_at(self._descriptor, self.path):
                 self.path.unlink(missing_ok=True)
         except OSError as error:
-            raise PidFileError(f"could not remove pid file '{self.path}': {error.strerror}") from error
+            log.warning(
+                "could not remove pid file '%s': %s (the user of -u needs to write to its directory)",
+                self.path,
+                error.strerror,
+            )
         finally:
             os.close(self._descriptor)
 

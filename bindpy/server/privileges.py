@@ -69,6 +69,7 @@ def drop_privileges(account: Account) -> None:
         raise PrivilegeError(
             f"became user '{account.name}' but still holds rights of root: refusing to serve"
         )
+    _check_installation(account)
 
 
 def _check_installation(account: Account) -> None:

@@ -72,6 +72,23 @@ def test_a_file_that_is_gone_already_is_no_error(tmp_path: Path) -> None:
     pid_file.remove()
 
 
+def test_a_file_that_cannot_be_removed_is_a_warning_and_is_replaced_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the directory is root's and the server has given up root."""
+    path = tmp_path / "bindpy.pid"
+    pid_file = PidFile.create(str(path))
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        pid_file.remove()
+    assert f"could not remove pid file '{path}': Permission denied" in caplog.text
+    PidFile.create(str(path)).remove()
+
+
 def test_a_server_that_starts_in_between_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There was no file when we looked; there is one when we want to put ours."""
     path = tmp_path / "bindpy.pid"

@@ -46,3 +46,29 @@ def test_a_container_that_withholds_the_right_is_named(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "initgroups", withheld)
     with pytest.raises(PrivilegeError, match="CAP_SETUID"):
         drop_privileges(Account("nobody", 65534, 65534))
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_program_that_the_user_cannot_read_is_a_warning(
+    readable: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "initgroups", lambda name, gid: changed.append((name, gid)))
+    monkeypatch.setattr(os, "setresgid", lambda *ids: changed.append(ids))
+    monkeypatch.setattr(os, "setresuid", lambda *ids: changed.append(ids))
+    monkeypatch.setattr(os, "getresgid", lambda: (7, 7, 7))
+    monkeypatch.setattr(os, "getresuid", lambda: (8, 8, 8))
+    monkeypatch.setattr(os, "access", lambda *_: readable)
+    drop_privileges(Account("bind", 8, 7))
+    assert changed == [("bind", 7), (7, 7, 7), (8, 8, 8)]  # the user last: it takes the right to the others
+    assert ("user 'bind' cannot read the program" in caplog.text) is not readable
+
+
+def test_rights_that_are_left_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("initgroups", "setresgid", "setresuid"):
+        monkeypatch.setattr(os, name, lambda *_: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "getresuid", lambda: (8, 8, 0))
+    with pytest.raises(PrivilegeError, match="still holds rights of root"):
+        drop_privileges(Account("bind", 8, 7))

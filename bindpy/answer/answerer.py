@@ -6,6 +6,8 @@ each zone once, so it sees a publication wholly or not at all.
 
 from __future__ import annotations
 
+import itertools
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -64,6 +66,8 @@ class PythonAnswerer:
         self.counters: Counter[str] = Counter()
         self._on_error = on_error
         self._lock = threading.Lock()  # for whoever changes state; no query waits for it
+        self._turns = itertools.count()
+        self._arrangements = {"cyclic": self._turned, "random": _shuffled}  # rrset-order
         self._state: _State
         self._bind(_configured(policy, {}))
 
@@ -188,6 +192,9 @@ class PythonAnswerer:
             minimal_any = view.policy.minimal_any and transport is Transport.UDP
             fill = fill_for(view.policy.minimal_responses, minimal_any, query)
             response = respond(view.zones, query, fill, admit)
+            arrange = self._arrangements.get(view.policy.rrset_order)
+            if arrange is not None:
+                response.reorder(arrange)
         self.counters[response.rcode.name] += 1
         limit = TCP_LIMIT_OCTETS
         if transport is Transport.UDP:
@@ -199,6 +206,10 @@ class PythonAnswerer:
             self._refresh_hot(state.cache)
         return message
 
+    def _turned(self, rdatas: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        start = next(self._turns) % len(rdatas)
+        return rdatas[start:] + rdatas[:start]
+
     def _refresh_hot(self, cache: AnswerCache) -> None:
         """Follow the cache when its halves have changed places."""
         if self.hot is None or cache.table(_SHARED_UDP) is self.hot:
@@ -206,6 +217,10 @@ class PythonAnswerer:
         with self._lock:
             if self._state.cache is cache and self._state.classes.everybody is not None:
                 self.hot = cache.table(_SHARED_UDP)
+
+
+def _shuffled(rdatas: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(random.sample(rdatas, len(rdatas)))
 
 
 def _configured(policy: AnswerPolicy, old_views: dict[str, View]) -> _State:

@@ -124,7 +124,10 @@ def test_4_3_2_3b_an_alias_into_a_delegated_zone_ends_in_a_referral(server: Aske
     ("qname", "answer"),
     [
         ("self.example.", ["self.example. 3600 CNAME self.example."]),
-        ("ping.example.", ["ping.example. 3600 CNAME pong.example.", "pong.example. 3600 CNAME ping.example."]),
+        (
+            "ping.example.",
+            ["ping.example. 3600 CNAME pong.example.", "pong.example. 3600 CNAME ping.example."],
+        ),
     ],
 )
 def test_3_6_2_cname_loops_are_noticed(server: Asker, qname: str, answer: list[str]) -> None:
@@ -134,7 +137,9 @@ def test_3_6_2_cname_loops_are_noticed(server: Asker, qname: str, answer: list[s
 
 def test_5_2_2_a_cname_chain_is_followed_sixteen_times() -> None:
     chain = "".join(f"c{i} CNAME c{i + 1}\n" for i in range(40))
-    server = Asker({"example.": f"@ SOA ns1 h 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n{chain}c40 A 192.0.2.9\n"})
+    server = Asker(
+        {"example.": f"@ SOA ns1 h 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n{chain}c40 A 192.0.2.9\n"}
+    )
     assert len(server.ask("c0.example.", tcp=True).answer) == 17
     complete = server.ask("c24.example.", tcp=True)
     assert complete.answer[-1] == "c40.example. 3600 A 192.0.2.9"
@@ -197,9 +202,7 @@ def test_3_7_1_additional_addresses_follow_the_names_in_the_answer(server: Asker
         ("no-auth-recursive", "RD", 0, 1),
     ],
 )
-def test_minimal_responses_as_bind_fills_them(
-    mode: str, flags: str, authority: int, additional: int
-) -> None:
+def test_minimal_responses_as_bind_fills_them(mode: str, flags: str, authority: int, additional: int) -> None:
     server = Asker(ZONES, AnswerPolicy(views=(ViewPolicy("_default", minimal_responses=mode),)))
     reply = server.ask("example.", "MX", flags=flags)
     assert (len(reply.authority), len(reply.additional)) == (authority, additional)

@@ -204,7 +204,9 @@ def test_chaos_tells_who_we_are(qname: str, text: str) -> None:
     assert server.ask(qname, "A", rdclass="CH").types("authority") == [f"{qname.lower()} SOA"]
 
 
-@pytest.mark.parametrize("qname", ["version.bind.", "hostname.bind.", "id.server.", "authors.bind.", "x.bind."])
+@pytest.mark.parametrize(
+    "qname", ["version.bind.", "hostname.bind.", "id.server.", "authors.bind.", "x.bind."]
+)
 def test_chaos_is_refused_where_nothing_is_to_be_told(qname: str) -> None:
     assert Asker({}).ask(qname, "TXT", rdclass="CH").rcode == "REFUSED"
 

@@ -74,7 +74,9 @@ def test_3_1_1_space_that_is_missing_in_the_additional_section_is_no_truncation(
 
 def test_3_1_1_space_that_is_missing_in_the_authority_section_is_truncation() -> None:
     filler = "".join(f"many 3600 A 10.0.0.{i}\n" for i in range(24))
-    reply = Asker({"example.": signed("example.", ZONE + filler)}, FULL).ask("many.example.", do=True, payload=512)
+    reply = Asker({"example.": signed("example.", ZONE + filler)}, FULL).ask(
+        "many.example.", do=True, payload=512
+    )
     assert (reply.tc, reply.types("authority"), reply.additional) == (True, ["example. NS"], [])
     assert reply.types("answer") == ["many.example. A", "many.example. RRSIG(A)"]
 
@@ -83,7 +85,9 @@ def test_3_1_3_1_no_data(server: Asker) -> None:
     reply = server.ask("web.example.", "AAAA", do=True)
     denials = _denials(reply)
     assert (reply.rcode, len(denials), denials.match("web.example.")) == ("NOERROR", 1, True)
-    assert {"example. SOA", "example. RRSIG(SOA)", "web.example. RRSIG(NSEC)"} <= set(reply.types("authority"))
+    assert {"example. SOA", "example. RRSIG(SOA)", "web.example. RRSIG(NSEC)"} <= set(
+        reply.types("authority")
+    )
 
 
 def test_3_1_3_1_no_data_at_an_empty_non_terminal(server: Asker) -> None:
@@ -151,7 +155,11 @@ def test_3_1_3_3_dname_to_a_wildcard(server: Asker) -> None:
 
 def test_3_1_4_a_referral_to_a_signed_zone_has_the_ds(server: Asker) -> None:
     reply = server.ask("www.secure.example.", do=True)
-    assert reply.types("authority") == ["secure.example. DS", "secure.example. NS", "secure.example. RRSIG(DS)"]
+    assert reply.types("authority") == [
+        "secure.example. DS",
+        "secure.example. NS",
+        "secure.example. RRSIG(DS)",
+    ]
     assert reply.types("additional") == ["ns.secure.example. A"]
 
 

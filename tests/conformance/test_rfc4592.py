@@ -59,9 +59,7 @@ def test_2_2_1_would_be_synthesized(server: Asker, qname: str, qtype: str, answe
         ("y.ent.example.", "A", "NXDOMAIN", "because ent.example. exists"),
     ],
 )
-def test_2_2_1_would_not_be_synthesized(
-    server: Asker, qname: str, qtype: str, rcode: str, why: str
-) -> None:
+def test_2_2_1_would_not_be_synthesized(server: Asker, qname: str, qtype: str, rcode: str, why: str) -> None:
     reply = server.ask(qname, qtype)
     assert (reply.rcode, reply.answer) == (rcode, []), why
     assert reply.types("authority") == ["example. SOA"]

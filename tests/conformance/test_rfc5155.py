@@ -65,7 +65,9 @@ def test_7_2_2_name_error(server: Asker, qname: str, encloser: str, next_closer:
     assert {"example. SOA", "example. RRSIG(SOA)"} <= set(reply.types("authority"))
 
 
-@pytest.mark.parametrize("qname", ["web.example.", "er.ent.example.", "ent.example.", "example.", "*.wild.example."])
+@pytest.mark.parametrize(
+    "qname", ["web.example.", "er.ent.example.", "ent.example.", "example.", "*.wild.example."]
+)
 def test_7_2_3_no_data(server: Asker, qname: str) -> None:
     reply = server.ask(qname, "TXT", do=True)
     denials = _denials(reply)
@@ -139,7 +141,11 @@ def test_7_2_7_referrals_to_unsigned_zones(server: Asker, opt_out: bool) -> None
 
 def test_7_2_7_referrals_to_signed_zones(server: Asker) -> None:
     reply = server.ask("www.secure.example.", do=True)
-    assert reply.types("authority") == ["secure.example. DS", "secure.example. NS", "secure.example. RRSIG(DS)"]
+    assert reply.types("authority") == [
+        "secure.example. DS",
+        "secure.example. NS",
+        "secure.example. RRSIG(DS)",
+    ]
 
 
 @pytest.mark.parametrize("qtype", ["NSEC3", "A", "ANY", "RRSIG"])
@@ -158,7 +164,9 @@ def test_nsec3param_is_data_like_any_other(server: Asker) -> None:
 
 
 def test_chains_with_more_iterations_than_we_compute_are_left_alone() -> None:
-    text = signed("example.", ZONE, nsec3=True).replace("NSEC3PARAM 1 0 2", f"NSEC3PARAM 1 0 {MAX_NSEC3_ITERATIONS + 1}")
+    text = signed("example.", ZONE, nsec3=True).replace(
+        "NSEC3PARAM 1 0 2", f"NSEC3PARAM 1 0 {MAX_NSEC3_ITERATIONS + 1}"
+    )
     reply = Asker({"example.": text}, MINIMAL).ask("no.example.", do=True)
     assert (reply.rcode, reply.types("authority")) == ("NXDOMAIN", ["example. RRSIG(SOA)", "example. SOA"])
 
@@ -174,6 +182,8 @@ def test_4_1_2_parameters_with_flags_are_ignored() -> None:
 
 def test_8_a_chain_with_other_parameters_beside_the_one_in_use_is_not_mixed_in() -> None:
     text = signed("example.", ZONE, nsec3=True)
-    stray = "00000000000000000000000000000000.example. 300 NSEC3 1 0 7 EE 11111111111111111111111111111111 A\n"
+    stray = (
+        "00000000000000000000000000000000.example. 300 NSEC3 1 0 7 EE 11111111111111111111111111111111 A\n"
+    )
     reply = Asker({"example.": text + stray}, MINIMAL).ask("no.example.", do=True)
     assert "00000000000000000000000000000000.example." not in "".join(reply.authority)

@@ -71,7 +71,12 @@ def test_3_2_the_way_goes_on_over_further_aliases_and_zones(server: Asker) -> No
     assert [line.split()[2] for line in server.ask("mail.moved.example.").answer] == [
         "DNAME", "CNAME", "CNAME", "A",
     ]  # fmt: skip
-    assert [line.split()[2] for line in server.ask("alias.example.").answer] == ["CNAME", "DNAME", "CNAME", "A"]
+    assert [line.split()[2] for line in server.ask("alias.example.").answer] == [
+        "CNAME",
+        "DNAME",
+        "CNAME",
+        "A",
+    ]
     assert server.ask("www.other.example.").answer[-1] == "www.other. 3600 A 192.0.2.102"
 
 
@@ -102,7 +107,10 @@ def test_2_2_a_name_that_grows_too_long_is_yxdomain(server: Asker) -> None:
 
 def test_a_dname_to_the_root(server: Asker) -> None:
     reply = server.ask("www.other.wide.example.")
-    assert reply.answer[1:] == ["www.other.wide.example. 3600 CNAME www.other.", "www.other. 3600 A 192.0.2.102"]
+    assert reply.answer[1:] == [
+        "www.other.wide.example. 3600 CNAME www.other.",
+        "www.other. 3600 A 192.0.2.102",
+    ]
 
 
 def test_a_dname_that_feeds_itself_ends(server: Asker) -> None:

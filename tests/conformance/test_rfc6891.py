@@ -14,7 +14,9 @@ from tests.support.zones import zone_from_text
 
 ZONES = {
     "example.": "@ SOA ns1 h 1 2 3 4 300\n@ NS ns1\nns1 A 192.0.2.1\n"
-    + "".join(f'big{size} TXT "{"x" * 250}"\n' + f'big{size} TXT "{"y" * (size - 250)}"\n' for size in (400, 480))
+    + "".join(
+        f'big{size} TXT "{"x" * 250}"\n' + f'big{size} TXT "{"y" * (size - 250)}"\n' for size in (400, 480)
+    )
     + "".join(f'huge TXT "{i}{"x" * 200}"\n' for i in range(30))
 }
 QUERY = b"\x12\x34\0\0\0\1\0\0\0\0\0\1\x03ns1\x07example\0\0\1\0\1"
@@ -42,7 +44,9 @@ def test_6_2_3_our_payload_size_is_what_is_configured() -> None:
 @pytest.mark.parametrize("payload", [512, 700, 1232, 1400, 4096, 65535])
 @pytest.mark.parametrize("ours", [512, 1232, 4096])
 def test_6_2_3_a_response_is_no_larger_than_either_side_allows(payload: int, ours: int) -> None:
-    reply = Asker(ZONES, AnswerPolicy(max_udp_size=ours)).ask("huge.example.", "TXT", edns=True, payload=payload)
+    reply = Asker(ZONES, AnswerPolicy(max_udp_size=ours)).ask(
+        "huge.example.", "TXT", edns=True, payload=payload
+    )
     assert reply.tc  # 30 strings of 200 octets fit nowhere
     assert reply.size_octets <= min(payload, ours)
 
@@ -144,4 +148,3 @@ def test_rfc8914_refusals_and_failures_say_why() -> None:
         reply = server.ask(qname, edns=True)
         assert (reply.rcode, reply.edes, reply.aa) == (rcode, edes, False), qname
         assert server.ask(qname).rcode == rcode, "without EDNS the RCODE alone"
-

@@ -8,7 +8,13 @@ from bindpy.answer.policy import AnswerPolicy, ViewPolicy
 from tests.support.asking import Asker
 from tests.support.signed import signed
 
-ZONE = "@ 300 SOA ns1 h 1 2 3 4 300\n@ 300 NS ns1\nns1 300 A 192.0.2.1\nns1 300 AAAA 2001:db8::1\nns1 300 TXT hi\n"
+ZONE = """
+@    300 SOA  ns1 h 1 2 3 4 300
+@    300 NS   ns1
+ns1  300 A    192.0.2.1
+ns1  300 AAAA 2001:db8::1
+ns1  300 TXT  hi
+"""
 MINIMAL = AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="yes", minimal_any=True),))
 
 

@@ -9,7 +9,9 @@ from tests.support.asking import Asker
 LONG = "n" * 50
 ZONE = (
     "@ SOA ns1 h 1 2 3 4 300\n@ NS ns1\nns1 A 192.0.2.1\n"
-    + "".join(f"in NS {LONG}{i}.in\n{LONG}{i}.in A 192.0.2.{i}\n{LONG}{i}.in AAAA 2001:db8::{i}\n" for i in range(6))
+    + "".join(
+        f"in NS {LONG}{i}.in\n{LONG}{i}.in A 192.0.2.{i}\n{LONG}{i}.in AAAA 2001:db8::{i}\n" for i in range(6)
+    )
     + "".join(f"sib NS {LONG}{i}.other\n{LONG}{i}.other AAAA 2001:db8::{i}\n" for i in range(7))
     + "other NS ns.elsewhere.test.\n"
     + "mixed NS ns.mixed\nns.mixed A 192.0.2.50\n"

@@ -112,7 +112,9 @@ class Reply:
         self.answer = _lines(message.answer)
         self.authority = _lines(message.authority)
         self.additional = _lines(message.additional)
-        self.edes = [int(option.code) for option in message.options if option.otype == dns.edns.OptionType.EDE]
+        self.edes = [
+            int(option.code) for option in message.options if option.otype == dns.edns.OptionType.EDE
+        ]
 
     @property
     def aa(self) -> bool:

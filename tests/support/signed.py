@@ -65,18 +65,17 @@ def _nsec(apex: dns.name.Name, types: dict[dns.name.Name, set[str]], ttl: int) -
     return lines
 
 
-def _nsec3(
-    apex: dns.name.Name, types: dict[dns.name.Name, set[str]], opt_out: bool, ttl: int
-) -> list[str]:
+def _nsec3(apex: dns.name.Name, types: dict[dns.name.Name, set[str]], opt_out: bool, ttl: int) -> list[str]:
     lines = [f"{apex} 0 NSEC3PARAM 1 0 {ITERATIONS} {SALT}", _rrsig(apex, apex, "NSEC3PARAM", 0)]
     hashes: dict[str, set[str]] = {}
     for name, found in types.items():
         if opt_out and name != apex and found == {"NS"}:
             continue
         hashes[nsec3_hash(name)] = found | {"RRSIG"} if found != {"NS"} else found
-        while name != apex:
-            name = name.parent()
-            hashes.setdefault(nsec3_hash(name), set())
+        above = name
+        while above != apex:
+            above = above.parent()
+            hashes.setdefault(nsec3_hash(above), set())
     hashes[nsec3_hash(apex)] |= {"NSEC3PARAM"}
     order = sorted(hashes)
     for digest, following in zip(order, [*order[1:], order[0]], strict=True):
@@ -120,8 +119,7 @@ class Denials:
         name = dns.name.from_text(qname)
         digest = nsec3_hash(name)
         return any(
-            owner < name and (name < following or following == self._apex)
-            for owner, following in self._nsec
+            owner < name and (name < following or following == self._apex) for owner, following in self._nsec
         ) or any(
             owner < digest < following if owner < following else (digest > owner or digest < following)
             for owner, following in self._nsec3

@@ -40,7 +40,9 @@ def _answerer(policy: AnswerPolicy | None = None) -> PythonAnswerer:
     return PythonAnswerer(policy or AnswerPolicy(), fail_on_error)
 
 
-def _ask(answerer: PythonAnswerer, client: str = "192.0.2.53", local: str = "192.0.2.1", rd: bool = False) -> str:
+def _ask(
+    answerer: PythonAnswerer, client: str = "192.0.2.53", local: str = "192.0.2.1", rd: bool = False
+) -> str:
     query = QUERY[:2] + bytes([rd]) + QUERY[3:]
     answer = answerer.answer(query, client, local, Transport.UDP)
     if isinstance(answer, Outcome):
@@ -138,7 +140,9 @@ def test_queries_with_cookies_share_the_answer_without_one() -> None:
     made = asker.answerer.counters["NOERROR"]
     for number in range(10):
         cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"%08d" % number)
-        assert asker.ask("www.example.", edns=True, options=[cookie]).answer == ["www.example. 3600 A 192.0.2.1"]
+        assert asker.ask("www.example.", edns=True, options=[cookie]).answer == [
+            "www.example. 3600 A 192.0.2.1"
+        ]
     assert asker.answerer.counters["NOERROR"] == made
     assert asker.answerer.hot is not None
     assert len(asker.answerer.hot) == 1
@@ -250,7 +254,9 @@ def test_more_acls_than_tell_classes_apart_still_decide() -> None:
     for number in range(100):
         policy = ZonePolicy(allow_query=_only(f"10.0.{number}.0/24"))
         answerer.publish("_default", zone_from_text(f"z{number}.", _text(1)), policy)
-    answerer.publish("_default", zone_from_text("example.", _text(2)), ZonePolicy(allow_query=_only("10.1.0.0/16")))
+    answerer.publish(
+        "_default", zone_from_text("example.", _text(2)), ZonePolicy(allow_query=_only("10.1.0.0/16"))
+    )
     for _ in range(2):
         assert _ask(answerer, "10.1.2.3") == "192.0.2.2"
         assert _ask(answerer, "10.2.2.3") == "REFUSED"
@@ -258,9 +264,13 @@ def test_more_acls_than_tell_classes_apart_still_decide() -> None:
 
 def test_a_new_acl_is_known_to_clients_that_asked_before() -> None:
     answerer = _answerer()
-    answerer.publish("_default", zone_from_text("example.", _text(1)), ZonePolicy(allow_query=_only("10.0.0.0/8")))
+    answerer.publish(
+        "_default", zone_from_text("example.", _text(1)), ZonePolicy(allow_query=_only("10.0.0.0/8"))
+    )
     assert _ask(answerer, "10.1.2.3") == "192.0.2.1"
-    answerer.publish("_default", zone_from_text("example.", _text(2)), ZonePolicy(allow_query=_only("10.1.0.0/16")))
+    answerer.publish(
+        "_default", zone_from_text("example.", _text(2)), ZonePolicy(allow_query=_only("10.1.0.0/16"))
+    )
     assert _ask(answerer, "10.1.2.3") == "192.0.2.2"
     assert _ask(answerer, "10.2.2.3") == "REFUSED"
 

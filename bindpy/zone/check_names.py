@@ -23,7 +23,7 @@ HOST_OWNER_TYPES = frozenset({RRType.A, RRType.AAAA, RRType.MX, WKS, A6})
 _SPF_LABELS = frozenset({b"_spf", b"_spf_rate", b"_spf_verify"})
 _REVERSE_TREES = (b"\x07in-addr\x04arpa\0", b"\x03ip6\x04arpa\0", b"\x03ip6\x03int\0")
 
-HOST_AT = {
+HOST_AT: dict[int, int] = {
     RRType.NS: 0, RRType.MX: 2, RRType.RT: 2, RRType.AFSDB: 2, RRType.SRV: 6, RRType.SVCB: 2, RRType.HTTPS: 2,
 }  # fmt: skip
 """Where the RDATA of these RRtypes holds a host name."""

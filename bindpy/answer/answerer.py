@@ -11,6 +11,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bindpy.answer.cache import AnswerCache, Table, TableKey
@@ -34,21 +35,17 @@ TCP_LIMIT_OCTETS: Final = 65535
 _SHARED_UDP: Final[TableKey] = (0, Transport.UDP)
 
 
+@dataclass(frozen=True, slots=True)
 class _State:
     """What a query is answered from, replaced whole by each change; only the dicts of zones live on."""
 
-    __slots__ = ("acls", "cache", "chaos", "classes", "nsid", "policy", "views")
-
-    def __init__(
-        self, policy: AnswerPolicy, views: dict[str, View], acls: AclTable, classes: ClientClasses
-    ) -> None:
-        self.policy = policy
-        self.views = views
-        self.acls = acls
-        self.classes = classes
-        self.chaos = ChaosZones(policy)
-        self.cache = AnswerCache(policy.cache_octets)
-        self.nsid = policy.server_id.encode("utf-8") if policy.server_id is not None else None
+    policy: AnswerPolicy
+    views: dict[str, View]
+    acls: AclTable
+    classes: ClientClasses
+    chaos: ChaosZones
+    nsid: bytes | None
+    cache: AnswerCache
 
 
 class PythonAnswerer:
@@ -235,13 +232,20 @@ def _configured(policy: AnswerPolicy, old_views: dict[str, View]) -> _State:
                 served.origin, served.zone, served.policy, acls.of(served.policy), served.reason
             )
         views[view_policy.name] = View(view_policy, policy.local, zones)
-    return _State(policy, views, acls, ClientClasses(policy, tuple(views.values()), acls.all()))
+    return _State(
+        policy=policy,
+        views=views,
+        acls=acls,
+        classes=ClientClasses(policy, tuple(views.values()), acls.all()),
+        chaos=ChaosZones(policy),
+        nsid=policy.server_id.encode("utf-8") if policy.server_id is not None else None,
+        cache=AnswerCache(policy.cache_octets),
+    )
 
 
 def _renewed(state: _State) -> _State:
     """Return *state* with nothing cached, and with client classes that know all ACLs."""
-    acls = state.acls.all()
     classes = state.classes
-    if len(acls) != classes.acl_count:
-        classes = ClientClasses(state.policy, tuple(state.views.values()), acls)
-    return _State(state.policy, state.views, state.acls, classes)
+    if state.acls.count != classes.acl_count:
+        classes = ClientClasses(state.policy, tuple(state.views.values()), state.acls.all())
+    return replace(state, classes=classes, cache=AnswerCache(state.policy.cache_octets))

@@ -83,6 +83,11 @@ class AclTable:
         self._known[which] = acl
         return acl
 
+    @property
+    def count(self) -> int:
+        """The number of ACLs so far."""
+        return len(self._acls)
+
     def all(self) -> tuple[Acl, ...]:
         """Return all ACLs so far, in the order of their places."""
         return tuple(self._acls)

@@ -1,7 +1,7 @@
 """A coverage-guided fuzz target for atheris, which is not among the test dependencies.
 
-Run it from the project's folder: ``python -m tests.fuzz.atheris_packets CORPUS_FOLDER``. The folder may be empty; the
-queries that the other fuzz test starts from are written into it first.
+Run it from the project's folder: ``python -m tests.fuzz.atheris_packets CORPUS_FOLDER``. The folder may be
+empty; the queries that the other fuzz test starts from are written into it first.
 """
 
 from __future__ import annotations

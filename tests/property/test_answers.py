@@ -1,4 +1,4 @@
-"""Properties of answers: for any octets, and for any zone and question against a plain reading of the RFCs."""
+"""Properties of answers: to any octets, and for any zone and question against a plain reading of RFCs."""
 
 from __future__ import annotations
 
@@ -91,9 +91,7 @@ def test_the_kind_of_answer_is_the_oracles(
     )
     answerer.publish("_default", build_snapshot(ORIGIN, apex + records), ZonePolicy())
     question = _name(sname) + int(RRType[qtype]).to_bytes(2, "big") + b"\0\1"
-    reply = answerer.answer(
-        b"\0\0\0\0\0\1\0\0\0\0\0\0" + question, "192.0.2.53", "192.0.2.1", Transport.UDP
-    )
+    reply = answerer.answer(b"\0\0\0\0\0\1\0\0\0\0\0\0" + question, "192.0.2.53", "192.0.2.1", Transport.UDP)
     assert isinstance(reply, bytes)
     assert _kind(dns.message.from_wire(reply)) == _oracle(zone, sname, qtype)
 

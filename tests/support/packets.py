@@ -1,4 +1,4 @@
-"""Queries for fuzzing: a corpus of valid ones, a seeded way to spoil them, and what must hold for any reply."""
+"""Queries for fuzzing: a corpus of valid ones, a seeded way to spoil them, and what holds for any reply."""
 
 from __future__ import annotations
 
@@ -74,7 +74,11 @@ def corpus() -> list[bytes]:
             if (number + place) % 3:
                 ttl = 0x8000 if place % 2 else 0
                 options = (b"", b"\0\3\0\0", b"\0\x0a\0\x08cookiess")[number % 3]
-                opt = b"\0" + struct.pack("!HHIH", 41, (512, 1232, 4096)[place % 3], ttl, len(options)) + options
+                opt = (
+                    b"\0"
+                    + struct.pack("!HHIH", 41, (512, 1232, 4096)[place % 3], ttl, len(options))
+                    + options
+                )
             flags = 0x0100 if place % 2 else 0
             header = struct.pack("!6H", 0x4242, flags, 1, 0, 0, 1 if opt else 0)
             queries.append(header + name + struct.pack("!2H", qtype, rdclass) + opt)

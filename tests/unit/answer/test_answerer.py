@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from ipaddress import ip_network
 
 import dns.edns
@@ -337,3 +338,47 @@ def test_a_fault_is_told_and_answered_with_servfail(monkeypatch: pytest.MonkeyPa
     answer = answerer.answer(query, "192.0.2.53", "192.0.2.1", Transport.UDP)
     assert answer == b"\x12\x34\x81\2\0\0\0\0\0\0\0\0"
     assert told == [(query, fault)]
+
+
+# --- publishing while queries come in -----------------------------------------------------------------
+
+
+def test_a_query_sees_one_version_of_a_zone_and_never_an_older_one() -> None:
+    def version(number: int) -> str:
+        return f"@ SOA ns h {number} 2 3 4 300\n@ NS ns.other.\n@ MX {number} host\nhost A 10.0.0.{number}\n"
+
+    zones = [zone_from_text("example.", version(number)) for number in range(1, 250)]
+    answerer = _answerer(AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="no-auth"),)))
+    answerer.publish("_default", zones[0], ZonePolicy())
+    query = QUERY[:12] + b"\x07example\0\0\x0f\0\1"
+    published = [1]
+    wrong: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            at_least = published[0]
+            hot = answerer.hot
+            assert hot is not None
+            found = hot.get(query[2:])
+            answer = answerer.answer(query, "192.0.2.53", "192.0.2.1", Transport.UDP)
+            for octets in (query[:2] + found if found else answer, answer):
+                assert isinstance(octets, bytes)
+                reply = dns.message.from_wire(octets)
+                preference = reply.answer[0][0].preference
+                if reply.additional[0][0].address != f"10.0.0.{preference}":
+                    wrong.append("a mixture")
+                if preference < at_least:
+                    wrong.append(f"{preference} after {at_least}")
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for zone in zones:
+        answerer.publish("_default", zone, ZonePolicy())
+        published[0] = zone.serial
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(answerer.hot or {}) <= 1

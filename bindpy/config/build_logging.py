@@ -100,7 +100,7 @@ def build_logging(section: Section | None, resolver: Resolver) -> LoggingConfig:
     for entry, inner in section.sections("channel"):
         name = entry.value.args[0]
         if name in channels and name not in BUILTIN_CHANNELS:
-            resolver.error(entry.statement, f"channel '{name}' is defined twice", name)
+            resolver.warning(entry.statement, f"channel '{name}' is defined twice: the later one holds", name)
         channel = _channel(entry, inner, resolver)
         if channel is not None:
             channels[name] = channel

@@ -90,7 +90,10 @@ class AclChecks:
                 return
 
     def check_unused(self) -> None:
-        """Warn of what is wrong with acls that nothing uses; BIND does not look at them."""
+        """Warn of what is wrong with acls that nothing uses; BIND does not look at them.
+
+        All that is checked after this gives warnings only.
+        """
         self._complain = self.report.warning
         for key, statement in self.definitions.items():
             if key not in self._done:

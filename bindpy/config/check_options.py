@@ -10,14 +10,15 @@ import dns.exception
 import dns.rdataclass
 import dns.rdatatype
 
-from bindpy.config.check_report import Report, after, inside, members, name_of, number, token, word
-from bindpy.config.check_servers import server_prefix
-from bindpy.config.grammar import BadValueError, parse_value
+from bindpy.config.check_report import Report, after, inside, members, name_of, number, seconds, token, word
+from bindpy.config.check_servers import check_source_port, server_prefix
 from bindpy.config.tree import Statement, Token
 from bindpy.zone.names import BadNameError
 
 _WEEK = 7 * 86400
 _TRANSFER_MINUTES = (0, 28 * 24 * 60)
+
+_LISTENING = (0, 65534)  # BIND wants a port below the highest one to listen on
 
 _NUMBERS: dict[str, tuple[int, int]] = {
     "heartbeat-interval": _TRANSFER_MINUTES,
@@ -27,10 +28,18 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     "max-transfer-time-out": _TRANSFER_MINUTES,
     "max-query-restarts": (1, 255),
     "dnskey-sig-validity": (0, 3660),
-    "sig-signing-type": (65280, 65535),
+    "fstrm-set-buffer-hint": (1024, 65536),
+    "fstrm-set-flush-timeout": (1, 600),
+    "fstrm-set-output-notify-threshold": (1, 0xFFFFFFFF),
+    "fstrm-set-output-queue-size": (2, 1024),
+    "port": _LISTENING,
+    "tls-port": _LISTENING,
+    "http-port": _LISTENING,
+    "https-port": _LISTENING,
     "resolver-nonbackoff-tries": (1, 0xFFFFFFFF),
 }
 _DURATIONS: dict[str, tuple[int, int]] = {
+    "fstrm-set-reopen-interval": (1, 600),
     "interface-interval": _TRANSFER_MINUTES,  # compared as seconds, whatever its unit
     "min-cache-ttl": (0, 90),
     "min-ncache-ttl": (0, 90),
@@ -53,20 +62,33 @@ _RATE_LIMIT: dict[str, tuple[int, int]] = {
     "ipv4-prefix-length": (8, 32),
     "ipv6-prefix-length": (16, 64),
 }
+_SIGNING_TYPES = (65280, 65535)
 _RATE_TABLE = 500
 _LMDB_OCTETS = (1 << 20, 1 << 40)
 _SERVER_ID_OCTETS = 1024
 _DNS64_LENGTHS = (32, 40, 48, 56, 64, 96)
+_NO_DIALUP = {
+    "primary": frozenset({"notify-passive", "refresh", "passive"}),
+    "stub": frozenset({"notify", "notify-passive"}),
+}
 _CHECK_NAMES = {"primary": "master", "master": "primary", "secondary": "slave", "slave": "secondary"}
 
 
-def check_block(report: Report, statements: Iterable[Statement], options: Mapping[str, Statement]) -> None:
+def check_block(
+    report: Report,
+    statements: Iterable[Statement],
+    options: Mapping[str, Statement],
+    *,
+    forwards: bool = True,
+) -> None:
     """Check the settings among *statements*, the body of ``options``, a view or a zone.
 
-    *options* is what ``options`` says, by keyword.
+    *options* is what ``options`` says, by keyword. *forwards* is whether anything forwards by them: options
+    do not where there are views.
     """
     forward = forwarders = None
     roles: dict[str, Statement] = {}
+    secured: dict[str, Statement] = {}
     for statement in statements:
         keyword = statement.keyword
         check = _CHECKS.get(keyword)
@@ -78,12 +100,43 @@ def check_block(report: Report, statements: Iterable[Statement], options: Mappin
             forwarders = statement
         elif keyword == "check-names":
             _check_role(report, statement, roles)
+        elif keyword == "dnssec-must-be-secure":
+            _check_must_be_secure(report, statement, secured)
         elif keyword == "cookie-secret":
             _check_cookie_secret(report, statement)
         elif keyword in ("query-source", "query-source-v6"):
-            check_source_port(report, statement, options)
-    if forward is not None and forwarders is None:
+            check_source_port(report, statement, listening_port(options))
+    if forwards and forward is not None and forwarders is None:
         report.at("'forward' without a 'forwarders' statement beside it", forward)
+
+
+def listening_port(options: Mapping[str, Statement]) -> int:
+    """Return the port that the server listens on where ``listen-on`` names none."""
+    port = number(word(options["port"])) if "port" in options else None
+    return 53 if port is None else port
+
+
+def check_zone_block(report: Report, kind: str, zone: Mapping[str, Statement]) -> None:
+    """Check settings that have another meaning in a zone, here of type *kind*."""
+    if "sig-signing-type" in zone:
+        value = number(word(zone["sig-signing-type"]))
+        low, high = _SIGNING_TYPES
+        if value is not None and not low <= value <= high:
+            _out_of_range(report, zone["sig-signing-type"], low, high)
+    if "dialup" in zone:
+        text = word(zone["dialup"]).lower()
+        if text in _NO_DIALUP.get(kind, ()):
+            report.at(f"'dialup {text}' is not allowed in '{kind}' zones", zone["dialup"], 1)
+
+
+def check_general_block(report: Report, statements: Iterable[Statement], *, output: bool) -> None:
+    """Check what only ``options`` and views have; *output* is whether there is a ``dnstap-output``."""
+    for statement in statements:
+        keyword = statement.keyword
+        if keyword == "auto-dnssec" and word(statement).lower() in ("allow", "maintain"):
+            report.at("'auto-dnssec' may only be switched on in a zone", statement)
+        elif keyword == "dnstap" and not output:
+            report.at("'dnstap' without 'dnstap-output'", statement)
 
 
 def check_root_forwarders(
@@ -116,30 +169,21 @@ def _out_of_range(report: Report, statement: Statement, low: int, high: int) -> 
 def _check_number(report: Report, statement: Statement) -> None:
     value = number(word(statement))
     low, high = _NUMBERS[statement.keyword]
-    if value is not None and value <= 0xFFFFFFFF and not low <= value <= high:
+    # A port above 65535 is none: its own error is there already.
+    most = 65535 if (low, high) == _LISTENING else 0xFFFFFFFF
+    if value is not None and value <= most and not low <= value <= high:
         _out_of_range(report, statement, low, high)
 
 
 def _check_duration(report: Report, statement: Statement) -> None:
-    seconds = _seconds(statement)
+    value = seconds(statement)
     low, high = _DURATIONS[statement.keyword]
-    if seconds is not None and not low <= seconds <= high:
+    if value is not None and not low <= value <= high:
         report.at(
             f"'{statement.keyword}': '{word(statement)}' is out of range ({low} to {high} seconds)",
             statement,
             1,
         )
-
-
-def _seconds(statement: Statement) -> int | None:
-    item = token(statement)
-    if item is None or not item.text:
-        return None
-    try:
-        value = parse_value("<duration>", str(item)).args[0]
-    except BadValueError:
-        return None
-    return value if isinstance(value, int) else None
 
 
 def _check_not_zero(report: Report, statement: Statement) -> None:
@@ -232,14 +276,11 @@ def _check_role(report: Report, statement: Statement, roles: dict[str, Statement
     roles.setdefault(role, statement)
 
 
-def check_source_port(report: Report, statement: Statement, options: Mapping[str, Statement]) -> None:
-    """A source address does not name the port that the server listens on."""
-    index = after(statement, "port")
-    port = number(word(statement, index)) if index else None
-    listening = number(word(options["port"])) if "port" in options else 53
-    if port is not None and port == listening:
-        message = f"'{statement.keyword}' cannot use port {port}, on which the server listens"
-        report.at(message, statement, index)
+def _check_must_be_secure(report: Report, statement: Statement, known: dict[str, Statement]) -> None:
+    _name_is_good(report, statement, 1)
+    first = known.setdefault(word(statement).lower().rstrip("."), statement)
+    if first is not statement:
+        report.repeated("'dnssec-must-be-secure' is given twice for this name", statement, first)
 
 
 def _check_rate_limit(report: Report, statement: Statement) -> None:
@@ -315,6 +356,43 @@ def _check_disabled_algorithms(report: Report, statement: Statement) -> None:
             report.at(f"invalid algorithm '{word(element, 0)}'", element)
 
 
+def _check_queue_size(report: Report, statement: Statement) -> None:
+    value = number(word(statement))
+    if value is None:
+        return
+    if not 2 <= value <= 16384:
+        _out_of_range(report, statement, 2, 16384)
+    elif value & (value - 1):
+        report.at(f"'{statement.keyword}': '{word(statement)}' is not a power of two", statement, 1)
+
+
+def _check_dnstap_output(report: Report, statement: Statement) -> None:
+    if word(statement).lower() != "unix":
+        return
+    for index, item in enumerate(statement.items):
+        if (
+            isinstance(item, Token)
+            and not item.quoted
+            and item.text.lower() in ("size", "versions", "suffix")
+        ):
+            report.at(f"'dnstap-output unix' takes no '{item.text}'", statement, index)
+
+
+def _check_port_ranges(report: Report, statement: Statement) -> None:
+    for element in inside(statement):
+        low, high = number(word(element, 1)), number(word(element, 2))
+        if element.keyword == "range" and low is not None and high is not None and low > high:
+            report.at(f"the range ends before it begins: {low} to {high}", element, 1)
+
+
+def _check_listening_port(report: Report, statement: Statement) -> None:
+    index = after(statement, "port")
+    port = number(word(statement, index)) if index else None
+    if port is not None and _LISTENING[1] < port <= 65535:
+        message = f"port value '{port}' is out of range (0 to {_LISTENING[1]})"
+        report.at(message, statement, index)
+
+
 def _check_excluded_names(report: Report, statement: Statement) -> None:
     for element in inside(statement):
         _name_is_good(report, element, 0)
@@ -336,5 +414,13 @@ _CHECKS: dict[str, _Check] = {
     "dns64": _check_dns64,
     "disable-algorithms": _check_disabled_algorithms,
     "root-delegation-only": _check_excluded_names,
-    "dnssec-must-be-secure": _check_domain_name,
+    "fstrm-set-input-queue-size": _check_queue_size,
+    "dnstap-output": _check_dnstap_output,
+    **dict.fromkeys(
+        ("avoid-v4-udp-ports", "avoid-v6-udp-ports", "use-v4-udp-ports", "use-v6-udp-ports"),
+        _check_port_ranges,
+    ),
+    "listen-on": _check_listening_port,
+    "listen-on-v6": _check_listening_port,
+    "allow-transfer": _check_listening_port,
 }

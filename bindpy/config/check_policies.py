@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bindpy.config.check_report import Report, after, having, inside, members, number, word
+from bindpy.config.check_report import Report, after, having, inside, members, number, seconds, word
 from bindpy.config.tree import Statement
 
 _BUILTIN = ("none", "insecure", "default")
@@ -22,6 +22,9 @@ _ALGORITHMS = {
 }
 _RSA_BITS = {5: (1024, 4096), 7: (1024, 4096), 8: (1024, 4096), 10: (1024, 4096)}
 _MOST_ITERATIONS = 150
+_DAY = 86400
+_SIGNATURES = {"signatures-refresh": 5 * _DAY, "signatures-jitter": _DAY // 2}
+_VALIDITIES = {"signatures-validity": 14 * _DAY, "signatures-validity-dnskey": 14 * _DAY}
 
 
 def check_policies(report: Report, statements: Iterable[Statement]) -> frozenset[str]:
@@ -50,6 +53,7 @@ def _check_policy(report: Report, policy: Statement) -> None:
             report.at(
                 f"'nsec3param': {iterations} iterations are more than {_MOST_ITERATIONS}", statement, index
             )
+    _check_signatures(report, policy, inner)
     roles: dict[int, set[str]] = {}
     for keys in having(inside(policy), "keys"):
         for key in inside(keys):
@@ -60,6 +64,25 @@ def _check_policy(report: Report, policy: Statement) -> None:
         for algorithm, has in roles.items():
             if has != {"ksk", "zsk"}:
                 report.at(f"algorithm {algorithm} needs keys of both roles, KSK and ZSK (or a CSK)", keys)
+
+
+def _check_signatures(report: Report, policy: Statement, inner: dict[str, Statement]) -> None:
+    """Signatures are made again before they expire."""
+
+    def seconds_of(keyword: str, default: int) -> int:
+        found = seconds(inner[keyword]) if keyword in inner else None
+        return default if found is None else found
+
+    refresh, jitter = [seconds_of(keyword, default) for keyword, default in _SIGNATURES.items()]
+    for keyword, default in _VALIDITIES.items():
+        validity = seconds_of(keyword, default)
+        place = inner.get(keyword, policy)
+        if refresh >= validity * 0.9:
+            place = inner.get("signatures-refresh", place)
+            report.at(f"'signatures-refresh' must be less than 90% of '{keyword}'", place)
+        if jitter > validity:
+            place = inner.get("signatures-jitter", place)
+            report.at(f"'signatures-jitter' must not be more than '{keyword}'", place)
 
 
 def _check_key(report: Report, key: Statement) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from bindpy.config.grammar import BadValueError, parse_value
 from bindpy.config.resolve import octets
 from bindpy.config.tree import Block, Source, Statement, Token
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
@@ -129,6 +130,18 @@ def number(text: str) -> int | None:
         return int(lowered, base) if lowered.isalnum() else None
     except ValueError:
         return None
+
+
+def seconds(statement: Statement) -> int | None:
+    """Return the duration after the keyword of *statement*, None where there is none."""
+    item = token(statement)
+    if item is None or not item.text:
+        return None
+    try:
+        value = parse_value("<duration>", str(item)).args[0]
+    except BadValueError:
+        return None
+    return value if isinstance(value, int) else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

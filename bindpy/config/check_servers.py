@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from bindpy.config.check_report import Report, inside
+from bindpy.config.check_report import Report, after, inside, number, word
 from bindpy.config.tree import Block, Statement, Token
 
 _IPV4_ONLY = frozenset({"notify-source", "transfer-source", "query-source"})
 _IPV6_ONLY = frozenset({"notify-source-v6", "transfer-source-v6", "query-source-v6"})
 
 
-def check_servers(report: Report, servers: Iterable[Statement]) -> None:
-    """Check the ``server`` statements of one view, or those outside of views."""
+def check_servers(report: Report, servers: Iterable[Statement], listening: int) -> None:
+    """Check the ``server`` statements of one view, or those outside of views.
+
+    *listening* is the port that the server listens on.
+    """
     known: dict[IPv4Network | IPv6Network, Statement] = {}
     for server in servers:
         prefix = server_prefix(server)
@@ -26,6 +29,16 @@ def check_servers(report: Report, servers: Iterable[Statement]) -> None:
         for inner in inside(server):
             if inner.keyword in wrong:
                 report.at(f"server '{prefix}': '{inner.keyword}' is of the other address family", inner)
+            if inner.keyword in _IPV4_ONLY or inner.keyword in _IPV6_ONLY:
+                check_source_port(report, inner, listening)
+
+
+def check_source_port(report: Report, statement: Statement, listening: int) -> None:
+    """A source address does not name the port that the server listens on."""
+    index = after(statement, "port")
+    if index and number(word(statement, index)) == listening:
+        message = f"'{statement.keyword}' cannot use port {listening}, on which the server listens"
+        report.at(message, statement, index)
 
 
 def server_prefix(server: Statement) -> IPv4Network | IPv6Network | None:

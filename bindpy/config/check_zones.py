@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 from bindpy.config.check_acls import AclChecks
 from bindpy.config.check_keys import KeyTable, check_server_keys
-from bindpy.config.check_options import check_block, check_root_forwarders, check_source_port
+from bindpy.config.check_options import (
+    check_block,
+    check_general_block,
+    check_root_forwarders,
+    check_zone_block,
+    listening_port,
+)
 from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import (
     Report,
@@ -17,9 +23,10 @@ from bindpy.config.check_report import (
     is_true,
     members,
     name_of,
+    token,
     word,
 )
-from bindpy.config.check_servers import check_servers
+from bindpy.config.check_servers import check_servers, check_source_port
 from bindpy.config.check_updates import check_update_policy
 from bindpy.config.clause_table import contexts
 from bindpy.config.clauses import ALIASES, ZONE_TYPE_LETTERS
@@ -133,7 +140,7 @@ class ZoneChecks:
         text = word(view, 2)
         if not text:
             return 1
-        rdclass = class_number(text)
+        rdclass = _written_class(view)
         if rdclass is None:
             self.report.at(f"view '{word(view)}': invalid class '{text}'", view, 2)
         return 1 if rdclass is None else rdclass
@@ -145,7 +152,9 @@ class ZoneChecks:
         scope = Scope(name, rdclass, members(view), keys)
         self.shared.acls.check_statements(statements)
         check_block(self.report, statements, self.shared.options)
-        check_servers(self.report, having(statements, "server"))
+        output = "dnstap-output" in scope.settings or "dnstap-output" in self.shared.options
+        check_general_block(self.report, statements, output=output)
+        check_servers(self.report, having(statements, "server"), listening_port(self.shared.options))
         for server in having(statements, "server"):
             check_server_keys(self.report, server, keys)
         self.check_zones(scope, having(statements, "zone"))
@@ -190,6 +199,7 @@ class ZoneChecks:
         self._check_allowed(zone, kind, body)
         self.shared.acls.check_statements(body)
         check_block(self.report, body, self.shared.options)
+        check_zone_block(self.report, kind, inner)
         if name == ROOT:
             check_root_forwarders(self.report, inner, scope.settings, self.shared.options)
         self._check_remotes(scope, zone, name, kind, inner)
@@ -211,7 +221,7 @@ class ZoneChecks:
         text = word(zone, 2)
         if not text:
             return
-        rdclass = class_number(text)
+        rdclass = _written_class(zone)
         if rdclass is None:
             self.report.at(f"zone '{word(zone)}': invalid class '{text}'", zone, 2)
         elif rdclass != scope.rdclass:
@@ -271,9 +281,10 @@ class ZoneChecks:
         if kind in _NOTIFYING_TYPES:
             self._check_also_notify(scope, zone, kind, inner)
         for keyword in _SOURCES.get(kind, ()):
-            statement = self._inherited(scope, inner, keyword)
+            # BIND does not look at those of views.
+            statement = inner.get(keyword, None if scope.view else self.shared.options.get(keyword))
             if statement is not None and len(statement.items) > 2 and self._first_time(statement):
-                check_source_port(self.report, statement, self.shared.options)
+                check_source_port(self.report, statement, listening_port(self.shared.options))
 
     def _first_time(self, statement: Statement) -> bool:
         """A statement that many zones inherit is checked once."""
@@ -432,6 +443,12 @@ def inside_first_block(statement: Statement) -> list[Statement]:
         if not isinstance(item, Token):
             return item.statements
     return []
+
+
+def _written_class(statement: Statement) -> int | None:
+    """Return the class after the name of a zone or view; None where it is none, or in quotes."""
+    item = token(statement, 2)
+    return class_number(item.text) if item is not None and not item.quoted else None
 
 
 def _is_none(statement: Statement) -> bool:

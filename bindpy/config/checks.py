@@ -18,7 +18,7 @@ from bindpy.config.check_channels import (
 )
 from bindpy.config.check_keys import KeyTable, check_server_keys
 from bindpy.config.check_logging import check_logging
-from bindpy.config.check_options import check_block
+from bindpy.config.check_options import check_block, check_general_block, listening_port
 from bindpy.config.check_policies import check_policies
 from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import Report, having, inside, members, word
@@ -47,18 +47,19 @@ def check_statements(statements: Sequence[Statement]) -> list[Diagnostic]:
         check_logging(report, logging)
     if options is not None:
         acls.check_statements(inside(options))
-        check_block(report, inside(options), settings)
+        check_block(report, inside(options), settings, forwards=not any(having(statements, "view")))
+        check_general_block(report, inside(options), output="dnstap-output" in settings)
         check_listeners(report, inside(options), tls, http)
-    check_servers(report, having(statements, "server"))
+    check_servers(report, having(statements, "server"), listening_port(settings))
     for server in having(statements, "server"):
         check_server_keys(report, server, keys)
     for controls in having(statements, "controls"):
         check_controls(report, controls, acls, keys)
-    for channels in having(statements, "statistics-channels"):
-        check_statistics(acls, channels)
     shared = Shared(report, acls, remotes, policies, settings)
     _check_zones(shared, statements, keys)
     acls.check_unused()
+    for channels in having(statements, "statistics-channels"):
+        check_statistics(acls, channels)  # after what is used: here BIND only logs what it finds
     return report.diagnostics.items
 
 

@@ -131,7 +131,7 @@ def duration(text: str) -> int:
             raise ValueError(text)
         total = sum(_ISO_SECONDS[unit] * int(count) for unit, count in match.groupdict().items() if count)
     else:
-        if re.fullmatch(r"(?:\d+[smhdw])*\d+[smhdw]?", text, re.IGNORECASE) is None:
+        if re.fullmatch(r"(?:\d+[smhdw])+|\d+", text, re.IGNORECASE) is None:
             raise ValueError(text)
         total = sum(int(n) * _TTL_SECONDS[unit.lower()] for n, unit in _TTL.findall(text))
     if total > 0xFFFFFFFF:

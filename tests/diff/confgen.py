@@ -1,7 +1,8 @@
 """Random named.conf texts from a seed: mostly plausible, often wrong in one place.
 
-The clause tables say which names there are; the values come from small pools of good, odd and bad ones. Names of
-acls, keys, lists and zones come from pools too, so that they collide and go missing.
+The clause tables say which names there are; the values come from small pools of good and bad ones. Names of
+acls, keys, lists and zones come from pools too, so that they collide and go missing. How often something bad
+is taken is decided once a text, so that about half of the texts are good.
 """
 
 from __future__ import annotations
@@ -31,150 +32,182 @@ LEFT_OUT = frozenset(
 )
 """Clauses whose verdict depends on the machine, or that only a resolver would look into."""
 
-_POOLS = {
-    "boolean": ["yes", "no", "yes", "no", "true", "FALSE", "1", "0", "maybe", '"yes"'],
-    "integer": [
-        "0",
-        "1",
-        "2",
-        "10",
-        "53",
-        "300",
-        "1000",
-        "0x10",
-        "010",
-        "40320",
-        "40321",
-        "4294967295",
-        "many",
-    ],
-    "port": ["53", "5300", "0", "65535", "65536", "*"],
-    "size": ["0", "10k", "5M", "1g", "100", "1x"],
-    "percentage": ["0%", "50%", "100%", "150%", "50"],
-    "fixed_point": ["0.5", "1", "1.25", "x"],
-    "duration": ["0", "30", "90", "91", "1h", "1w2d", "PT1H", "P1D", "1d12h30m", "1x", "8d", "30s"],
-    "ipv4": ["192.0.2.1", "10.0.0.1", "*", "2001:db8::1", "192.0.2.300"],
-    "ipv6": ["2001:db8::1", "::", "*", "192.0.2.1"],
-    "address": ["192.0.2.1", "2001:db8::1", "127.0.0.1", "*", "host"],
-    "network": ["192.0.2.1", "10/8", "2001:db8::/32", "64:ff9b::/96", "10.0.0.1/8", "::1", "word"],
-    "quoted": ['"x"', '"dir/file"', '""', "bare", '"with space"'],
-    "bare": ["word", "cyclic", "random", "none", "backwards", '"quoted"'],
-    "string": ["word", '"quoted"', "a.example", '"b.example"', "10.example"],
-    "severity": ["info", "warning", "dynamic", "debug", "debug 3", "notice", "loud"],
-    "strings": ["A", "A AAAA", "", "ANY", "TXT(3)", "NOSUCH"],
-    "anything": ["{ any thing; { here; }; }"],
-    "any_value": [""],
+_NEWER = ("none | ", "[ proxy <string> ] ", " | ede <string>")
+"""Parts of notations that 9.20 brought."""
+
+_MADE_APART = frozenset({"file", "in-view", "options", "primaries", "type", "view", "zone"})
+
+Pool = tuple[list[str], list[str]]
+"""Values that BIND takes, and values that it mostly refuses."""
+
+_WORDS: Pool = (["word", '"quoted"', "a.example", '"b.example"', "10.example"], ['"a..b"', '""'])
+_POOLS: dict[str, Pool] = {
+    "boolean": (["yes", "no", "true", "FALSE", "1", "0"], ["maybe", '"yes"', "2"]),
+    "integer": (
+        ["1", "2", "10", "53", "300", "0x10", "010"],
+        ["0", "40321", "4294967295", "many", "-1", "08"],
+    ),
+    "port": (["53", "5300", "0", "65535"], ["65536", "*", "domain"]),
+    "size": (["10k", "5M", "1g", "100"], ["0", "1x", "17179869184G"]),
+    "percentage": (["50%", "100%", "150%"], ["0%", "50"]),
+    "fixed_point": (["0.5", "1", "1.25"], ["x", "0.333"]),
+    "duration": (
+        ["30", "1h", "1w2d", "PT1H", "P1D", "1d12h30m"],
+        ["0", "91", "1x", "8d", "9999999w", "P", "1h30"],
+    ),
+    "ipv4": (["192.0.2.1", "10.0.0.1", "*"], ["2001:db8::1", "192.0.2.300", "10/8"]),
+    "ipv6": (["2001:db8::1", "::", "*"], ["192.0.2.1", "::1/128", "2001::db8::1"]),
+    "address": (["192.0.2.1", "2001:db8::1", "127.0.0.1"], ["*", "host", "10"]),
+    "network": (
+        ["192.0.2.1", "10/8", "2001:db8::/32", "::1"],
+        ["64:ff9b::/96", "10.0.0.1/8", "word", "10/33"],
+    ),
+    "quoted": (['"x"', '"dir/file"', '"with space"'], ["bare", '""']),
+    "bare": (["word", "cyclic", "random", "none"], ["backwards", '"quoted"']),
+    "severity": (["info", "warning", "dynamic", "debug", "debug 3", "notice"], ["loud", '"info"']),
+    "strings": (["A", "A AAAA", "", "ANY", "TXT(3)"], ["NOSUCH", "A(x)"]),
+    "anything": (["{ any thing; { here; }; }"], ["word"]),
+    "any_value": ([""], ["word"]),
 }
 _ACLS = ["a0", "a1", '"a2"', "a3"]
 _KEYS = ["k0", "k1", '"k2"']
 _LISTS = ["p0", "p1"]
-_ZONES = ["z0.example", '"z1.example"', '"Z0.example."', ".", '"z2.example"', "z3.example", "z4.example"]
-_FILES = ['"f0"', '"f1"', '"f2"', '"f3"', '"f4"', '"f5"', '"f6"']
-_ZONE_TYPES = (
-    "primary primary master secondary secondary slave hint stub forward mirror static-stub redirect".split()
-)
+_ZONES = ["z0.example", '"z1.example"', '"Z2.example."', '"z3.example"', "z4.example", '"z\\.5"', "."]
+_FILES = ['"f0"', '"f1"', '"f2"', '"f3"', '"f4"', '"f5"', '"f6"', '"f7"', '"f8"']
+_TYPES = ["primary", "primary", "master", "secondary", "secondary", "slave", "hint", "stub", "forward"]
+_RARE_TYPES = ["mirror", "static-stub", "redirect", "delegation-only", "prime"]
 
 # Where a plain string means something particular.
-_STRINGS = {
-    "dnssec-policy": ["none", "default", "insecure", "policy0", '"policy1"'],
-    "tls": ["ephemeral", "none", "t0"],
-    "http": ["default", "h0"],
-    "transport": ["tcp", "tls", "udp"],
-    "algorithm": ["hmac-sha256", "hmac-md5", '"hmac-sha1"', "hmac-sha256-128", "hmac-sha1-10", "hmac-none"],
-    "secret": ['"MTIz"', "MTIzNDU2Nzg=", '"MTI"', '""'],
-    "keys": _KEYS,
-    "key": _KEYS,
-    "category": ["default", "queries", "xfer-in", "security", "nonsense"],
-    "channel": ["null", "c0", "c1", "default_syslog"],
-    "in-view": ["v0", "v1"],
-    "cookie-secret": ['"00112233445566778899aabbccddeeff"', '"0011"', '"word"'],
-    "syslog": ["daemon", "local3", "word"],
-    "grant": ["k0", "*", "a.example", '"a..b"'],
-    "preferred-glue": ["A", "aaaa", "none"],
-    "disable-algorithms": ["RSASHA1", "ECDSAP256SHA256", "example.com", "NOSUCH"],
-    "disable-ds-digests": ["SHA-1", "SHA-256", "example.com"],
-    "protocols": ["TLSv1.2", "TLSv1.3", "SSLv3"],
-    "database": ["rbt", '"ldap x"'],
+_STRINGS: dict[str, Pool] = {
+    "dnssec-policy": (["none"], ["default", "insecure", "policy0", '"policy1"']),
+    "tls": (["ephemeral"], ["none", "t0"]),
+    "http": (["default"], ["h0"]),
+    "transport": (["tcp", "tls"], ["udp"]),
+    "algorithm": (["hmac-sha256", "hmac-md5", '"hmac-sha1"', "hmac-sha256-128"], ["hmac-sha1-10", "hmac-no"]),
+    "secret": (['"MTIz"', "MTIzNDU2Nzg="], ['"MTI"', '""', '"aa=="']),
+    "keys": (_KEYS, ["k9"]),
+    "key": (_KEYS, ["k9"]),
+    "category": (["default", "queries", "xfer-in", "security"], ["nonsense", "Queries"]),
+    "channel": (["c0", "c1"], ["null"]),
+    "cookie-secret": (['"00112233445566778899aabbccddeeff"'], ['"0011"', '"word"']),
+    "syslog": (["daemon", "local3"], ["word"]),
+    "grant": (["k0", "*", "a.example"], ['"a..b"']),
+    "preferred-glue": (["A", "aaaa", "none"], ["B"]),
+    "disable-algorithms": (["RSASHA1", "ECDSAP256SHA256"], ["example.com", "NOSUCH"]),
+    "disable-ds-digests": (["SHA-1", "SHA-256"], ["example.com"]),
+    "protocols": (["TLSv1.2", "TLSv1.3"], ["SSLv3"]),
+    "database": (["rbt", '"ldap x"'], ['""']),
 }
 
 
 class ConfGenerator:
-    """Makes configurations; the same *seed* gives the same text."""
+    """Makes one configuration; the same *seed* gives the same text."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
+        self.risk = self.rng.choice((0.0, 0.0, 0.005, 0.02, 0.1))
+        self._unused: dict[str, list[str]] = {"zone": [], "file": []}
 
     def conf(self) -> str:
-        """Return one configuration."""
+        """Return the configuration."""
         make: list[Callable[[], str]] = [self._definitions]
         if self.rng.random() < 0.6:
-            make.append(lambda: f"options {self._body('options', self._few())};\n")
+            make.append(lambda: f"options {self._body('options', self.few())};\n")
         if self.rng.random() < 0.3:
             make.append(lambda: f"{self._clause(self._pick_clause('top'), 'top')}\n")
-        if self.rng.random() < 0.3:
-            make.append(self._views)
-        else:
-            make.append(lambda: "".join([self._zone() for _ in range(self._few())]))
+        make.append(self._views if self.rng.random() < 0.3 else self._zones)
         if self.rng.random() < 0.2:
             self.rng.shuffle(make)
         text = "".join([one() for one in make])
-        return self._mutated(text) if self.rng.random() < 0.25 else text
+        return self._mutated(text) if self.rng.random() < 0.2 else text
 
-    def _few(self) -> int:
+    def few(self) -> int:
+        """Return a small number."""
         return self.rng.choice((0, 1, 1, 2, 2, 3, 4))
+
+    def wrong(self) -> bool:
+        """Return whether to do something bad now."""
+        return self.rng.random() < self.risk
+
+    def pick(self, pool: Pool) -> str:
+        """Return a value of *pool*."""
+        return self.rng.choice(pool[self.wrong()])
+
+    def _fresh(self, what: str, pool: list[str]) -> str:
+        """Return a value that was not used before, as long as there are such."""
+        left = self._unused[what]
+        if not left:
+            left += self.rng.sample(pool, len(pool))
+        return self.rng.choice(pool) if self.wrong() else left.pop()
 
     # --- statements ---------------------------------------------------------------------------------
 
     def _definitions(self) -> str:
         """Names that the rest may use; now and then one is missing, or there twice."""
-        lines = []
-        for name in _ACLS:
-            if self.rng.random() < 0.9:
-                lines.append(f"acl {name} {self._acl(1)};\n")
-        for name in _KEYS:
-            if self.rng.random() < 0.9:
-                lines.append(f'key {name} {{ algorithm hmac-sha256; secret "MTIz"; }};\n')
-        for name in _LISTS:
-            if self.rng.random() < 0.9:
-                lines.append(f"primaries {name} {self._remotes()};\n")
-        if self.rng.random() < 0.05:
-            lines.append(self.rng.choice(lines or [""]))
+        lines = [
+            f"acl {name} {self.acl(depth + 1)};\n" for depth, name in enumerate(_ACLS) if not self.wrong()
+        ]
+        lines += [
+            f'key {name} {{ algorithm hmac-sha256; secret "MTIz"; }};\n' for name in _KEYS if not self.wrong()
+        ]
+        lines += [
+            f"primaries {name} {self.remotes(_LISTS[at + 1 :])};\n"
+            for at, name in enumerate(_LISTS)
+            if not self.wrong()
+        ]
+        if self.wrong() and lines:
+            lines.append(self.rng.choice(lines))
         return "".join(lines)
+
+    def _zones(self) -> str:
+        return "".join([self._zone() for _ in range(self.few())])
 
     def _views(self) -> str:
         text = ""
         for name in self.rng.sample(["v0", "v1", "v2"], self.rng.randint(1, 2)):
-            zones = "".join([self._zone(in_view=True) for _ in range(self._few())])
-            inner = " ".join(
-                [self._clause(self._pick_clause("view"), "view") for _ in range(self._few() // 2)]
-            )
-            text += f"view {name} {{ match-clients {self._acl(0)}; {inner}\n{zones}}};\n"
+            zones = "".join([self._zone(in_view=True) for _ in range(self.few())])
+            text += f"view {name} {{ {' '.join(self._clauses('view', self.few()))}\n{zones}}};\n"
         return text
 
     def _zone(self, *, in_view: bool = False) -> str:
         rng = self.rng
-        name = rng.choice(_ZONES)
-        if in_view and rng.random() < 0.15:
-            return f"zone {name} {{ in-view {rng.choice(_STRINGS['in-view'])}; }};\n"
-        kind = rng.choice(_ZONE_TYPES)
-        parts = [f"type {kind};"] if rng.random() < 0.98 else []
-        if kind in ("primary", "master", "hint", "redirect") or rng.random() < 0.3:
-            parts += [f"file {rng.choice(_FILES)};"] * (rng.random() < 0.95)
-        if kind in ("secondary", "slave", "stub", "mirror"):
-            word = rng.choice(("primaries", "masters"))
-            parts += [f"{word} {self._remotes()};"] * (rng.random() < 0.97)
-        for _ in range(self._few() // 2):
-            parts.append(self._clause(self._fitting_clause(kind), "zone"))
+        name = self._fresh("zone", _ZONES)
+        if in_view and self.wrong():
+            return f"zone {name} {{ in-view {rng.choice(('v0', 'v1'))}; }};\n"
+        kind = rng.choice(_RARE_TYPES if self.wrong() else _TYPES)
+        parts = [] if self.wrong() else [f"type {kind};"]
+        if kind in ("primary", "master", "hint", "redirect") and not self.wrong():
+            parts.append(f"file {self._fresh('file', _FILES)};")
+        if kind in ("secondary", "slave", "stub", "mirror") and not self.wrong():
+            parts.append(f"{rng.choice(('primaries', 'masters'))} {self.remotes(_LISTS)};")
+        parts += self._clauses("zone", self.few() // 2, kind)
         rng.shuffle(parts)
-        rdclass = rng.choice(["", "", "", "", "", " IN", " in", " CH", " XX"])
+        rdclass = self.pick((["", "", "", " IN", " in"], [" CH", " XX"]))
         return f"zone {name}{rdclass} {{ {' '.join(parts)} }};\n"
 
+    def _body(self, context: str, count: int) -> str:
+        if context == "key" and not self.wrong():
+            return '{ algorithm hmac-sha256; secret "MTIz"; }'
+        if context == "channel" and not self.wrong():
+            return "{ stderr; severity info; }"
+        return f"{{ {' '.join(self._clauses(context, count))} }}"
+
+    def _clauses(self, context: str, count: int, kind: str = "") -> list[str]:
+        """Return *count* statements, mostly different ones; in a zone, mostly such that go with *kind*."""
+        taken: set[str] = set()
+        found = []
+        for _ in range(count):
+            clause = self._fitting_clause(kind) if kind else self._pick_clause(context)
+            if clause.name not in taken or clause.multi or self.wrong():
+                found.append(self._clause(clause, context))
+            taken.add(clause.name)
+        return found
+
     def _fitting_clause(self, kind: str) -> Clause:
-        """Return a clause that mostly goes with zones of type *kind*."""
         modern = {"master": "primary", "slave": "secondary"}.get(kind, kind)
-        for _ in range(20):
+        for _ in range(30):
             clause = self._pick_clause("zone")
-            if modern in clause.zone_types() or self.rng.random() < 0.05:
+            if modern in clause.zone_types() or self.wrong():
                 break
         return clause
 
@@ -185,56 +218,65 @@ class ConfGenerator:
             if clause.status is not Status.REMOVED
             and not clause.since
             and clause.name not in LEFT_OUT
-            and clause.name not in ("zone", "view", "options", "type", "in-view")
+            and (clause.name not in _MADE_APART or context == "channel")
         ]
         return self.rng.choice(known)
 
-    def _body(self, context: str, count: int) -> str:
-        inner = " ".join([self._clause(self._pick_clause(context), context) for _ in range(count)])
-        return f"{{ {inner} }}"
-
     def _clause(self, clause: Clause, context: str) -> str:
-        value = _Value(self, clause.value, clause.name).text()
+        notation = clause.value
+        for newer in _NEWER:
+            notation = notation.replace(newer, "")
+        value = _Value(self, notation, clause.name).text()
         if context == "zone" and clause.name in ("allow-query", "allow-query-on"):
             value = "{ any; 192.0.2.0/24; }"  # named-checkconf does not look names up here; named does
+        if context == "top" and clause.name == "dnssec-policy":
+            value = self.pick((["policy0", '"policy1"'], ["Policy0"]))
         if clause.body:
-            value = f"{value} {self._body(clause.body, self._few())}"
-        name = clause.name if self.rng.random() < 0.97 else clause.name.upper()
-        return f"{name} {value};"
+            value = f"{value} {self._body(clause.body, self.few())}"
+        return f"{clause.name.upper() if self.wrong() else clause.name} {value};"
 
     # --- lists --------------------------------------------------------------------------------------
 
-    def _acl(self, depth: int) -> str:
-        return f"{{ {' '.join([f'{self._acl_element(depth)};' for _ in range(self._few())])} }}"
+    def acl(self, depth: int) -> str:
+        """Return a list that names acls from number *depth* on, so that none contains itself."""
+        return f"{{ {' '.join([f'{self._acl_element(depth)};' for _ in range(self.few())])} }}"
 
     def _acl_element(self, depth: int) -> str:
         rng = self.rng
         sign = rng.choice(["", "", "", "!"])
+        if self.wrong():
+            bad = ["10.0.0.1/8", "nowhere", "10", "10/33", "300.1.1.1", '"10.0.0.0/8"', 'key "a..b"', "a0"]
+            return sign + rng.choice(bad)
         what = rng.random()
         if what < 0.35:
             return sign + rng.choice(["any", "none", "localhost", "localnets", "ANY"])
-        if what < 0.65:
-            return sign + rng.choice(
-                ["10/8", "192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "::1", "10.0.0.1/8"]
-            )
+        if what < 0.65 or depth >= len(_ACLS):
+            return sign + rng.choice(["10/8", "192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "::1"])
         if what < 0.85:
-            return sign + rng.choice(_ACLS)
-        if what < 0.93 or depth > 2:
+            return sign + rng.choice(_ACLS[depth:])
+        if what < 0.93:
             return f"{sign}key {rng.choice(_KEYS)}"
-        return sign + self._acl(depth + 1)
+        return sign + self.acl(depth + 1)
 
-    def _remotes(self) -> str:
+    def remotes(self, lists: list[str]) -> str:
+        """Return a list of servers that may name *lists*."""
         rng = self.rng
         port = rng.choice(["", "", "", "port 5300 "])
         inner = []
-        for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3))):
-            if rng.random() < 0.2:
-                inner.append(f"{rng.choice(_LISTS)};")
+        for _ in range(0 if self.wrong() else rng.choice((1, 1, 1, 2, 2, 3))):
+            if lists and rng.random() < 0.2:
+                inner.append(f"{self.pick((lists, ['p9', 'p0', 'p0 key k0', '10']))};")
                 continue
-            tail = rng.choice(
-                ["", "", "", " port 5300", f" key {rng.choice(_KEYS)}", " tls ephemeral", " port 70000"]
-            )
-            inner.append(f"{rng.choice(['192.0.2.1', '2001:db8::1', '192.0.2.2'])}{tail};")
+            address = rng.choice(["192.0.2.1", "2001:db8::1", "192.0.2.2"])
+            good = [
+                "",
+                "",
+                " port 5300",
+                f" key {rng.choice(_KEYS)}",
+                " tls ephemeral",
+                " key k0 tls ephemeral",
+            ]
+            inner.append(f"{address}{self.pick((good, [' port 70000', ' tls t9', ' x', ' key k9']))};")
         return f"{port}{{ {' '.join(inner)} }}"
 
     # --- mutation -----------------------------------------------------------------------------------
@@ -270,21 +312,11 @@ class _Value:
         self.rng = maker.rng
         self.words = _NOTATION.findall(notation)
         self.at = 0
-        self.word = name
+        self.word = name  # the last keyword: what a string after it means
 
     def text(self) -> str:
-        return self._choice()
-
-    def _peek(self) -> str:
-        return self.words[self.at] if self.at < len(self.words) else ""
-
-    def _take(self) -> str:
-        self.at += 1
-        return self.words[self.at - 1]
-
-    def _choice(self) -> str:
-        choices = self._choices()
-        return self.rng.choice(choices)
+        """Return a value."""
+        return self.rng.choice(self._choices())
 
     def _choices(self) -> list[str]:
         choices = [self._sequence()]
@@ -292,6 +324,13 @@ class _Value:
             self._take()
             choices.append(self._sequence())
         return choices
+
+    def _peek(self) -> str:
+        return self.words[self.at] if self.at < len(self.words) else ""
+
+    def _take(self) -> str:
+        self.at += 1
+        return self.words[self.at - 1]
 
     def _sequence(self) -> str:
         parts = []
@@ -303,39 +342,35 @@ class _Value:
         word = self._take()
         if word.startswith("<"):
             return self._kind(word[1:-1])
-        if word == "(":
-            text = self._choice()
-            self._take()
-            return text
-        if word == "[":
-            text = self._choice()
-            self._take()
-            return text if self.rng.random() < 0.5 else ""
-        if word == "[*":
-            choices = [choice for choice in self._choices() if self.rng.random() < 0.4]
-            self._take()
-            self.rng.shuffle(choices)
-            return " ".join(choices)
         if word == "{":
             return self._braces()
+        if word in ("(", "[", "[*"):
+            choices = self._choices()
+            self._take()
+            if word == "(":
+                return self.rng.choice(choices)
+            if word == "[":
+                return self.rng.choice([*choices, ""])
+            some = [choice for choice in choices if self.rng.random() < 0.4]
+            self.rng.shuffle(some)
+            return " ".join(some)
         self.word = word
-        return word if self.rng.random() < 0.97 else word.upper()
+        return word.upper() if self.maker.wrong() else word
 
     def _braces(self) -> str:
         start, name = self.at, self.word
         elements = []
-        for _ in range(max(1, self.maker._few())):
+        for _ in range(max(1, self.maker.few())):
             self.at, self.word = start, name
-            elements.append(f"{self._choice()};")
+            elements.append(f"{self.rng.choice(self._choices())};")
         for _ in range(3):  # ; ... }
             self._take()
-        return f"{{ {' '.join(elements[: self.rng.randint(0, 4)])} }}"
+        return f"{{ {' '.join(elements if self.rng.random() < 0.9 else [])} }}"
 
     def _kind(self, kind: str) -> str:
         if kind == "acl":
-            return self.maker._acl(0)
+            return self.maker.acl(0)
         if kind == "remotes":
-            return self.maker._remotes()
-        pool = _STRINGS.get(self.word, _POOLS[kind]) if kind in ("string", "strings") else _POOLS[kind]
-        # What is good stands at the beginning of a pool: prefer it.
-        return pool[min(self.rng.randrange(len(pool)), self.rng.randrange(len(pool)))]
+            return self.maker.remotes(_LISTS)
+        particular = _STRINGS.get(self.word) if kind not in _POOLS or kind == "strings" else None
+        return self.maker.pick(particular or _POOLS.get(kind, _WORDS))

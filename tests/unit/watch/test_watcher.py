@@ -13,7 +13,7 @@ import pytest
 
 from bindpy.files import FileStamp
 from bindpy.watch import FileWatcher, Timing, observe
-from bindpy.watch.layout import Directory
+from bindpy.watch.layout import Directory, Layout
 from tests.unit.watch.support import QUICK, Watching, on_loop, replace, until
 
 OLD = "old zone\n"
@@ -390,6 +390,26 @@ async def test_a_directory_far_above_that_is_renamed(tmp_path: Path) -> None:
         await watching.sees(path, OLD)
         replace(path, NEW)
         await watching.sees(path, NEW)
+
+
+@on_loop
+async def test_an_edit_while_a_directory_is_watched_anew(
+    zone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old watch is gone, the new one not there yet: no event tells of what happens now."""
+    real = Layout.renew
+
+    def renew(self: Layout, directory: Directory) -> None:
+        real(self, directory)
+        if zone.exists() and zone.read_text() == OLD:
+            zone.write_text(NEW)
+
+    monkeypatch.setattr(Layout, "renew", renew)
+    async with Watching() as watching:
+        watch(watching, zone)
+        zone.parent.rename(tmp_path / "away")
+        (tmp_path / "away").rename(zone.parent)
+        await watching.sees(zone, NEW)
 
 
 @on_loop

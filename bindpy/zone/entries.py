@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from bindpy.zone import names
@@ -24,7 +25,7 @@ from bindpy.zone.rdata import (
     type_from_text,
     type_to_text,
 )
-from bindpy.zone.records import RR, RRType, Soa
+from bindpy.zone.records import RR, RRType, Soa, rrsig_covered
 from bindpy.zone.snapshot import SnapshotBuilder
 from bindpy.zone.ttl import MAX_TTL, parse_ttl
 
@@ -74,8 +75,10 @@ class EntryReader:
         self._origin = builder.origin
         self._origin_key = builder.origin.lower()
         self._rdclass = builder.rdclass
-        self._soa: bytes | None = None
+        self._soa: Soa | None = None
         self._generated = 0
+        self._retimed_run: tuple[int, Name] | None = None
+        self._retimed: set[tuple[int, int]] = set()
 
     def read(self, entry: Entry) -> None:
         """Read one entry that has tokens. Raises `EntryError`."""
@@ -93,11 +96,18 @@ class EntryReader:
         if first.text.startswith("$") and not first.quoted:
             self._directive(tokens)
             return
-        self.state.owner = self._name(first, self.state.origin)
-        self.state.owner_in_zone = names.is_subdomain(self.state.owner.lower(), self._origin_key)
+        owner = self._name(first, self.state.origin)
+        self._set_owner(owner)
         if not self.state.owner_in_zone:
-            self._warn_out_of_zone(self.state.owner, first)
+            self._warn_out_of_zone(owner, first)
         self._record(tokens, 1)
+
+    def _set_owner(self, owner: Name) -> None:
+        state = self.state
+        if owner != state.owner:
+            state.owner = owner
+            state.owner_in_zone = names.is_subdomain(owner.lower(), self._origin_key)
+            state.block_start = len(self._builder.owners)
 
     def _warn_out_of_zone(self, owner: Name, token: Token) -> None:
         self._host.warn(
@@ -123,10 +133,9 @@ class EntryReader:
             rdata = rdata_from_tokens(rtype, tokens[at + 1 :], self.state.origin, self._rdclass)
         except RdataError as e:
             raise EntryError(str(e), _offset(tokens, at + 1 + e.token)) from e
-        if rtype == RRType.SOA:
-            self._check_soa(owner, rdata, tokens[at])
+        is_new = rtype != RRType.SOA or self._check_soa(owner, rdata, tokens[at])
         ttl = self._ttl(tokens[0], head.ttl, rtype, rdata)
-        if self.state.owner_in_zone:
+        if is_new and self.state.owner_in_zone:
             self._add(RR(owner, rtype, ttl, rdata), tokens[0].offset)
 
     def _head(self, tokens: list[Token], at: int) -> _Head:
@@ -199,26 +208,49 @@ class EntryReader:
         self.state.default_ttl = self._limited(Soa.from_rdata(rdata).minimum, first)
         return self.state.default_ttl
 
-    def _check_soa(self, owner: Name, rdata: bytes, token: Token) -> None:
+    def _check_soa(self, owner: Name, rdata: bytes, token: Token) -> bool:
+        """Return whether this is the first SOA record; the same one again does not count."""
         if owner.lower() != self._origin_key:
             raise EntryError(
                 f"the SOA record is not at the top of the zone '{names.to_text(self._origin)}'", token.offset
             )
-        if self._soa is not None and self._soa != rdata:
+        soa = Soa.from_rdata(rdata)
+        soa = replace(soa, mname=soa.mname.lower(), rname=soa.rname.lower())
+        if self._soa is not None and self._soa != soa:
             raise EntryError("a second SOA record; a zone has one", token.offset, "remove one of them")
-        self._soa = rdata
+        is_first = self._soa is None
+        self._soa = soa
+        return is_first
 
     def _add(self, rr: RR, offset: int) -> None:
         owner, rtype, ttl, rdata = rr
         used = self._builder.add(owner, rtype, ttl, rdata)
         if used != ttl:
-            self.state.last_ttl = used
-            self._host.warn(
-                f"TTL {ttl} differs from the RRset's other records; TTL set to prior TTL ({used})",
-                offset,
-                "give all records of one name and type the same TTL (RFC 2181 section 5.2)",
-            )
+            self._settle_ttl(rr, used, offset)
         self._host.note_record(owner, rtype, offset)
+
+    def _settle_ttl(self, rr: RR, prior: int, offset: int) -> None:
+        """An RRset has one TTL (RFC 2181 section 5.2). As in BIND, the first of a run of lines with one owner
+        wins there, and a later run wins over an earlier one.
+        """
+        covers = rrsig_covered(rr.rdata) if rr.rtype == RRType.RRSIG else 0
+        run = (self.state.block_start, rr.owner)
+        if run != self._retimed_run:
+            self._retimed_run = run
+            self._retimed = set()
+        is_new = len(self._builder.owners) > self.state.block_start
+        if is_new or (rr.rtype, covers) in self._retimed:
+            self.state.last_ttl = prior
+            outcome = f"TTL set to prior TTL ({prior})"
+        else:
+            self._retimed.add((rr.rtype, covers))
+            self._builder.set_ttl(rr.owner, rr.rtype, rr.ttl, covers)
+            outcome = f"the later one replaces the prior TTL ({prior})"
+        self._host.warn(
+            f"TTL {rr.ttl} differs from the RRset's other records; {outcome}",
+            offset,
+            "give all records of one name and type the same TTL (RFC 2181 section 5.2)",
+        )
 
     # Directives --------------------------------------------------------------------------------------------
 
@@ -264,10 +296,12 @@ class EntryReader:
         path = os.fsdecode(tokens[1].text.encode("latin-1"))
         outer = self.state
         inner = self.state = outer.for_include(origin)
+        inner.block_start = len(self._builder.owners)
         try:
             self._host.include(path, inner, tokens[1].offset)
         finally:
             outer.after_include(inner)
+            outer.block_start = len(self._builder.owners)
             self.state = outer
 
     def _generate(self, tokens: list[Token]) -> None:
@@ -310,9 +344,10 @@ class EntryReader:
         except RdataError as e:
             offset = tokens[head.type_at + 1].offset
             raise EntryError(f"$GENERATE made the RDATA {shown(rdata_text)}: {e}", offset) from e
-        if head.rtype == RRType.SOA:
-            self._check_soa(owner, rdata, tokens[head.type_at])
+        is_new = head.rtype != RRType.SOA or self._check_soa(owner, rdata, tokens[head.type_at])
         ttl = self._ttl(tokens[0], head.ttl, head.rtype, rdata)
+        if not is_new:
+            return
         if names.is_subdomain(owner.lower(), self._origin_key):
             self._add(RR(owner, head.rtype, ttl, rdata), tokens[0].offset)
         else:

@@ -299,7 +299,7 @@ class FastPath:
     """Reads runs of simple lines into *builder*. One for each reading."""
 
     def __init__(self, builder: SnapshotBuilder, note: _Note | None = None) -> None:
-        self._add = builder.add
+        self._builder = builder
         self._note = note
         self._rdclass = builder.rdclass
         self._match = _line_pattern(class_to_text(builder.rdclass)).match
@@ -315,12 +315,14 @@ class FastPath:
         """Read simple lines from *pos* on, update *state*, and return where the first other line begins."""
         if state.origin != self._origin:
             self._set_origin(state.origin)
-        match, add, note = self._match, self._add, self._note
+        match, add, note = self._match, self._builder.add, self._note
         name_of, ttl_of, converters = self.names, self._ttls, self._converters
         owner = state.owner if state.owner_in_zone else None
         default_ttl, last_ttl = state.default_ttl, state.last_ttl
         may_repeat_ttl = state.told_rfc1035_ttl
-        kept = owner
+        owners = self._builder.owners
+        kept, kept_start = owner, state.block_start
+        block_start = kept_start
         try:
             while (m := match(text, pos)) is not None:
                 owner_text, ttl_text, ttl_text_2, type_text, rdata_text, in_parentheses = m.groups()
@@ -328,6 +330,13 @@ class FastPath:
                 if in_parentheses is not None:
                     rdata_text = " ".join([rdata_text, *_COMMENT.sub("", in_parentheses).split()])
                 rdata = convert(rdata_text)
+                if owner_text:
+                    named = name_of[owner_text]
+                    if named != owner:
+                        owner = named
+                        block_start = len(owners)
+                elif owner is None:
+                    break
                 if ttl_text is not None or (ttl_text := ttl_text_2) is not None:
                     ttl = last_ttl = ttl_of[ttl_text]
                 elif default_ttl is not None:
@@ -336,20 +345,16 @@ class FastPath:
                     ttl = last_ttl
                 else:
                     break
-                if owner_text:
-                    owner = name_of[owner_text]
-                elif owner is None:
-                    break
                 if add(owner, rtype, ttl, rdata) != ttl:
                     break  # added it is; the general way finds it there, and tells about the TTL
-                kept = owner
+                kept, kept_start = owner, block_start
                 if note is not None:
                     note(owner, rtype, m.start(1) if owner_text else _first_word(m))
                 pos = m.end()
         except _FAILURES:
             pass  # the general way says what is wrong, or knows better
         if kept is not None:
-            state.owner, state.owner_in_zone = kept, True
+            state.owner, state.owner_in_zone, state.block_start = kept, True, kept_start
         state.last_ttl = last_ttl
         return pos
 

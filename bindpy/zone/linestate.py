@@ -16,6 +16,7 @@ class LineState:
     ``owner`` is the last owner (None before the first one and after a bad one), ``owner_in_zone`` whether its
     records are kept. ``default_ttl`` comes from $TTL or the SOA, ``last_ttl`` is the last one written; RFC
     1035's "same as before" applies only without a default, and ``told_rfc1035_ttl`` when that was said.
+    ``block_start`` counts the zone's owners at the line where this run of one owner's lines began.
     """
 
     origin: Name
@@ -24,6 +25,7 @@ class LineState:
     default_ttl: int | None = None
     last_ttl: int | None = None
     told_rfc1035_ttl: bool = False
+    block_start: int = 0
 
     def for_include(self, origin: Name) -> LineState:
         """Return the state at the beginning of an included file."""

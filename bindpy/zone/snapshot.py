@@ -10,7 +10,7 @@ above it and its wildcard child, and each RRset its signatures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from bindpy.zone.denial import Nsec3Chain, NsecChain, index_denial
 from bindpy.zone.names import Key, Name, canonical_key, is_subdomain
@@ -102,7 +102,7 @@ class ZoneSnapshot:
         return node.get(rtype) if node is not None else None
 
     def same_data(self, other: ZoneSnapshot) -> bool:
-        """Return whether *other* holds the same records; the order within RRsets and the case of owners aside."""
+        """Return whether *other* holds the same records, whatever their order and the case of owners."""
         if self is other:
             return True
         if (self.rr_count, self.key, self.rdclass) != (other.rr_count, other.key, other.rdclass):
@@ -129,6 +129,19 @@ _RRSIG_OF = 1 << 16
 """Added to a covered type, this is the place of its RRSIGs among an owner's RRsets."""
 
 
+_NAME_FROM: dict[int, int] = {
+    RRType.NS: 0, RRType.CNAME: 0, RRType.PTR: 0, RRType.DNAME: 0, RRType.MB: 0, RRType.MG: 0, RRType.MR: 0,
+    RRType.MX: 2, RRType.AFSDB: 2, RRType.RT: 2, RRType.KX: 2, RRType.SRV: 6,
+}  # fmt: skip
+"""Where the RDATA of these types becomes a name that goes on to its end."""
+
+
+def _comparable(rtype: int, rdata: bytes) -> bytes:
+    """Return what tells *rdata* from others of its RRset: the case of a name in it does not (RFC 4343)."""
+    start = _NAME_FROM.get(rtype)
+    return rdata if start is None else rdata[:start] + rdata[start:].lower()
+
+
 class SnapshotBuilder:
     """Collects records and makes a `ZoneSnapshot` of them. Not for use by two threads."""
 
@@ -138,7 +151,7 @@ class SnapshotBuilder:
         self._key = origin.lower()
         self._rrsets: dict[Key, dict[int, RRset]] = {}
         self._owners: dict[Key, Name] = {self._key: origin}
-        self._growing: dict[tuple[Key, int], dict[bytes, None]] = {}
+        self._growing: dict[tuple[Key, int], dict[bytes, bytes]] = {}
         self.rr_count = 0
 
     def add(self, owner: Name, rtype: int, ttl: int, rdata: bytes) -> int:
@@ -164,13 +177,23 @@ class SnapshotBuilder:
         self._append(key, which, rrset, rdata)
         return rrset.ttl
 
+    @property
+    def owners(self) -> Collection[Key]:
+        """The owners that have records so far."""
+        return self._rrsets
+
+    def set_ttl(self, owner: Name, rtype: int, ttl: int, covers: int = 0) -> None:
+        """Change the TTL of an RRset that is there; *covers* is the type that an RRset of RRSIGs covers."""
+        which = rtype if rtype != RRType.RRSIG else _RRSIG_OF + covers
+        self._rrsets[owner.lower()][which].ttl = ttl
+
     def _append(self, key: Key, which: int, rrset: RRset, rdata: bytes) -> None:
         growing = self._growing.get((key, which))
         if growing is None:
-            growing = self._growing[key, which] = dict.fromkeys(rrset.rdatas)
-        if rdata not in growing:
-            growing[rdata] = None
-            self.rr_count += 1
+            growing = self._growing[key, which] = {_comparable(which, known): known for known in rrset.rdatas}
+        before = len(growing)
+        growing.setdefault(_comparable(which, rdata), rdata)
+        self.rr_count += len(growing) - before
 
     def rrsets(self) -> Iterator[tuple[Key, RRset]]:
         """Yield what has been collected so far, in the order of arrival."""
@@ -186,7 +209,7 @@ class SnapshotBuilder:
 
     def _settle(self) -> None:
         for (key, which), rdatas in self._growing.items():
-            self._rrsets[key][which].rdatas = tuple(rdatas)
+            self._rrsets[key][which].rdatas = tuple(rdatas.values())
         self._growing.clear()
 
     def finish(self) -> ZoneSnapshot:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bindpy.diagnostics import Diagnostic
@@ -97,6 +97,7 @@ def _outcome(text: bytes, *, fast: bool) -> tuple[list[object], list[Diagnostic]
 
 
 @given(_heads, _lines)
+@example("", [" A 192.0.2.1\n", " 300 A 192.0.2.1\n", "a A 192.0.2.1\n"])  # a TTL in a line without an owner
 def test_fast_and_general_way_agree(head: str, lines: list[str]) -> None:
     text = (head + "".join(lines)).encode("utf-8")
     assert _outcome(text, fast=True) == _outcome(text, fast=False)

@@ -87,6 +87,7 @@ def errors(zone: ZoneText) -> list[tuple[int, int, str]]:
         ("a APL\n", ["a 300 APL "]),
         ("a MX 010 .\n", ["a 300 MX 10 ."]),
         ("a A 192.0.2.2\na A 192.0.2.2\n", ["a 300 A 192.0.2.2"]),
+        ("@ SOA NS1 hostmaster 1 2 3 4 5\na NS b\na NS B\n", ["a 300 NS b.example."]),
         ("\\$x A 192.0.2.2\n", ["\\$x 300 A 192.0.2.2"]),
     ],
 )  # fmt: skip
@@ -193,6 +194,18 @@ class TestTtls:
         assert records(zone) == ["a 400 A 192.0.2.2", "a 400 A 192.0.2.3"]
         assert "TTL set to prior TTL (400)" in warnings(zone)[0]
         assert warnings(zone)[0].startswith(f"test.zone:{HEAD_LINES + 2}:1:")
+
+    @pytest.mark.parametrize(("first", "then"), [(400, 500), (500, 400)])
+    def test_a_later_run_of_lines_of_the_owner_wins(self, first: int, then: int) -> None:
+        zone = read(f"a {first} A 192.0.2.2\nb A 192.0.2.2\na {then} A 192.0.2.3\n 600 A 192.0.2.4\n")
+        assert [line.split()[1] for line in records(zone)] == [str(then)] * 3 + ["300"]
+        assert [f"replaces the prior TTL ({first})" in line for line in warnings(zone)] == [True, False]
+
+    def test_the_ttl_of_an_owner_after_an_included_file(self, tmp_path: Path) -> None:
+        (tmp_path / "part").write_text("$TTL 77\n")
+        text = f"{HEAD}a A 192.0.2.2\n$INCLUDE part\n A 192.0.2.3\n"
+        zone = read_zone_text("main", ORIGIN, text=text.encode(), directory=str(tmp_path))
+        assert records(zone) == ["a 77 A 192.0.2.2", "a 77 A 192.0.2.3"]
 
     def test_an_explicit_ttl_wins_over_the_default(self) -> None:
         assert records(read("a 0 A 192.0.2.2\n")) == ["a 0 A 192.0.2.2"]

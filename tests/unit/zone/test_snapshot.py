@@ -74,6 +74,21 @@ def test_one_rrset_has_one_ttl_and_no_duplicates() -> None:
     assert builder.rr_count == 2
 
 
+def test_records_that_differ_in_the_case_of_a_name_are_one() -> None:
+    zone = _zone("a 300 NS ns", "a 300 NS NS", "a 300 MX 65 Mail", "a 300 MX 65 mail", "a 300 MX 97 mail",
+                 "a 300 TXT x", "a 300 TXT X", "a 300 TXT X")  # fmt: skip
+    assert {rrset.rtype: len(rrset.rdatas) for rrset in zone.nodes[_key("a")].rrsets} == {2: 1, 15: 2, 16: 2}
+    assert zone.rr_count == 6
+
+
+def test_the_ttl_of_an_rrset_can_be_changed() -> None:
+    builder = SnapshotBuilder(ORIGIN)
+    builder.add(ORIGIN, RRType.A, 300, b"\1\2\3\4")
+    builder.set_ttl(ORIGIN, RRType.A, 400)
+    assert builder.add(ORIGIN, RRType.A, 400, b"\1\2\3\5") == 400
+    assert list(builder.owners) == [ORIGIN]
+
+
 def test_owners_out_of_the_zone_are_refused() -> None:
     with pytest.raises(OutOfZoneError):
         SnapshotBuilder(ORIGIN).add(b"\3www\0", RRType.A, 300, b"\1\2\3\4")

@@ -13,7 +13,7 @@ from bindpy.zone.records import RRType, name_end
 
 _HOST_LABEL = re.compile(rb"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?").fullmatch
 _MAIL_LABEL = re.compile(rb"[\x21-\x7e]+").fullmatch
-_BASE32HEX = re.compile(rb"(?:[0-9A-Va-v]{8})*").fullmatch
+_BASE32HEX = re.compile(rb"[0-9A-Va-v]*").fullmatch
 
 A6 = 38
 WKS = 11
@@ -64,8 +64,12 @@ def is_good_owner(key: Key, rtype: int) -> bool:
 
 
 def is_nsec3_owner(key: Key) -> bool:
-    """Return whether the leftmost label is base32hex of whole octets (RFC 5155 section 3)."""
-    return bool(key[0]) and _BASE32HEX(key, 1, 1 + key[0]) is not None
+    """Return whether the leftmost label is unpadded base32hex of whole octets (RFC 5155 section 3)."""
+    size = key[0]
+    if not size or _BASE32HEX(key, 1, 1 + size) is None:
+        return False
+    unused_bits = 5 * size % 8
+    return unused_bits < 5 and not int(key[size : size + 1], 32) & ((1 << unused_bits) - 1)
 
 
 def is_reverse(key: Key) -> bool:

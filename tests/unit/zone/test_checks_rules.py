@@ -240,10 +240,30 @@ def test_host_names_and_mailboxes(name: str, host: bool, mailbox: bool) -> None:
     assert (is_host_name(from_text(name)), is_mailbox(from_text(name))) == (host, mailbox)
 
 
-def test_nsec3_owners() -> None:
-    assert is_nsec3_owner(from_text("0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.example"))
-    assert not is_nsec3_owner(from_text("0p9mhaveqvm6t7vbl5lop2u3t2rp3to.example"))
-    assert not is_nsec3_owner(from_text("zp9mhaveqvm6t7vbl5lop2u3t2rp3tom.example"))
+@pytest.mark.parametrize(
+    ("label", "good"),
+    [
+        ("0p9mhaveqvm6t7vbl5lop2u3t2rp3tom", True),
+        ("0P9MHAVEQVM6T7VBL5LOP2U3T2RP3TOM", True),
+        ("0p9mhaveqvm6t7vbl5lop2u3t2rp3t", False),
+        ("zp9mhaveqvm6t7vbl5lop2u3t2rp3tom", False),
+        ("a", False),
+        ("ns", True),  # one octet and two unused bits, which are 0
+        ("nt", False),
+        ("abc", False),
+        ("abcg", True),
+        ("abch", False),
+        ("abcde", True),
+        ("abcdf", False),
+        ("abcdeg", False),
+        ("abcdefg", True),
+    ],
+)
+def test_nsec3_owners(label: str, good: bool) -> None:
+    assert is_nsec3_owner(from_text(f"{label}.example")) is good
+
+
+def test_the_root_is_no_nsec3_owner() -> None:
     assert not is_nsec3_owner(from_text("."))
 
 

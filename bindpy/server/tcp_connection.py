@@ -213,6 +213,8 @@ class TcpConnection(asyncio.BufferedProtocol):
                     transport.write(b"".join(out))
                     out.clear()
                     unwritten = 0
+                    if transport.is_closing():  # the write found the connection broken
+                        return False
         if out:
             transport.write(b"".join(out))
         if count:
@@ -257,9 +259,10 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Write the control plane's reply, message by message, as fast as the client reads."""
         async for message in replies(self._context.handler, request):
             await self._writable.wait()  # pause_writing has set a deadline
-            if self._transport is None:
+            if self._transport is None or self._transport.is_closing():
                 return
             self._transport.write(len(message).to_bytes(2) + message)
+            await asyncio.sleep(0)  # a long reply to a fast reader must not keep the loop to itself
 
     def _request_done(self, task: asyncio.Task[None]) -> None:
         self._requests.discard(task)

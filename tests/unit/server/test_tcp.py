@@ -201,6 +201,21 @@ async def test_a_slow_reader_gets_all_of_a_long_reply_at_its_own_pace() -> None:
         client.writer.close()
 
 
+async def test_a_long_reply_to_a_fast_reader_leaves_room_for_others() -> None:
+    handler = FakeHandler(messages=5000)
+    handler.release.set()
+    async with serving(handler=handler, settings=PATIENT) as served:
+        client, bystander = await served.connect(), await served.connect()
+        client.send(query(qtype="AXFR"))
+        bystander.send(query())
+        assert await bystander.receive()
+        assert handler.sent < handler.messages
+        for _ in range(handler.messages):
+            await client.receive()
+        client.writer.close()
+        bystander.writer.close()
+
+
 async def test_requests_of_a_client_that_resets_are_cancelled() -> None:
     async with serving() as served:
         client = await served.connect()

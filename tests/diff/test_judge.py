@@ -114,7 +114,7 @@ def test_a_spoiled_answer_is_found(spoil: Callable[[dns.message.Message], None],
     assert _findings(query, theirs, theirs.to_wire()) == []
     _, ours = _positive()
     spoil(ours)
-    assert _findings(query, theirs, ours.to_wire())[0] == aspect
+    assert aspect in _findings(query, theirs, ours.to_wire())
 
 
 def test_each_address_of_in_domain_glue_is_required() -> None:

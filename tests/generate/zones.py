@@ -288,6 +288,7 @@ class ZoneMaker:
                 ("SVCB", f"{rng.randrange(1, 9)} {to} alpn=h2 port=8443"),
                 ("HTTPS", f"1 {to} ipv4hint=192.0.2.1"),
                 ("PTR", to),
+                ("AFSDB", f"1 {to}"),
                 ("RP", f"{to} {text(('txt', *self.zone.origin))}"),
                 ("KX", f"10 {to}"),
             ))  # fmt: skip

@@ -91,7 +91,9 @@ class ZoneBuilder:
 
     def inherited(self, section: Section, base: Settings) -> Settings:
         """Return what zones inherit below *section* (``options`` or a view), which inherits *base*."""
-        return {kind: self._settings(section, settings, kind) for kind, settings in base.items()}
+        return {
+            kind: self._settings(section, settings, kind, lenient=True) for kind, settings in base.items()
+        }
 
     def zone(
         self, entry: Entry, section: Section, view: str, view_class: int, inherited: Settings
@@ -177,8 +179,13 @@ class ZoneBuilder:
 
     # --- settings ---------------------------------------------------------------------------------
 
-    def _settings(self, section: Section, base: ZoneSettings, kind: ZoneType) -> ZoneSettings:
-        """Return *base* as *section* changes it; *base* itself where it changes nothing."""
+    def _settings(
+        self, section: Section, base: ZoneSettings, kind: ZoneType, *, lenient: bool = False
+    ) -> ZoneSettings:
+        """Return *base* as *section* changes it; *base* itself where it changes nothing.
+
+        With *lenient*, an unknown list of servers is only a warning: BIND judges it where a zone uses it.
+        """
         resolver = self._resolver
         also_notify = section.first("also-notify")
         update = section.first("allow-update")
@@ -191,7 +198,7 @@ class ZoneBuilder:
             allow_update=match_list(section, "allow-update", base.allow_update, resolver),
             also_notify=base.also_notify
             if also_notify is None
-            else resolver.servers(also_notify.value.args[0], also_notify.statement),
+            else resolver.servers(also_notify.value.args[0], also_notify.statement, lenient=lenient),
             notify=_notify(scalar(section, "notify", base.notify)),
             checks=self._checks(section, base.checks, kind),
             masterfile_format=scalar(section, "masterfile-format", base.masterfile_format),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bindpy.config.model import (
@@ -61,7 +61,7 @@ class Resolver:
         for clause in REMOTE_LIST_CLAUSES:
             for entry in top.all(clause):
                 self._lists.setdefault(entry.value.args[0].lower(), entry)
-        self._lists_seen: dict[tuple[RemoteList, int], tuple[RemoteServer, ...]] = {}
+        self._lists_seen: dict[RemoteList, tuple[RemoteServer, ...]] = {}
         self._match_lists: dict[tuple[AclElement, ...], AddressMatchList] = {}
 
     def path(self, text: str) -> str:
@@ -145,31 +145,35 @@ class Resolver:
 
     # --- lists of servers -------------------------------------------------------------------------
 
-    def servers(self, remotes: RemoteList, statement: Statement) -> tuple[RemoteServer, ...]:
-        """Return the servers of *remotes*, named lists resolved. A list that is named twice counts once."""
-        key = (remotes, self.port)
-        known = self._lists_seen.get(key)
+    def servers(
+        self, remotes: RemoteList, statement: Statement, *, lenient: bool = False
+    ) -> tuple[RemoteServer, ...]:
+        """Return the servers of *remotes*, named lists resolved. A list that is named twice counts once.
+
+        With *lenient*, a list that is not defined is a warning and counts as empty.
+        """
+        known = self._lists_seen.get(remotes)
         if known is None:
-            known = tuple(self._servers(remotes, statement, self.port, set()))
-            self._lists_seen[key] = known
+            known = tuple(self._servers(remotes, statement, set(), self.warning if lenient else self.error))
+            self._lists_seen[remotes] = known
         return known
 
     def _servers(
         self,
         remotes: RemoteList,
         statement: Statement,
-        default_port: int,
         seen: set[str],
+        complain: Callable[..., None],
     ) -> Iterator[RemoteServer]:
         for element in remotes.elements:
             if not element.is_list:
-                yield self._server(element, remotes, statement, default_port)
+                yield self._server(element, remotes, statement)
                 continue
             lowered = element.target.lower()
             entry = self._lists.get(lowered)
             if entry is None:
                 near = difflib.get_close_matches(lowered, self._lists, 1, 0.7)
-                self.error(
+                complain(
                     statement,
                     f"there is no list of servers '{element.target}'",
                     element.target,
@@ -177,17 +181,16 @@ class Resolver:
                 )
             elif lowered not in seen:
                 seen.add(lowered)
-                yield from self._servers(entry.value.args[1], entry.statement, default_port, seen)
+                yield from self._servers(entry.value.args[1], entry.statement, seen, complain)
 
     def _server(
         self,
         element: Remote,
         remotes: RemoteList,
         statement: Statement,
-        default_port: int,
     ) -> RemoteServer:
         key, tls = element.key, element.tls
-        fallback = TLS_PORT if tls and tls.lower() != "none" else default_port
+        fallback = TLS_PORT if tls and tls.lower() != "none" else self.port
         port = next(port for port in (element.port, remotes.port, fallback) if port is not None)
         if key:
             try:

@@ -2,8 +2,7 @@
 
 The lexical rules are BIND's: ``//`` and ``#`` to the end of the line and ``/* */`` are comments anywhere
 but in quotes (a word ends where one begins); the characters ``{ } ; ! /`` and the double quote end a word
-and stand for themselves; a quoted string ends on its own line unless a backslash stands before the line's
-end.
+and stand for themselves; a quoted string may go over the end of its line.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _TOKEN = re.compile(
     (?: [ \t\r\n]++ | //[^\n]*+ | \#[^\n]*+ | /\*(?:[^*]++|\*(?!/))*+\*/ )*+
     (?: ([^\ \t\r\n{};!/"\#\0]++)               # 1: a bare word
       | ([{};])                                 # 2: structure
-      | "((?:[^"\\\n\0]++|\\[^\0])*+)"          # 3: a quoted string
+      | "((?:[^"\\\0]++|\\[^\0])*+)"            # 3: a quoted string
       | (/\*)                                   # 4: a comment without an end
       | ([!/])                                  # 5: a sign
       | (")                                     # 6: a string without an end
@@ -36,7 +35,7 @@ _TOKEN = re.compile(
 _WORD, _STRUCTURE, _QUOTED, _OPEN_COMMENT, _SIGN, _OPEN_STRING, _NUL, _END = range(1, 9)
 _WHY_STOPPED = {
     _OPEN_COMMENT: ("comment is never closed", "add '*/' where it ends"),
-    _OPEN_STRING: ("quoted string is not closed on its line", "add the closing '\"'"),
+    _OPEN_STRING: ("quoted string is never closed", "add the closing '\"'"),
     _NUL: ("NUL character: this is not a text file", ""),
 }
 
@@ -94,6 +93,9 @@ def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:  # noqa: 
             break
         else:
             message, hint = _WHY_STOPPED[cast(int, kind)]
+            if kind == _OPEN_STRING and (line := _first_long_string(source)):
+                # With an odd number of quotes every string after the mistake is inside out.
+                hint = f"a string that begins on line {line} goes over its end: a '\"' may be missing there"
             error(message, match.start(cast(int, kind)), hint)
             return top
     if open_blocks:
@@ -108,3 +110,11 @@ def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:  # noqa: 
     if items:
         top.append(Statement(source, items))
     return top
+
+
+def _first_long_string(source: Source) -> int | None:
+    """Return the line on which the first quoted string begins that goes over a line's end, or None."""
+    for match in _TOKEN.finditer(source.text):
+        if match.lastindex == _QUOTED and "\n" in match[_QUOTED]:
+            return source.span(match.start(_QUOTED)).line
+    return None

@@ -204,7 +204,7 @@ class SectionReader:
         if first.text.startswith("\ufeff"):
             hint = "the file begins with a byte order mark: save it as plain UTF-8"
         elif known := where_known(ALIASES.get(keyword, keyword)):
-            hint = f"BIND has it in {_listed(known)}"
+            hint = f"BIND has it {_listed(known)}"
         elif near := difflib.get_close_matches(keyword, [*reading.table, *ALIASES], 1, 0.75):
             hint = f"'{near[0]}' is meant?"
         self._error(statement, message, first.offset, hint=hint)
@@ -277,8 +277,7 @@ def _offset_in_source(statement: Statement, items: list[Item], offset: int) -> i
 
 
 def _places(items: list[Item]) -> Iterator[tuple[str, int]]:
-    """Yield the pieces of the canonical text of *items* with their places; a ``;`` is where its statement
-    begins."""
+    """Yield the pieces of the canonical text of *items* with their places; a ``;`` follows its statement."""
     for item in items:
         if isinstance(item, Token):
             yield str(item), item.offset
@@ -286,10 +285,15 @@ def _places(items: list[Item]) -> Iterator[tuple[str, int]]:
         yield "{", item.offset
         for statement in item.statements:
             yield from _places(statement.items)
-            yield ";", statement.offset
+            yield ";", _end(statement)
         yield "}", item.end
 
 
+def _end(statement: Statement) -> int:
+    last = statement.items[-1]
+    return last.end + 1 if isinstance(last, Block) else last.offset + len(str(last))
+
+
 def _listed(names: list[str]) -> str:
-    shown = ["the top of the file" if name == "top" else f"'{name}'" for name in names]
+    shown = ["at the top of the file" if name == "top" else f"in '{name}'" for name in names]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -13,22 +13,24 @@ from bindpy.config.clauses import ALIASES, ANYTHING, Clause
 _INTRODUCTION = """\
 # Statements of named.conf
 
-Every statement that BIND 9.18 and 9.20 know, and what bindpy does with it. This page is made from the table that
-the reader itself works with (`bindpy/config/clauses_options.py` and `clauses_blocks.py`); write it anew with
-`python -m bindpy.config.statements_doc > docs/statements.md`.
+Every statement that BIND 9.18 and 9.20 know, and what bindpy does with it. This page is made from the table
+that the reader itself works with (`bindpy/config/clauses_options.py` and `clauses_blocks.py`); write it anew
+with `python -m bindpy.config.statements_doc > docs/statements.md`.
 
 - **supported**: it does what BIND's manual says.
-- **no effect here**: known and checked, but about something that an authoritative server does not do. A note, once.
+- **no effect here**: known and checked, but about something that an authoritative server does not do. A
+  note, once.
 - **not supported yet**: known and checked, then ignored. A warning, once.
 - **removed from BIND**: BIND refuses it today. bindpy warns and goes on, whatever its value.
 
-A value that the statement does not take is an error in any of these cases, except the last. *!* marks settings
-about which the warning says that what they allow or forbid is not in force. A name in none of these tables is an error.
+A value that the statement does not take is an error in any of these cases, except the last. *!* marks
+settings about which the warning says that what they allow or forbid is not in force. A name in none of these
+tables is an error.
 
-In the values, `<kind>` stands for a value of that kind, `( a | b )` for one of these, `[ a ]` for something that may
-be left out, `[* a | b *]` for any of these in any order, `{ a; ... }` for a list in braces. `<acl>` is an address
-match list and `<remotes>` a list of servers, braces included. Relative paths count from `directory`; what is
-included, from the `directory` that stands above the `include`.
+In the values, `<kind>` stands for a value of that kind, `( a | b )` for one of these, `[ a ]` for something
+that may be left out, `[* a | b *]` for any of these in any order, `{ a; ... }` for a list in braces. `<acl>`
+is an address match list and `<remotes>` a list of servers, braces included. Relative paths count from
+`directory`; what is included, from the `directory` that stands above the `include`.
 """
 
 _TITLES = {

@@ -224,6 +224,13 @@ def test_lists_of_servers_are_resolved_through_each_other() -> None:
     assert zone.file is None
 
 
+def test_an_unknown_list_that_no_zone_uses_is_a_warning() -> None:
+    result = load_config("t", text="options { also-notify { nobody; 192.0.2.1; }; };")
+    assert result.config is not None
+    assert result.config.views[0].settings.also_notify == (RemoteServer("192.0.2.1", 53),)
+    assert str(result.diagnostics[0]).startswith("t:1:25: warning: there is no list of servers 'nobody'")
+
+
 def test_negation_of_a_named_acl_is_kept() -> None:
     config = load(
         "acl bad { 192.0.2.1; }; key k.e { algorithm hmac-sha1; secret eA==; };"

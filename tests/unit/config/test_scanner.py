@@ -50,6 +50,7 @@ def shape(items: list[Item]) -> list[object]:
         ("a /***/ b;", [["a", "b"]]),
         ("a/b;", [["a", "/", "b"]]),
         ('a "not // a comment";', [["a", ("not // a comment",)]]),
+        ('a "line\nend";', [["a", ("line\nend",)]]),
         ("a\r\n\tb;\r\n", [["a", "b"]]),
         ("", []),
         ("// nothing", []),
@@ -72,9 +73,10 @@ def test_text_becomes_statements(text: str, expected: list[object]) -> None:
         ("a {\n b {\n", ["2:4: error: '{' is never closed"]),
         ("a;\n  b c", ["2:3: error: missing ';' at the end of the file"]),
         ("a;\n /* b", ["2:2: error: comment is never closed"]),
-        ('a "b;\nc;', ["1:3: error: quoted string is not closed on its line"]),
+        ('a "b;\nc;', ["1:3: error: quoted string is never closed; add the closing"]),
+        ('a "b;\nc "d";', ["2:5: error: quoted string is never closed; a string that begins on line 1"]),
         ("a \0 b;", ["1:3: error: NUL character"]),
-        ('a "b\0";', ["1:3: error: quoted string is not closed"]),
+        ('a "b\0";', ["1:3: error: quoted string is never closed"]),
         ("a } b; ; } c;", ["1:3:", "1:8:", "1:10:"]),
     ],
 )
@@ -103,7 +105,7 @@ def test_nesting_has_a_limit() -> None:
 _WORDS = st.text(st.characters(codec="utf-8", exclude_characters=' \t\r\n{};!/"#\0'), min_size=1, max_size=8)
 _QUOTED = st.lists(
     st.one_of(
-        st.text(st.characters(codec="utf-8", exclude_characters='"\\\n\0'), min_size=1, max_size=5),
+        st.text(st.characters(codec="utf-8", exclude_characters='"\\\0'), min_size=1, max_size=5),
         st.sampled_from(['\\"', "\\\\", "\\n", "\\ "]),
     ),
     max_size=4,

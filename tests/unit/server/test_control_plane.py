@@ -68,6 +68,7 @@ def update() -> bytes:
         (update(), "update 'example.com/IN' denied: "),
         (query("example.com", "TKEY"), "request with opcode QUERY for 'TKEY' refused"),
     ],
+    ids=["AXFR", "IXFR", "NOTIFY", "UPDATE", "TKEY"],
 )
 def test_refused_with_one_line_in_category_security(
     packet: bytes, logged: str, caplog: pytest.LogCaptureFixture
@@ -134,7 +135,9 @@ def test_malformed_requests_get_formerr_and_no_log_line(caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(
-    "packet", [b"", bytes(11), query("example.com")[:2] + b"\x84" + query("example.com")[3:]]
+    "packet",
+    [b"", bytes(11), query("example.com")[:2] + b"\x84" + query("example.com")[3:]],
+    ids=["nothing", "half a header", "a response"],
 )
 def test_what_must_not_be_answered(packet: bytes) -> None:
     assert ask(packet) is None

@@ -22,7 +22,11 @@ def test_it_holds_our_process_id_and_goes_at_the_end(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("left", ["", "1\n", f"{os.getpid()}\n", "nonsense", "9" * 1000])
+@pytest.mark.parametrize(
+    "left",
+    ["", "1\n", f"{os.getpid()}\n", "nonsense", "9" * 1000],
+    ids=["empty", "init", "ours", "nonsense", "long"],
+)
 def test_what_a_dead_server_left_is_replaced(tmp_path: Path, left: str) -> None:
     """Also when its process id belongs to a living program by now: the lock says who lives."""
     path = tmp_path / "bindpy.pid"

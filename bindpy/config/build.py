@@ -28,6 +28,8 @@ DEFAULT_VIEW = "_default"
 _DEFAULT_ORDER = "random"
 _DEFAULT_MINIMAL = "no-auth-recursive"
 _NOTHING = Section("options")
+_SERVER_WIDE = ("max-udp-size", "edns-udp-size", "message-compression")
+"""What BIND can set for each view, and bindpy for the whole server only."""
 
 
 def build_config(
@@ -78,6 +80,13 @@ class _ViewBuilder:
             break
         return tuple([self._view(e, s, e.value.args[0], self._class(e)) for e, s in entries])
 
+    def _note_server_wide(self, section: Section) -> None:
+        for name in _SERVER_WIDE:
+            if (entry := section.first(name)) is not None:
+                self._resolver.warning(
+                    entry.statement, f"'{name}' in a view is not supported yet: that of 'options' holds"
+                )
+
     def _class(self, entry: Entry) -> int:
         if len(entry.value.args) == 1:
             return CLASSES["in"]
@@ -94,6 +103,7 @@ class _ViewBuilder:
         own = _NOTHING if entry is None else section
         if entry is not None:
             inherited = self._zones.inherited(section, inherited)
+            self._note_server_wide(section)
         zones = []
         for zone_entry, zone_section in section.sections("zone"):
             zone = self._zones.zone(zone_entry, zone_section, name, rdclass, inherited)

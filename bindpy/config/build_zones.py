@@ -7,6 +7,7 @@ from typing import Any
 
 from bindpy.config.build_options import match_list, scalar
 from bindpy.config.model import (
+    MATCH_NONE,
     AddressMatchList,
     CheckMode,
     MatchBuiltin,
@@ -193,7 +194,7 @@ class ZoneBuilder:
             base,
             allow_query=match_list(section, "allow-query", base.allow_query, resolver),
             allow_query_on=match_list(section, "allow-query-on", base.allow_query_on, resolver),
-            allow_transfer=match_list(section, "allow-transfer", base.allow_transfer, resolver),
+            allow_transfer=self._allow_transfer(section, base),
             allow_notify=match_list(section, "allow-notify", base.allow_notify, resolver),
             allow_update=match_list(section, "allow-update", base.allow_update, resolver),
             also_notify=base.also_notify
@@ -217,6 +218,18 @@ class ZoneBuilder:
                 "'masterfile-format raw' is not supported: zone files are read and written as text",
             )
         return base if settings == base else settings
+
+    def _allow_transfer(self, section: Section, base: ZoneSettings) -> AddressMatchList:
+        entry = section.first("allow-transfer")
+        if entry is not None and entry.value.named:
+            # Letting these clients transfer over any port and in the clear would be more than was asked for.
+            self._once(
+                "allow-transfer",
+                entry,
+                "'allow-transfer' with 'port' or 'transport' is not supported yet: nobody may transfer",
+            )
+            return MATCH_NONE
+        return match_list(section, "allow-transfer", base.allow_transfer, self._resolver)
 
     def _once(self, what: str, entry: Entry, message: str) -> None:
         if what not in self._reported:

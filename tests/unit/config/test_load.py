@@ -319,6 +319,21 @@ def test_views_have_their_own_answers() -> None:
     assert [zone.view for zone in config.zones()] == ["a"]
 
 
+def test_what_only_the_whole_server_has_is_warned_about_in_a_view() -> None:
+    result = load_config("t", text='view "v" { max-udp-size 600; };')
+    assert [str(d) for d in result.diagnostics] == [
+        "t:1:12: warning: 'max-udp-size' in a view is not supported yet: that of 'options' holds"
+    ]
+
+
+def test_a_transfer_that_must_be_encrypted_is_allowed_to_nobody() -> None:
+    text = 'zone "x" { type primary; file "x"; allow-transfer port 853 transport tls { any; }; };'
+    result = load_config("t", text=text)
+    assert result.config is not None
+    assert result.config.zones()[0].settings.allow_transfer == MATCH_NONE
+    assert "nobody may transfer" in str(result.diagnostics[0])
+
+
 def test_updates_that_are_not_supported_are_warned_about_once() -> None:
     result = load_config(
         "t",

@@ -131,7 +131,9 @@ def _channel(entry: Entry, inner: Section, resolver: Resolver) -> LogChannel | N
     if (syslog := inner.first("syslog")) is not None and syslog.value.args:
         facility = syslog.value.args[0].lower()
         if facility not in FACILITIES:
-            resolver.error(syslog.statement, f"unknown syslog facility '{facility}'", syslog.value.args[0])
+            message = f"unknown syslog facility '{facility}': 'daemon' is used"
+            resolver.warning(syslog.statement, message, syslog.value.args[0])
+            facility = "daemon"
         channel = replace(channel, facility=facility)
     if (severity := inner.first("severity")) is not None:
         word, *level = severity.value.args

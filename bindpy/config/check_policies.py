@@ -74,15 +74,15 @@ def _check_signatures(report: Report, policy: Statement, inner: dict[str, Statem
         return default if found is None else found
 
     refresh, jitter = [seconds_of(keyword, default) for keyword, default in _SIGNATURES.items()]
-    for keyword, default in _VALIDITIES.items():
-        validity = seconds_of(keyword, default)
-        place = inner.get(keyword, policy)
-        if refresh >= validity * 0.9:
-            place = inner.get("signatures-refresh", place)
-            report.at(f"'signatures-refresh' must be less than 90% of '{keyword}'", place)
-        if jitter > validity:
-            place = inner.get("signatures-jitter", place)
-            report.at(f"'signatures-jitter' must not be more than '{keyword}'", place)
+    shortest = min(_VALIDITIES, key=lambda keyword: seconds_of(keyword, _VALIDITIES[keyword]))
+    validity = seconds_of(shortest, _VALIDITIES[shortest])
+    place = inner.get(shortest, policy)
+    if refresh >= validity * 0.9:
+        where = inner.get("signatures-refresh", place)
+        report.at(f"'signatures-refresh' must be less than 90% of '{shortest}'", where)
+    elif jitter > validity:
+        where = inner.get("signatures-jitter", place)
+        report.at(f"'signatures-jitter' must not be more than '{shortest}'", where)
 
 
 def _check_key(report: Report, key: Statement) -> int | None:

@@ -31,7 +31,7 @@ from bindpy.config.check_updates import check_update_policy
 from bindpy.config.clause_table import contexts
 from bindpy.config.clauses import ALIASES, ZONE_TYPE_LETTERS
 from bindpy.config.tree import Statement, Token
-from bindpy.zone.names import ROOT, BadNameError, Key, to_text
+from bindpy.zone.names import ROOT, BadNameError, Key, is_subdomain, to_text
 
 TYPES = {"master": "primary", "slave": "secondary"}
 """Old spellings of zone types, and today's."""
@@ -52,19 +52,14 @@ _NOT_WITH_POLICY = (
     "update-check-ksk",
     "dnssec-update-mode",
 )
-_SOURCES = {
-    "primary": ("notify-source", "notify-source-v6", "parental-source", "parental-source-v6"),
-    "secondary": (
-        "notify-source",
-        "notify-source-v6",
-        "parental-source",
-        "parental-source-v6",
-        "transfer-source",
-        "transfer-source-v6",
-    ),
-    "mirror": ("notify-source", "notify-source-v6", "transfer-source", "transfer-source-v6"),
-    "stub": ("transfer-source", "transfer-source-v6"),
-}
+_SOURCES = (
+    "notify-source",
+    "notify-source-v6",
+    "parental-source",
+    "parental-source-v6",
+    "transfer-source",
+    "transfer-source-v6",
+)
 _SECONDARY_SIGNING = ("dnssec-dnskey-kskonly", "dnssec-loadkeys-interval", "update-check-ksk")
 
 
@@ -202,6 +197,10 @@ class ZoneChecks:
         check_zone_block(self.report, kind, inner)
         if name == ROOT:
             check_root_forwarders(self.report, inner, scope.settings, self.shared.options)
+        if kind == "static-stub" and "server-names" in inner:
+            self._check_server_names(zone, name, inner["server-names"])
+        if kind == "mirror" and is_true(self._inherited(scope, inner, "recursion")) is False:
+            self.report.at(f"zone '{word(zone)}': mirror zones cannot be used with 'recursion no'", zone)
         self._check_remotes(scope, zone, name, kind, inner)
         dynamic = self._check_updates(scope, zone, kind, inner)
         signing = self._check_signing(scope, zone, kind, inner, dynamic)
@@ -269,6 +268,18 @@ class ZoneChecks:
             found = scope.settings.get(keyword)
         return found if found is not None else self.shared.options.get(keyword)
 
+    def _check_server_names(self, zone: Statement, name: Key, statement: Statement) -> None:
+        for element in inside(statement):
+            text = word(element, 0)
+            try:
+                server = name_of(text).lower()
+            except BadNameError as exc:
+                self.report.at(f"server-name '{text}' is not a valid name: {exc}", element)
+                continue
+            if is_subdomain(server, name):
+                message = f"server-name '{text}' must not be a subdomain of zone '{word(zone)}'"
+                self.report.at(message, element)
+
     # --- other servers ------------------------------------------------------------------------------
 
     def _check_remotes(
@@ -280,9 +291,9 @@ class ZoneChecks:
             self.shared.remotes.check(inner["parental-agents"], scope.keys)
         if kind in _NOTIFYING_TYPES:
             self._check_also_notify(scope, zone, kind, inner)
-        for keyword in _SOURCES.get(kind, ()):
+        for keyword in _SOURCES:
             # BIND does not look at those of views.
-            statement = inner.get(keyword, None if scope.view else self.shared.options.get(keyword))
+            statement = inner.get(keyword, self.shared.options.get(keyword))
             if statement is not None and len(statement.items) > 2 and self._first_time(statement):
                 check_source_port(self.report, statement, listening_port(self.shared.options))
 

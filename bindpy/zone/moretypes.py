@@ -97,9 +97,11 @@ def _number(octets: int) -> _Field:
 
 
 def _read_name(words: _Words) -> bytes:
-    text = words.next("a domain name")
+    token = words.next_token("a domain name")
+    if token.quoted:
+        raise words.bad("a domain name: it is in quotes")
     try:
-        return names.from_text(text, words.origin)
+        return names.from_text(token.text, words.origin)
     except BadNameError as e:
         raise MoreTypesError(str(e), words.at - 1) from e
 

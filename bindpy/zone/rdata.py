@@ -10,6 +10,7 @@ import datetime
 import struct
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import NoReturn, TypeAlias
 
 import dns.exception
@@ -20,9 +21,9 @@ import dns.rdatatype
 import dns.tokenizer
 
 from bindpy.diagnostics import BindpyError
-from bindpy.zone import moretypes
-from bindpy.zone.lexer import LexError, Token, next_entry, shown, to_ascii
-from bindpy.zone.names import Name
+from bindpy.zone import moretypes, names
+from bindpy.zone.lexer import LexError, Token, next_entry, shown, to_ascii, to_octets
+from bindpy.zone.names import BadNameError, Name
 from bindpy.zone.records import IN
 
 MAX_RDATA_OCTETS = 65535
@@ -156,6 +157,9 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
         raise RdataError(f"{type_to_text(rtype)} has no RDATA", 0)
     if tokens[0].text == r"\#" and not tokens[0].quoted:
         return _generic(rtype, tokens, rdclass)
+    short = _short_way(rtype, tokens, origin, rdclass)
+    if short is not None:
+        return short
     if rtype in moretypes.GRAMMARS:
         try:
             return moretypes.from_tokens(rtype, tokens, origin)
@@ -178,6 +182,30 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
     return wire
 
 
+def _short_way(rtype: int, tokens: Sequence[Token], origin: Name, rdclass: int) -> bytes | None:
+    """Return RDATA of the commonest types, if it is right; dnspython would take five times as long."""
+    if rtype in _TEXT_TYPES:
+        strings = [to_octets(token.text) for token in tokens]
+        right = [b"%c%s" % (len(s), s) for s in strings if s is not None and len(s) <= 255]
+        wire = b"".join(right)
+        return wire if len(right) == len(strings) and len(wire) <= MAX_RDATA_OCTETS else None
+    if len(tokens) != 1 or tokens[0].quoted:
+        return None
+    try:
+        if rtype in _NAME_TYPES:
+            return names.from_text(tokens[0].text, origin)
+        if rtype in _ADDRESS_FAMILIES and rdclass == IN:
+            return inet_pton(_ADDRESS_FAMILIES[rtype], tokens[0].text)
+    except (BadNameError, OSError, ValueError):
+        pass
+    return None
+
+
+_TEXT_TYPES = frozenset({16, 56, 99, 258, 261, 262})
+"""TXT and the types of the same form: NINFO, SPF, AVC, RESINFO, WALLET."""
+_NAME_TYPES = frozenset({2, 5, 12, 39})
+"""NS, CNAME, PTR, DNAME."""
+_ADDRESS_FAMILIES = {1: AF_INET, 28: AF_INET6}
 _APL = 42
 _BASE64_AT_END = frozenset({24, 25, 37, 46, 48, 49, 60, 61})
 """SIG, KEY, CERT, RRSIG, DNSKEY, DHCID, CDNSKEY, OPENPGPKEY."""

@@ -20,9 +20,9 @@ from bindpy.zone.entries import EntryError, EntryReader
 from bindpy.zone.fastpath import FastPath
 from bindpy.zone.lexer import LexError, NeedMoreTextError, next_entry, skip_blank_lines
 from bindpy.zone.linestate import LineState, PlaceIndex
-from bindpy.zone.names import Key, Name
+from bindpy.zone.names import Key, Name, is_subdomain
 from bindpy.zone.records import IN
-from bindpy.zone.snapshot import SnapshotBuilder
+from bindpy.zone.snapshot import OutOfZoneError, SnapshotBuilder
 from bindpy.zone.source import (
     MAX_ENTRY_OCTETS,
     BinaryTextError,
@@ -111,13 +111,24 @@ class _TooManyErrorsError(Exception):
     """Enough errors have been collected."""
 
 
+class _NoRecords(SnapshotBuilder):
+    """Keeps nothing, for a run that is only after places."""
+
+    def add(self, owner: Name, rtype: int, ttl: int, rdata: bytes) -> int:  # noqa: ARG002
+        """Refuse what the zone would refuse."""
+        if not is_subdomain(owner.lower(), self.origin.lower()):
+            raise OutOfZoneError("owner is not in the zone")
+        return ttl
+
+
 class _ZoneReader:
     """One run over one zone's text; the `Host` of its `EntryReader`."""
 
     def __init__(self, request: _Request, places: PlaceIndex | None = None, *, fast: bool = True) -> None:
         self._request = request
         self._places = places
-        self._builder = SnapshotBuilder(request.origin, request.rdclass)
+        make_builder = SnapshotBuilder if places is None else _NoRecords
+        self._builder = make_builder(request.origin, request.rdclass)
         self._entries = EntryReader(self._builder, self)
         self._fast = FastPath(self._builder, None if places is None else self.note_record) if fast else None
         self._found = Diagnostics()

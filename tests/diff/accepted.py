@@ -9,7 +9,7 @@ import dns.flags
 import dns.rcode
 
 from tests.diff.judge import VOTERS, Case, Rule, chain_end
-from tests.diff.replies import ANY, DS, NSEC3, RRSIG, SOA
+from tests.diff.replies import ANY, DS, NSEC, NSEC3, RRSIG, SOA
 
 DATA = ("rcode", "flags", "answer", "authority")
 KNOT_CHAIN_STEPS = 5
@@ -65,10 +65,10 @@ def _stops_at_dname(case: Case) -> bool:
 
 
 def _empty_wildcard(case: Case) -> bool:
-    """The wildcard that matches is an empty non-terminal, and `nsd` proves that as well."""
-    named, nsd = case.peers["named"], case.peers["nsd"]
-    end, _ = chain_end(nsd, case.qname)
-    return case.facts.below_empty_wildcard(end) and nsd.authority > named.authority
+    """The wildcard that matches is an empty non-terminal, and `nsd` proves that with one more NSEC."""
+    named, nsd = case.peers["named"].authority, case.peers["nsd"].authority
+    end, _ = chain_end(case.peers["nsd"], case.qname)
+    return case.facts.below_empty_wildcard(end) and nsd > named and {r.covers for r in nsd - named} == {NSEC}
 
 
 def _ds_through_alias(case: Case) -> bool:

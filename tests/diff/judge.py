@@ -10,7 +10,7 @@ import dns.flags
 import dns.name
 import dns.rcode
 
-from tests.diff.replies import CNAME, NS, RRSIG, Record, Reply, Section
+from tests.diff.replies import CNAME, NS, Record, Reply, Section
 from tests.generate.names import is_below, text
 from tests.generate.queries import Query
 from tests.generate.zones import ZoneText
@@ -90,22 +90,22 @@ class Rule:
     applies: Callable[[Case], bool]
 
 
-def courtesy_ns(reply: Reply) -> Section:
+def courtesy_ns(reply: Reply, facts: ZoneFacts) -> Section:
     """Return the apex NS RRset (and its RRSIGs) that a positive answer may carry in the authority section."""
-    if not reply.answer or reply.is_referral:
+    if not reply.answer:
         return frozenset()
-    return frozenset(r for r in reply.authority if r.covers == NS and r.rtype in {NS, RRSIG})
+    return frozenset(r for r in reply.authority if r.covers == NS and r.owner in facts.origins)
 
 
-ASPECTS: dict[str, Callable[[Reply], Hashable]] = {
-    "rcode": lambda reply: reply.rcode,
-    "flags": lambda reply: reply.flags & ~(dns.flags.AD | dns.flags.CD),
-    "AD": lambda reply: reply.flags & dns.flags.AD,
-    "CD": lambda reply: reply.flags & dns.flags.CD,
-    "answer": lambda reply: reply.answer,
-    "authority": lambda reply: reply.authority - courtesy_ns(reply),
+ASPECTS: dict[str, Callable[[Reply, ZoneFacts], Hashable]] = {
+    "rcode": lambda reply, _: reply.rcode,
+    "flags": lambda reply, _: reply.flags & ~(dns.flags.AD | dns.flags.CD),
+    "AD": lambda reply, _: reply.flags & dns.flags.AD,
+    "CD": lambda reply, _: reply.flags & dns.flags.CD,
+    "answer": lambda reply, _: reply.answer,
+    "authority": lambda reply, facts: reply.authority - courtesy_ns(reply, facts),
     "courtesy NS": courtesy_ns,
-    "additional": lambda reply: reply.additional,
+    "additional": lambda reply, _: reply.additional,
 }
 
 
@@ -127,7 +127,7 @@ class Finding:
 def votes(case: Case, aspect: str, rules: Sequence[Rule]) -> dict[str, Hashable]:
     """Return what each peer whose vote counts has for *aspect*."""
     excluded = {p for r in rules if aspect in r.aspects and r.applies(case) for p in r.peers}
-    return {name: ASPECTS[aspect](case.peers[name]) for name in VOTERS if name not in excluded}
+    return {name: ASPECTS[aspect](case.peers[name], case.facts) for name in VOTERS if name not in excluded}
 
 
 def winner(cast: Mapping[str, Hashable]) -> Hashable:
@@ -146,7 +146,7 @@ def judge(case: Case, ours: Reply, rules: Sequence[Rule]) -> list[Finding]:
         if aspect in OPTIONAL and findings:
             break
         cast = votes(case, aspect, rules)
-        if aspect in OPTIONAL and not _alike(case.peers["named"], ours):
+        if aspect in OPTIONAL and not _alike(case.peers["named"], ours, case.facts):
             continue
         if not cast:
             continue  # no peer can tell
@@ -154,7 +154,7 @@ def judge(case: Case, ours: Reply, rules: Sequence[Rule]) -> list[Finding]:
             continue  # each may have stopped at another place, also inside a chain of aliases
         if aspect == "additional" and _nearly_full(case, ours):
             continue  # what is added last depends on how well the rest was compressed
-        want, have = winner(cast), of(ours)
+        want, have = winner(cast), of(ours, case.facts)
         if want != have:
             findings.append(Finding(aspect, _difference(aspect, want, have)))
     if not ours.truncated and not truncated:
@@ -162,8 +162,9 @@ def judge(case: Case, ours: Reply, rules: Sequence[Rule]) -> list[Finding]:
     return findings + _truncation(case, ours, truncated) + _form(case, ours)
 
 
-def _alike(one: Reply, other: Reply) -> bool:
-    return all(of(one) == of(other) for aspect, of in ASPECTS.items() if aspect not in OPTIONAL)
+def _alike(one: Reply, other: Reply, facts: ZoneFacts) -> bool:
+    decided = [of for aspect, of in ASPECTS.items() if aspect not in OPTIONAL]
+    return all(of(one, facts) == of(other, facts) for of in decided)
 
 
 def _form(case: Case, ours: Reply) -> list[Finding]:

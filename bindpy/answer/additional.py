@@ -20,7 +20,7 @@ _X25: Final = 19
 _ISDN: Final = 20
 _TLSA: Final = 52
 _L32, _L64, _LP = 105, 106, 107
-_MAX_ALIASES: Final = 8
+_MAX_ALIASES: Final = 16
 
 _ADDRESSES_OF_TARGET: Final = frozenset(
     {RRType.NS, RRType.MX, RRType.SRV, RRType.MB, RRType.MD, RRType.MF, RRType.AFSDB, RRType.KX}
@@ -83,23 +83,19 @@ def _add_service(zone: ZoneSnapshot, response: Response, owner: Name, rtype: int
             return  # RFC 9460 section 2.5.1: the service does not exist
         name = owner
     for _ in range(_MAX_ALIASES):
-        _add(zone, response, name, _ADDRESSES)
-        if not alias:
-            return
         following = None
-        for found_owner, rrset in _find(zone, name, (rtype, RRType.CNAME)):
+        for found_owner, rrset in _find(zone, name, (rtype, RRType.CNAME) if alias else (RRType.CNAME,)):
             response.add_additional(found_owner, rrset)
             first = rrset.rdatas[0]
             if rrset.rtype == RRType.CNAME:
                 following = first
             else:
                 alias = first[:2] == b"\0\0"
-                next_name = target(rtype, first)
-                if next_name != ROOT:
-                    following = next_name
-        if following is None:
-            return
+                following = target(rtype, first)
+        if following is None or following == ROOT or following.lower() == name.lower():
+            break
         name = following
+    _add(zone, response, name, _ADDRESSES)
 
 
 def _add(zone: ZoneSnapshot, response: Response, name: Name, rtypes: tuple[int, ...]) -> None:

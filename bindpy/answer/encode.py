@@ -184,10 +184,11 @@ def _opt_record(edns_octets: int, rcode: Rcode, dnssec_ok: bool, options: bytes)
     return _OPT(RRType.OPT, edns_octets, ttl, len(options)) + options
 
 
-def encode_refusal(data: bytes, refusal: Refusal) -> bytes:
-    """Return the answer to a query that was not taken: the header, and the question if it was readable."""
+def encode_refusal(data: bytes, refusal: Refusal, edns_octets: int) -> bytes:
+    """Return the answer to a query that was not taken: header, the question if it was read, and OPT."""
     end = refusal.question_end
-    questions = 1 if end > HEADER_OCTETS else 0
-    flags = QR | (refusal.flags & (PRESERVED_FLAGS | OPCODE_MASK)) | refusal.rcode
-    head = data[:2] + _HEADER(flags, questions, 0, 0, 0)
-    return head + data[HEADER_OCTETS:end]
+    flags = QR | (refusal.flags & (PRESERVED_FLAGS | OPCODE_MASK)) | (refusal.rcode & 0xF)
+    query = refusal.edns
+    opt = b"" if query is None else _opt_record(edns_octets, refusal.rcode, query.dnssec_ok, b"")
+    head = data[:2] + _HEADER(flags, 1 if end > HEADER_OCTETS else 0, 0, 0, 1 if opt else 0)
+    return head + data[HEADER_OCTETS:end] + opt

@@ -113,11 +113,13 @@ class Refusal:
     """A query that is answered with *rcode* alone.
 
     Its question is repeated when it was read: up to ``question_end``, which is `HEADER_OCTETS` otherwise.
+    ``edns`` is the query where it was read whole and holds an OPT record, so that the answer has one, too.
     """
 
     rcode: Rcode
     flags: int
     question_end: int = HEADER_OCTETS
+    edns: Query | None = None
 
 
 def parse(data: bytes) -> Query | Refusal | Outcome:
@@ -132,14 +134,22 @@ def parse(data: bytes) -> Query | Refusal | Outcome:
     if opcode in (Opcode.NOTIFY, Opcode.UPDATE):
         return Outcome.NOT_MINE
     flags = data[2] << 8 | data[3]
+    query = _read(data, flags)
     if opcode != Opcode.QUERY:
-        return Refusal(Rcode.NOTIMP, flags & OPCODE_MASK)
+        # What the message means is not known: only its EDNS version is looked at (RFC 6891 section 6.1.3).
+        edns = query if isinstance(query, Query) and query.edns else None
+        bad_version = edns is not None and edns.edns_version > 0
+        return Refusal(Rcode.BADVERS if bad_version else Rcode.NOTIMP, flags, edns=edns)
+    return _judge(query) if isinstance(query, Query) else query
+
+
+def _read(data: bytes, flags: int) -> Query | Refusal | Outcome:
     end = question_end(data) if data[4:6] == b"\0\1" else 0
     if not end:
         return Refusal(Rcode.FORMERR, flags)
     query = Query(data, flags, end)
     failed = None if data[6:12] == b"\0\0\0\0\0\0" else _read_records(query)
-    return failed or _judge(query)
+    return failed or query
 
 
 def question_end(data: bytes) -> int:
@@ -166,12 +176,12 @@ _NOT_ASKED_FOR: Final = {
 
 
 def _judge(query: Query) -> Query | Refusal | Outcome:
-    """Pass transfers on, and refuse types that cannot be asked for."""
+    """Pass transfers on, and refuse what cannot be answered whatever the data."""
     qtype = query.qtype
-    if qtype in (RRType.AXFR, RRType.IXFR):
-        return Outcome.NOT_MINE
-    rcode = _NOT_ASKED_FOR.get(qtype)
-    return query if rcode is None else Refusal(rcode, query.flags, query.question_end)
+    rcode = Rcode.BADVERS if query.edns_version > 0 else _NOT_ASKED_FOR.get(qtype)
+    if rcode is not None:
+        return Refusal(rcode, query.flags, query.question_end, query if query.edns else None)
+    return Outcome.NOT_MINE if qtype in (RRType.AXFR, RRType.IXFR) else query
 
 
 def _read_records(query: Query) -> Refusal | Outcome | None:

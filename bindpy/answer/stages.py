@@ -6,23 +6,24 @@ from one look-up: the closest encloser of the current name ``sname``, and the fa
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from bindpy.answer.additional import add_additional, add_glue
 from bindpy.answer.lookup import closest_encloser, longest_match
-from bindpy.answer.policy import EXPIRED
+from bindpy.answer.policy import EXPIRED, Transport, ViewPolicy
 from bindpy.answer.proofs import deny_name, deny_type, deny_wildcard_type, prove_expansion
-from bindpy.answer.query import Query, Rcode
+from bindpy.answer.query import MIN_UDP_OCTETS, Query, Rcode
 from bindpy.answer.response import Ede, Response
 from bindpy.answer.served import ServedZone
 from bindpy.zone.names import MAX_NAME_OCTETS, Key, Name
 from bindpy.zone.records import RRset, RRType
 from bindpy.zone.snapshot import Node, ZoneSnapshot
 
-MAX_CHAIN_STEPS: Final = 16
-"""An alias chain is followed this many times; then the answer is what there is."""
+MAX_CHAIN_STEPS: Final = 11
+"""An alias chain is followed this many times, as by BIND 9.18; then the answer is what there is."""
 
 _BESIDE_CNAME: Final = frozenset({RRType.SIG, RRType.KEY, RRType.NXT, RRType.NSEC})
 """Types that may stand beside a CNAME (RFC 4035 section 2.5): asking for one is not asking for its target."""
@@ -42,16 +43,23 @@ class Fill:
     minimal_any: bool
 
 
-def fill_for(minimal_responses: str, minimal_any: bool, query: Query) -> Fill:
+_fill = functools.cache(Fill)
+
+
+def fill_for(policy: ViewPolicy, query: Query, transport: Transport) -> Fill:
     """Return how full the answer to *query* is to be, as BIND's ``minimal-responses`` says."""
-    if query.qtype in _DS_AND_KEYS:
-        return Fill(False, False, minimal_any)
+    over_udp = transport is Transport.UDP
+    minimal_any = policy.minimal_any and over_udp and query.qtype == RRType.ANY
+    cramped = over_udp and query.edns and query.payload_octets <= MIN_UDP_OCTETS
+    if cramped or minimal_any or query.qtype in _DS_AND_KEYS:
+        return _fill(False, False, minimal_any)
+    minimal_responses = policy.minimal_responses
     if query.qtype == RRType.NS:
-        return Fill(True, True, minimal_any)
+        return _fill(True, True, minimal_any)
     authority = minimal_responses == "no" or (
         minimal_responses == "no-auth-recursive" and not query.recursion_desired
     )
-    return Fill(authority, minimal_responses != "yes" and query.qtype != RRType.ANY, minimal_any)
+    return _fill(authority, minimal_responses != "yes" and query.qtype != RRType.ANY, minimal_any)
 
 
 def respond(zones: Mapping[Key, ServedZone], query: Query, fill: Fill, admit: Admit) -> Response:
@@ -170,10 +178,10 @@ class _Walk:
         response.add_authority(cut.owner, delegation)
         if response.dnssec_ok:
             delegation_signer = cut.get(RRType.DS)
-            if delegation_signer is not None:
-                response.add_authority(cut.owner, delegation_signer)
-            else:
+            if delegation_signer is None:
                 deny_type(zone, response, cut)
+            elif delegation_signer.sigs:  # in an unsigned zone it is of no use, and no server sends it
+                response.add_authority(cut.owner, delegation_signer)
         add_glue(zone, response, cut, delegation)
 
     def _substitute(self, zone: ZoneSnapshot, sname: Name, dname: Node) -> Name | None:

@@ -65,11 +65,14 @@ class AclTable:
         self._local = local
         self._acls: list[Acl] = []
         self._known: dict[tuple[AddressMatchList, bool], Acl | None] = {}
+        self._latest: tuple[ZonePolicy | None, tuple[Acl, ...]] = (None, ())
 
     def of(self, policy: ZonePolicy) -> tuple[Acl, ...]:
         """Return those of the zone's ACLs that do not let everybody pass."""
-        found = (self._intern(policy.allow_query, False), self._intern(policy.allow_query_on, True))
-        return tuple([acl for acl in found if acl is not None])
+        if self._latest[0] is not policy:  # most zones share one policy, and hashing lists takes long
+            found = (self._intern(policy.allow_query, False), self._intern(policy.allow_query_on, True))
+            self._latest = (policy, tuple([acl for acl in found if acl is not None]))
+        return self._latest[1]
 
     def _intern(self, elements: AddressMatchList, is_destination: bool) -> Acl | None:
         which = (elements, is_destination)

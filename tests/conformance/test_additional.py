@@ -41,6 +41,7 @@ naptr-s         NAPTR 1 1 "S" "x" "" srv
 naptr-a         NAPTR 1 1 "a" "x" "" host
 naptr-u         NAPTR 1 1 "u" "x" "!^.*$!sip:a@b!" .
 svcb            SVCB  1 host
+svcb-cname      SVCB  1 alias
 svcb-self       SVCB  1 .
 svcb-self       A     192.0.2.5
 svcb-alias      SVCB  0 svcb-self
@@ -84,6 +85,7 @@ def server() -> Asker:
         ("naptr-a", "NAPTR", HOST),
         ("naptr-u", "NAPTR", []),
         ("svcb", "SVCB", HOST),  # RFC 9460 section 4.1
+        ("svcb-cname", "SVCB", ["alias.example. CNAME", *HOST]),
         ("svcb-self", "SVCB", ["svcb-self.example. A"]),
         ("svcb-alias", "SVCB", ["svcb-self.example. A", "svcb-self.example. SVCB"]),
         (

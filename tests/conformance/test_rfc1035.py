@@ -50,7 +50,11 @@ def test_4_1_1_less_than_a_header_is_dropped(server: Asker, size: int) -> None:
 @pytest.mark.parametrize("opcode", [1, 2, 3, *range(6, 16)])
 def test_4_1_1_opcodes_that_are_not_implemented(server: Asker, opcode: int) -> None:
     answer = server.wire(HEADER[:2] + bytes([opcode << 3 | 1]) + HEADER[3:] + A_QUESTION)
-    assert _header(answer) == (0x1234, 0x8004 | opcode << 11, 0, 0, 0, 0)
+    assert _header(answer) == (0x1234, 0x8104 | opcode << 11, 0, 0, 0, 0)
+
+
+def test_4_1_1_opcodes_that_are_not_implemented_need_no_question(server: Asker) -> None:
+    assert _header(server.wire(b"\x12\x34\x30\0\0\0\0\0\0\0\0\0")) == (0x1234, 0xB004, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("opcode", [4, 5])

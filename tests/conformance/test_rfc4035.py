@@ -73,10 +73,9 @@ def test_3_1_1_space_that_is_missing_in_the_additional_section_is_no_truncation(
 
 
 def test_3_1_1_space_that_is_missing_in_the_authority_section_is_truncation() -> None:
-    filler = "".join(f"many 3600 A 10.0.0.{i}\n" for i in range(24))
-    reply = Asker({"example.": signed("example.", ZONE + filler)}, FULL).ask(
-        "many.example.", do=True, payload=512
-    )
+    zones = {"example.": signed("example.", ZONE + "".join(f"many 3600 A 10.0.0.{i}\n" for i in range(40)))}
+    answer_octets = Asker(zones).ask("many.example.", flags="RD", do=True).size_octets
+    reply = Asker(zones, FULL).ask("many.example.", do=True, payload=answer_octets + 30)
     assert (reply.tc, reply.types("authority"), reply.additional) == (True, ["example. NS"], [])
     assert reply.types("answer") == ["many.example. A", "many.example. RRSIG(A)"]
 
@@ -211,6 +210,12 @@ def test_3_1_1_any_and_rrsig(server: Asker) -> None:
     assert only.types("answer") == ["web.example. RRSIG(A)", "web.example. RRSIG(NSEC)"]
     assert len(only.answer) == 2
     assert server.ask("er.ent.example.", "RRSIG", do=True).types("answer") == []
+
+
+def test_ds_in_an_unsigned_zone_is_only_for_those_who_ask(server: Asker) -> None:
+    plain = Asker({"example.": ZONE})
+    assert plain.ask("www.secure.example.", do=True).types("authority") == ["secure.example. NS"]
+    assert plain.ask("secure.example.", "DS", do=True).types("answer") == ["secure.example. DS"]
 
 
 def test_an_unsigned_zone_has_no_proofs(server: Asker) -> None:

@@ -72,6 +72,20 @@ def test_6_1_3_a_higher_version_is_badvers(server: Asker, version: int) -> None:
     assert len(reply.message.question) == 1
 
 
+@pytest.mark.parametrize(("version", "rcode"), [(0, 4), (1, 16)])
+def test_6_1_3_the_version_is_looked_at_before_the_opcode(server: Asker, version: int, rcode: int) -> None:
+    answer = server.wire(QUERY[:2] + b"\x10" + QUERY[3:] + _opt(ttl=version << 16))
+    head = bytes([0x90, rcode & 0xF])
+    assert answer == b"\x12\x34" + head + b"\0\0\0\0\0\0\0\1" + _opt(ttl=rcode >> 4 << 24)
+
+
+@pytest.mark.parametrize(("qtype", "rcode"), [("TKEY", "FORMERR"), ("MAILB", "NOTIMP")])
+def test_7_a_refusal_of_a_well_formed_query_has_an_opt_too(server: Asker, qtype: str, rcode: str) -> None:
+    reply = server.ask("ns1.example.", qtype, edns=True)
+    assert (reply.rcode, reply.message.edns, reply.message.payload) == (rcode, 0, 1232)
+    assert server.ask("ns1.example.", qtype, version=1).rcode == "BADVERS"
+
+
 def test_6_1_4_unknown_flags_and_the_extended_rcode_of_a_query_are_ignored(server: Asker) -> None:
     answer = server.wire(QUERY + _opt(ttl=0x0500FFFF))
     assert isinstance(answer, bytes)

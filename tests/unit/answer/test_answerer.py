@@ -11,6 +11,7 @@ import pytest
 
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
+from bindpy.answer.query import Rcode
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import (
     MATCH_ANY,
@@ -138,13 +139,13 @@ def test_odd_queries_are_not_kept(query: bytes) -> None:
 def test_queries_with_cookies_share_the_answer_without_one() -> None:
     asker = Asker({"example.": _text(1)})
     asker.ask("www.example.", edns=True)
-    made = asker.answerer.counters["NOERROR"]
+    made = asker.answerer.counters[Rcode.NOERROR]
     for number in range(10):
         cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"%08d" % number)
         assert asker.ask("www.example.", edns=True, options=[cookie]).answer == [
             "www.example. 3600 A 192.0.2.1"
         ]
-    assert asker.answerer.counters["NOERROR"] == made
+    assert asker.answerer.counters[Rcode.NOERROR] == made
     assert asker.answerer.hot is not None
     assert len(asker.answerer.hot) == 1
 
@@ -199,7 +200,7 @@ def test_with_views_nothing_is_hot_and_no_view_sees_anothers_answers() -> None:
         assert _ask(answerer, "10.1.2.3") == "192.0.2.1"
         assert _ask(answerer, "192.0.2.53") == "192.0.2.4"
         assert _ask(answerer, "10.9.9.9") == "192.0.2.1"
-    assert answerer.counters["NOERROR"] == 2, "one answer was made for each view"
+    assert answerer.counters[Rcode.NOERROR] == 2, "one answer was made for each view"
 
 
 def test_a_view_that_is_gone_takes_its_zones_along() -> None:

@@ -25,7 +25,9 @@ from bindpy.config.sections import Entry, Section
 from bindpy.diagnostics import Diagnostics
 
 DEFAULT_VIEW = "_default"
-_DEFAULT_ORDER = "random"
+_DEFAULT_ORDER = "none"
+"""The order in the zone. BIND shuffles where the configuration says nothing; see ARCHITECTURE.md."""
+
 _DEFAULT_MINIMAL = "no-auth-recursive"
 _NOTHING = Section("options")
 _SERVER_WIDE = ("max-udp-size", "edns-udp-size", "message-compression")

@@ -60,7 +60,7 @@ def test_an_empty_file_has_binds_defaults() -> None:
     assert config.controls is None
     (view,) = config.views
     assert (view.name, view.rdclass, view.match_clients) == ("_default", 1, MATCH_ANY)
-    assert (view.minimal_responses, view.rrset_order) == ("no-auth-recursive", "random")
+    assert (view.minimal_responses, view.rrset_order) == ("no-auth-recursive", "none")
     assert (view.settings.allow_query, view.settings.allow_transfer) == (MATCH_ANY, MATCH_NONE)
     assert config.logging.categories == {}
     assert {"default_syslog", "default_stderr", "null"} <= config.logging.channels.keys()

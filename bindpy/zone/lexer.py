@@ -45,14 +45,13 @@ class NeedMoreTextError(Exception):
     """The entry goes on after the end of the text.
 
     ``offset`` is the outermost open parenthesis if there is one (``in_parentheses``), else the entry's
-    beginning. ``resume`` is the line after that: where to go on if no more text is to be had.
+    beginning.
     """
 
-    def __init__(self, text: str, start: int, opened: list[int]) -> None:
+    def __init__(self, start: int, opened: list[int]) -> None:
         super().__init__("entry is not complete")
         self.in_parentheses = bool(opened)
         self.offset = opened[0] if opened else start
-        self.resume = _next_line(text, self.offset)
 
 
 _TOKEN = re.compile(
@@ -96,14 +95,14 @@ def next_entry(text: str, start: int, *, at_end: bool) -> Entry:
                 return Entry(tokens, pos, text[start] in " \t")
         elif kind == 5:
             if m[5] == '"' and not at_end and _reaches_end(text, pos):
-                raise NeedMoreTextError(text, start, opened)
+                raise NeedMoreTextError(start, opened)
             _other(text, m.start(5), opened)
     if opened:
         if not at_end:
-            raise NeedMoreTextError(text, start, opened)
+            raise NeedMoreTextError(start, opened)
         raise LexError("unbalanced parentheses: this '(' is never closed", opened[0], len(text))
     if not at_end:
-        raise NeedMoreTextError(text, start, opened)
+        raise NeedMoreTextError(start, opened)
     return Entry(tokens, len(text), start < len(text) and text[start] in " \t")
 
 

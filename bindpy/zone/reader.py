@@ -111,6 +111,10 @@ class _TooManyErrorsError(Exception):
     """Enough errors have been collected."""
 
 
+class _GiveUpError(Exception):
+    """What follows in this file cannot be trusted; it has been told."""
+
+
 class _NoRecords(SnapshotBuilder):
     """Keeps nothing, for a run that is only after places."""
 
@@ -216,6 +220,8 @@ class _ZoneReader:
             self._includers.append(named_at)
         try:
             self._text(source, state)
+        except _GiveUpError:
+            pass
         except UnreadableError as e:
             self._error(f"the file {e}", SourceSpan(path, source.line))
         except BinaryTextError as e:
@@ -273,7 +279,7 @@ class _ZoneReader:
                 else "no end of this entry"
             )
             self._error(f"{what} within {MAX_ENTRY_OCTETS} octets", self._span(e.offset))
-            return e.resume
+            raise _GiveUpError from None
         if entry.tokens:
             try:
                 self._entries.read(entry)

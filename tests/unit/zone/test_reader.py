@@ -326,12 +326,9 @@ class TestLimits:
         ]
 
     def test_parentheses_without_an_end(self) -> None:
-        zone = read("a TXT (\n" + "x\n" * MAX_ENTRY_OCTETS)
-        assert errors(zone)[0] == (
-            1,
-            7,
-            f"unbalanced parentheses: this '(' is not closed within {MAX_ENTRY_OCTETS} octets",
-        )
+        """What follows is not looked at: each line could cost as much again."""
+        message = f"unbalanced parentheses: this '(' is not closed within {MAX_ENTRY_OCTETS} octets"
+        assert errors(read("a TXT (\n" + "x (\n" * (MAX_ENTRY_OCTETS // 3))) == [(1, 7, message)]
 
     def test_a_file_is_read_in_pieces(self) -> None:
         """Records of every length stand on every border between pieces."""

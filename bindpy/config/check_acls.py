@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 from bindpy.config.check_keys import KeyTable
-from bindpy.config.check_report import Report, did_you_mean, inside, word
+from bindpy.config.check_report import Report, did_you_mean, inside, name_of, word
 from bindpy.config.tree import Block, Statement, Token
+from bindpy.zone.names import BadNameError
 
 BUILTIN_ACLS = frozenset({"any", "none", "localhost", "localnets"})
 
@@ -29,6 +31,7 @@ _NESTED_LISTS = {
 _PARTIAL_IPV4 = re.compile(r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){0,3}")
 
 
+@lru_cache(maxsize=4096)
 def looks_like_address(text: str) -> bool:
     """Return whether *text* is an address or the start of an IPv4 one, so that it cannot name an acl."""
     if _PARTIAL_IPV4.fullmatch(text):
@@ -117,6 +120,12 @@ class AclChecks:
 
     def _check_key(self, element: Statement, index: int) -> None:
         name = word(element, index)
+        try:
+            name_of(name or ".")
+        except BadNameError as exc:
+            offset = element.items[index].offset
+            self._complain(f"key name '{name}' is not a valid domain name: {exc}", element.source, offset)
+            return
         if name and not self.keys.has(name):
             self.report.warn_at(f"key '{name}' is not defined: nothing can be signed with it", element, index)
 

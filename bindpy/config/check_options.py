@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv6Address
 
 import dns.dnssectypes
 import dns.exception
@@ -345,6 +346,21 @@ def _check_dns64(report: Report, statement: Statement) -> None:
     elif prefix.prefixlen not in _DNS64_LENGTHS:
         lengths = ", ".join(str(length) for length in _DNS64_LENGTHS)
         report.at(f"'dns64': the prefix length must be one of {lengths}, not {prefix.prefixlen}", statement)
+    else:
+        suffix = members(statement).get("suffix")
+        if suffix is not None:
+            _check_dns64_suffix(report, suffix, prefix.prefixlen)
+
+
+def _check_dns64_suffix(report: Report, statement: Statement, length: int) -> None:
+    """The suffix is zero where the prefix, the octet that RFC 6052 reserves and the IPv4 address go."""
+    try:
+        address = IPv6Address(word(statement))
+    except ValueError:
+        return
+    octets = length // 8 + 4 + (length <= 64)
+    if any(address.packed[:octets]):
+        report.at(f"'suffix': the first {octets} octets of {address} must be zero", statement, 1)
 
 
 def _check_disabled_algorithms(report: Report, statement: Statement) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 
 from bindpy.config.check_keys import KeyTable
@@ -122,6 +123,7 @@ class RemoteLists:
         return True
 
 
+@lru_cache(maxsize=4096)
 def _is_address(text: str) -> bool:
     """A list may have any other name, ``10`` or ``10.1`` too."""
     try:

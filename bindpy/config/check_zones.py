@@ -52,13 +52,15 @@ _NOT_WITH_POLICY = (
     "update-check-ksk",
     "dnssec-update-mode",
 )
-_SOURCES = (
-    "notify-source",
-    "notify-source-v6",
-    "parental-source",
-    "parental-source-v6",
-    "transfer-source",
-    "transfer-source-v6",
+_SOURCES = frozenset(
+    {
+        "notify-source",
+        "notify-source-v6",
+        "parental-source",
+        "parental-source-v6",
+        "transfer-source",
+        "transfer-source-v6",
+    }
 )
 _SECONDARY_SIGNING = ("dnssec-dnskey-kskonly", "dnssec-loadkeys-interval", "update-check-ksk")
 
@@ -113,6 +115,7 @@ class ZoneChecks:
         self.shared = shared
         self.report = shared.report
         self._inherited_seen: set[int] = set()
+        self._has_sources = not _SOURCES.isdisjoint(shared.options)
 
     # --- views --------------------------------------------------------------------------------------
 
@@ -291,7 +294,7 @@ class ZoneChecks:
             self.shared.remotes.check(inner["parental-agents"], scope.keys)
         if kind in _NOTIFYING_TYPES:
             self._check_also_notify(scope, zone, kind, inner)
-        for keyword in _SOURCES:
+        for keyword in _SOURCES if self._has_sources else _SOURCES & inner.keys():
             # BIND does not look at those of views.
             statement = inner.get(keyword, self.shared.options.get(keyword))
             if statement is not None and len(statement.items) > 2 and self._first_time(statement):

@@ -41,13 +41,15 @@ def check_statements(statements: Sequence[Statement]) -> list[Diagnostic]:
     acls = AclChecks(report, having(statements, "acl"), keys)
     tls = check_tls(report, having(statements, "tls"))
     http = check_http(report, having(statements, "http"))
-    policies = check_policies(report, having(statements, "dnssec-policy"))
+    views = list(having(statements, "view"))
+    # BIND looks into policies only where there are no views.
+    policies = check_policies(Report() if views else report, having(statements, "dnssec-policy"))
     remotes = RemoteLists(report, statements, tls)
     for logging in having(statements, "logging"):
         check_logging(report, logging)
     if options is not None:
         acls.check_statements(inside(options))
-        check_block(report, inside(options), settings, forwards=not any(having(statements, "view")))
+        check_block(report, inside(options), settings, forwards=not views)
         check_general_block(report, inside(options), output="dnstap-output" in settings)
         check_listeners(report, inside(options), tls, http)
     check_servers(report, having(statements, "server"), listening_port(settings))

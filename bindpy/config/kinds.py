@@ -253,10 +253,9 @@ ACL = pp.Forward()
 ACL.set_name("an address match list in braces")
 _NESTED = ACL.copy().add_parse_action(lambda tokens: AclNested(tokens[0]))
 _ELEMENT = (
-    (pp.Opt(pp.Literal("!")) + (_NESTED | _KEY_ELEMENT | _GEOIP | NETWORK | _NAME_ELEMENT))
-    .set_name("an address match element")
-    .set_parse_action(_negated)
-)
+    pp.Opt(pp.Literal("!"))
+    + (_NESTED | _KEY_ELEMENT | _GEOIP | NETWORK | _NAME_ELEMENT).set_name("an address match element")
+).set_parse_action(_negated)
 ACL <<= (OPEN + pp.ZeroOrMore(pp.NotAny(CLOSE) - _ELEMENT - SEMICOLON) + CLOSE).set_parse_action(as_tuple)
 
 # --- lists of servers ----------------------------------------------------------------------------

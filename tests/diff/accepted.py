@@ -11,7 +11,7 @@ import dns.rcode
 from tests.diff.judge import VOTERS, Case, Rule, chain_end
 from tests.diff.replies import ANY, DS, NSEC, NSEC3, RRSIG, SOA
 
-DATA = ("rcode", "flags", "answer", "authority")
+DATA = ("rcode", "flags", "answer", "authority", "negative TTL")
 KNOT_CHAIN_STEPS = 5
 
 
@@ -77,17 +77,22 @@ def _ds_through_alias(case: Case) -> bool:
     return case.query.qtype == DS and steps > 0 and end in case.facts.origins
 
 
+def _one_nsec_too_many(case: Case) -> bool:
+    return _leaves_zone(case) and NSEC in {r.covers for r in case.peers["nsd"].authority}
+
+
 RULES: tuple[Rule, ...] = (
     Rule("the-cd-bit-is-copied", ("nsd", "knot"), ("CD",), _asks_cd),
     Rule("the-ad-bit-is-never-set", ("named",), ("AD",), _named_sets_ad),
     Rule("loops-of-aliases", ("named",), ("rcode",), _loops),
-    Rule("soa-ttl-in-negative-answers-to-soa-queries", ("named",), ("authority",), _asks_soa),
+    Rule("soa-ttl-in-negative-answers-to-soa-queries", ("named",), ("negative TTL",), _asks_soa),
     Rule("any", ("nsd", "knot"), DATA, _asks_any),
     Rule("rrsig", ("knot",), ("answer", "authority"), _asks_rrsig),
     Rule("long-chains", ("knot",), ("rcode", "answer", "authority"), _long_chain),
     Rule("dname-after-dname", ("nsd",), DATA, _stops_at_dname),
     Rule("ds-through-an-alias", VOTERS, DATA, _ds_through_alias),
     Rule("wildcards-that-are-empty-non-terminals", ("named", "knot"), ("authority",), _empty_wildcard),
+    Rule("superfluous-nsec", ("nsd",), ("authority",), _one_nsec_too_many),
     Rule("chains-across-zones", ("named", "knot"), DATA, _leaves_zone),
     Rule("apex-ns-in-positive-answers", ("nsd", "knot"), ("courtesy NS",), _always),
     Rule("additional-data", ("nsd", "knot"), ("additional",), _always),

@@ -33,6 +33,7 @@ from bindpy.server.privileges import Account, PrivilegeError, drop_privileges, f
 from bindpy.server.querylog import QueryLog
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.watch import FileWatcher
+from bindpy.zone.rdata import load_all_types
 
 log = logging.getLogger("bindpy.general")
 config_log = logging.getLogger("bindpy.config")
@@ -126,6 +127,7 @@ class Server:
                 pid_file = PidFile.create(self._config.options.pid_file, self._account)
                 cleanup.callback(pid_file.remove)
             if self._account is not None:
+                load_all_types()
                 drop_privileges(self._account)
         except ListenersError as error:
             raise StartError([str(one) for one in error.errors]) from error

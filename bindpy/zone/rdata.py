@@ -21,7 +21,7 @@ import dns.rdatatype
 import dns.tokenizer
 
 from bindpy.diagnostics import BindpyError
-from bindpy.zone import moretypes, names
+from bindpy.zone import moretypes, names, strict
 from bindpy.zone.lexer import LexError, Token, next_entry, shown, to_ascii, to_octets
 from bindpy.zone.names import BadNameError, Name
 from bindpy.zone.records import IN
@@ -57,6 +57,11 @@ def _numbered(text: str, prefix: str) -> int | None:
         return None
     number = int(digits)
     return number if number <= 0xFFFF else None
+
+
+def load_all_types() -> None:
+    """Import every type's module now: after a change of user they may not be readable any more."""
+    dns.rdata.load_all_types(disable_dynamic_load=False)
 
 
 def type_from_text(text: str) -> int | None:
@@ -155,7 +160,7 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
         if rtype == _APL:
             return b""
         raise RdataError(f"{type_to_text(rtype)} has no RDATA", 0)
-    if tokens[0].text == r"\#" and not tokens[0].quoted:
+    if _is_generic(rtype, tokens):
         return _generic(rtype, tokens, rdclass)
     short = _short_way(rtype, tokens, origin, rdclass)
     if short is not None:
@@ -179,7 +184,17 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
         _refuse(rtype, tokens, tok.last, to_ascii(str(e)))
     if len(wire) > MAX_RDATA_OCTETS:
         raise RdataError(f"RDATA is {len(wire)} octets long, the limit is {MAX_RDATA_OCTETS}", 0)
+    fault = strict.fault(rtype, wire)
+    if fault is not None:
+        raise RdataError(f"bad {type_to_text(rtype)} RDATA: {fault.why}", min(fault.token, len(tokens)))
     return wire
+
+
+def _is_generic(rtype: int, tokens: Sequence[Token]) -> bool:
+    """Return whether RFC 3597's form begins here. In TXT, ``\\#`` without a number is text, as in BIND."""
+    if tokens[0].text != r"\#" or tokens[0].quoted:
+        return False
+    return rtype not in _TEXT_TYPES or (len(tokens) > 1 and tokens[1].text.isdigit())
 
 
 def _short_way(rtype: int, tokens: Sequence[Token], origin: Name, rdclass: int) -> bytes | None:
@@ -207,8 +222,8 @@ _NAME_TYPES = frozenset({2, 5, 12, 39})
 """NS, CNAME, PTR, DNAME."""
 _ADDRESS_FAMILIES = {1: AF_INET, 28: AF_INET6}
 _APL = 42
-_BASE64_AT_END = frozenset({24, 25, 37, 46, 48, 49, 60, 61})
-"""SIG, KEY, CERT, RRSIG, DNSKEY, DHCID, CDNSKEY, OPENPGPKEY."""
+_BASE64_AT_END = frozenset({24, 25, 37, 45, 46, 48, 49, 60, 61})
+"""SIG, KEY, CERT, IPSECKEY, RRSIG, DNSKEY, DHCID, CDNSKEY, OPENPGPKEY."""
 _FAILURES = (dns.exception.DNSException, ValueError, struct.error, OverflowError)
 
 
@@ -244,6 +259,19 @@ def _signature(tokens: Sequence[Token]) -> Sequence[Token]:
             except ValueError as e:
                 raise RdataError(str(e), i) from e
     return out
+
+
+def _old_signature(tokens: Sequence[Token]) -> Sequence[Token]:
+    for i in (4, 5):
+        if i < len(tokens) and len(tokens[i].text) != len("YYYYMMDDHHMMSS"):
+            raise RdataError(f"{shown(tokens[i].text)} is not a time: YYYYMMDDHHMMSS is expected", i)
+    return _signature(tokens)
+
+
+def _nsap(tokens: Sequence[Token]) -> Sequence[Token]:
+    if tokens[0].text.startswith("0X"):
+        return [tokens[0]._replace(text=tokens[0].text.lower()), *tokens[1:]]
+    return tokens
 
 
 def _address(tokens: Sequence[Token]) -> Sequence[Token]:
@@ -291,7 +319,8 @@ _DIGEST_TYPES = {
 _NORMALISE: dict[int, _Normalise] = {
     1: _address,
     19: _x25,
-    24: _signature,
+    22: _nsap,
+    24: _old_signature,
     28: _address,
     43: _digest,
     46: _signature,
@@ -377,7 +406,10 @@ def check_rdata(rtype: int, wire: bytes, rdclass: int = IN) -> str | None:
         again = _from_wire(rtype, wire, rdclass).to_wire()
     except _FAILURES as e:
         return str(e) or "malformed"
-    return None if again == wire else "malformed or compressed"
+    if again != wire:
+        return "malformed or compressed"
+    fault = strict.fault(rtype, wire)
+    return fault.why if fault is not None else None
 
 
 def rdata_from_text(rtype: int, text: str, origin: Name, rdclass: int = IN) -> bytes:

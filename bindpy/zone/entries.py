@@ -22,6 +22,7 @@ from bindpy.zone.rdata import (
     is_meta_type,
     rdata_from_text,
     rdata_from_tokens,
+    signature_time,
     type_from_text,
     type_to_text,
 )
@@ -209,8 +210,13 @@ class EntryReader:
         return self.state.default_ttl
 
     def _check_soa(self, owner: Name, rdata: bytes, token: Token) -> bool:
-        """Return whether this is the first SOA record; the same one again does not count."""
+        """Return whether this is the first SOA record; the same one again does not count.
+
+        That of another zone counts as any other out-of-zone data.
+        """
         if owner.lower() != self._origin_key:
+            if not names.is_subdomain(owner.lower(), self._origin_key):
+                return True
             raise EntryError(
                 f"the SOA record is not at the top of the zone '{names.to_text(self._origin)}'", token.offset
             )
@@ -276,6 +282,10 @@ class EntryReader:
             self._generate(tokens)
         elif word == "$DATE":
             self._expect(tokens, 2, 2, "$DATE YYYYMMDDHHMMSS")  # when BIND 8 dumped a cache; of no effect
+            if not _is_date(tokens[1].text):
+                raise EntryError(
+                    f"{shown(tokens[1].text)} is not a date", tokens[1].offset, "YYYYMMDDHHMMSS is expected"
+                )
         else:
             raise EntryError(
                 f"unknown directive {shown(tokens[0].text)}",
@@ -352,6 +362,17 @@ class EntryReader:
             self._add(RR(owner, head.rtype, ttl, rdata), tokens[0].offset)
         else:
             self._warn_out_of_zone(owner, tokens[2])
+
+
+def _is_date(text: str) -> bool:
+    """Return whether *text* is ``YYYYMMDDHHMMSS``, a second of those that 32 bits count from 1970 on."""
+    if len(text) != len("YYYYMMDDHHMMSS"):
+        return False
+    try:
+        signature_time(text[:-2] + "59" if text.endswith("60") else text)
+    except ValueError:
+        return text == "19700101000000"
+    return text < "2106"
 
 
 def _no_quotes(tokens: list[Token]) -> None:

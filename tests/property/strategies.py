@@ -46,6 +46,9 @@ def _row(*fields: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 
 
 _strings = st.binary(max_size=255).map(lambda s: bytes((len(s),)) + s)
+_substitutions = st.sampled_from(
+    [b"\0", b"\x0e!^.*$!sip:x@y!", b"\x0c#(\xff)\"#\\1$#ii", b"\x05^a ^^", b"\x0a\"\\\".\"b\"iii"]
+)
 _soa_numbers = _row(*[_number(4)] * 5)
 _tags = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=15).map(
     lambda tag: bytes((len(tag),)) + tag.encode()
@@ -64,7 +67,7 @@ rdatas_by_type: dict[int, st.SearchStrategy[bytes]] = {
     RRType.RP: _row(absolute_names, absolute_names),
     RRType.AAAA: st.binary(min_size=16, max_size=16),
     RRType.SRV: _row(_number(2), _number(2), _number(2), absolute_names),
-    RRType.NAPTR: _row(_number(2), _number(2), _strings, _strings, _strings, absolute_names),
+    RRType.NAPTR: _row(_number(2), _number(2), _strings, _strings, _substitutions, absolute_names),
     RRType.DS: _row(_number(2), _number(1), st.just(b"\2"), st.binary(min_size=32, max_size=32)),
     RRType.NSEC: _row(absolute_names, _bitmaps),
     RRType.NSEC3: _row(

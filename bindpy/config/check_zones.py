@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from bindpy.config.check_acls import AclChecks
 from bindpy.config.check_keys import KeyTable, check_server_keys
 from bindpy.config.check_options import (
     check_block,
@@ -14,20 +12,17 @@ from bindpy.config.check_options import (
     check_zone_block,
     listening_port,
 )
-from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import (
-    Report,
-    did_you_mean,
     having,
     inside,
     is_true,
     members,
     name_of,
-    token,
     word,
 )
+from bindpy.config.check_scope import FileUse, PlacedZone, Scope, Shared, written_class
 from bindpy.config.check_servers import check_servers, check_source_port
-from bindpy.config.check_updates import check_update_policy
+from bindpy.config.check_signing import check_signing, check_updates
 from bindpy.config.clause_table import contexts
 from bindpy.config.clauses import ALIASES, ZONE_TYPE_LETTERS
 from bindpy.config.tree import Statement, Token
@@ -37,21 +32,12 @@ TYPES = {"master": "primary", "slave": "secondary"}
 """Old spellings of zone types, and today's."""
 
 _TYPE_LETTERS = {name: letter for letter, name in ZONE_TYPE_LETTERS.items()}
-_CLASSES = {"in": 1, "internet": 1, "ch": 3, "chaos": 3, "hs": 4, "hesiod": 4, "none": 254, "any": 255}
 _NOT_FOR_IN_VIEW = frozenset({"forward", "redirect", "delegation-only"})
 _IN_VIEW_MAY_HAVE = frozenset({"in-view", "forward", "forwarders"})
 _WRITTEN_TYPES = frozenset({"secondary", "mirror"})
-_BUILTIN_POLICIES = frozenset({"none", "insecure", "default"})
 _NOTIFYING_TYPES = frozenset({"primary", "secondary", "mirror"})
 _FETCHING_TYPES = frozenset({"secondary", "mirror", "stub"})
-_NOT_WITH_POLICY = (
-    "sig-validity-interval",
-    "dnskey-sig-validity",
-    "dnssec-dnskey-kskonly",
-    "dnssec-secure-to-insecure",
-    "update-check-ksk",
-    "dnssec-update-mode",
-)
+_NEVER = ("no", "false", "0")
 _SOURCES = frozenset(
     {
         "notify-source",
@@ -62,50 +48,6 @@ _SOURCES = frozenset(
         "transfer-source-v6",
     }
 )
-_SECONDARY_SIGNING = ("dnssec-dnskey-kskonly", "dnssec-loadkeys-interval", "update-check-ksk")
-
-
-def class_number(text: str) -> int | None:
-    """Return the RR class that *text* names, None where it names none."""
-    lowered = text.lower()
-    if lowered.startswith("class"):
-        digits = lowered[5:]
-        value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 65536
-        return value if value < 65536 else None
-    return _CLASSES.get(lowered)
-
-
-@dataclass(slots=True)
-class FileUse:
-    """Who uses a zone file, and whether the server writes it."""
-
-    statement: Statement
-    written: bool
-
-
-@dataclass(slots=True, eq=False)
-class Shared:
-    """What the zones of all views have in common."""
-
-    report: Report
-    acls: AclChecks
-    remotes: RemoteLists
-    policies: frozenset[str]
-    options: dict[str, Statement]
-    files: dict[str, FileUse] = field(default_factory=dict)
-    seen_in_views: set[tuple[str, Key]] = field(default_factory=set)
-
-
-@dataclass(slots=True, eq=False)
-class Scope:
-    """The place that zones stand in: a view, or the file itself (``view`` is "" and ``outer`` empty then)."""
-
-    view: str
-    rdclass: int
-    settings: dict[str, Statement]
-    keys: KeyTable
-    zones: dict[tuple[str, Key], Statement] = field(default_factory=dict)
-    served: set[Key] = field(default_factory=set)
 
 
 class ZoneChecks:
@@ -138,7 +80,7 @@ class ZoneChecks:
         text = word(view, 2)
         if not text:
             return 1
-        rdclass = _written_class(view)
+        rdclass = written_class(view)
         if rdclass is None:
             self.report.at(f"view '{word(view)}': invalid class '{text}'", view, 2)
         return 1 if rdclass is None else rdclass
@@ -202,11 +144,12 @@ class ZoneChecks:
             check_root_forwarders(self.report, inner, scope.settings, self.shared.options)
         if kind == "static-stub" and "server-names" in inner:
             self._check_server_names(zone, name, inner["server-names"])
-        if kind == "mirror" and is_true(self._inherited(scope, inner, "recursion")) is False:
+        placed = PlacedZone(zone, name, kind, inner, scope, self.shared)
+        if kind == "mirror" and is_true(placed.inherited("recursion")) is False:
             self.report.at(f"zone '{word(zone)}': mirror zones cannot be used with 'recursion no'", zone)
-        self._check_remotes(scope, zone, name, kind, inner)
-        dynamic = self._check_updates(scope, zone, kind, inner)
-        signing = self._check_signing(scope, zone, kind, inner, dynamic)
+        self._check_remotes(placed)
+        dynamic = check_updates(placed)
+        signing = check_signing(placed, dynamic=dynamic)
         self._check_file(zone, kind, inner, written=dynamic or signing)
 
     def _zone_name(self, zone: Statement) -> Key | None:
@@ -223,7 +166,7 @@ class ZoneChecks:
         text = word(zone, 2)
         if not text:
             return
-        rdclass = _written_class(zone)
+        rdclass = written_class(zone)
         if rdclass is None:
             self.report.at(f"zone '{word(zone)}': invalid class '{text}'", zone, 2)
         elif rdclass != scope.rdclass:
@@ -265,12 +208,6 @@ class ZoneChecks:
                 message = f"'{keyword}' is not allowed in '{kind}' zone '{word(zone)}'"
                 self.report.at(message, statement, hint=hint)
 
-    def _inherited(self, scope: Scope, inner: dict[str, Statement], keyword: str) -> Statement | None:
-        found = inner.get(keyword)
-        if found is None:
-            found = scope.settings.get(keyword)
-        return found if found is not None else self.shared.options.get(keyword)
-
     def _check_server_names(self, zone: Statement, name: Key, statement: Statement) -> None:
         for element in inside(statement):
             text = word(element, 0)
@@ -285,15 +222,14 @@ class ZoneChecks:
 
     # --- other servers ------------------------------------------------------------------------------
 
-    def _check_remotes(
-        self, scope: Scope, zone: Statement, name: Key, kind: str, inner: dict[str, Statement]
-    ) -> None:
-        if kind in _FETCHING_TYPES and not (kind == "mirror" and name == ROOT):
-            self._check_primaries(scope, zone, inner)
+    def _check_remotes(self, zone: PlacedZone) -> None:
+        kind, inner, keys = zone.kind, zone.inner, zone.scope.keys
+        if kind in _FETCHING_TYPES and not (kind == "mirror" and zone.name == ROOT):
+            self._check_primaries(zone)
         if kind in ("primary", "secondary") and "parental-agents" in inner:
-            self.shared.remotes.check(inner["parental-agents"], scope.keys)
+            self.shared.remotes.check(inner["parental-agents"], keys)
         if kind in _NOTIFYING_TYPES:
-            self._check_also_notify(scope, zone, kind, inner)
+            self._check_also_notify(zone)
         for keyword in _SOURCES if self._has_sources else _SOURCES & inner.keys():
             # BIND does not look at those of views.
             statement = inner.get(keyword, self.shared.options.get(keyword))
@@ -306,100 +242,32 @@ class ZoneChecks:
         self._inherited_seen.add(id(statement))
         return not known
 
-    def _check_primaries(self, scope: Scope, zone: Statement, inner: dict[str, Statement]) -> None:
-        found = inner.get("primaries", inner.get("masters"))
+    def _check_primaries(self, zone: PlacedZone) -> None:
+        found = zone.inner.get("primaries", zone.inner.get("masters"))
         if found is None:
             hint = "add 'primaries { ADDRESS; };'"
-            self.report.at(f"zone '{word(zone)}': it has no 'primaries'", zone, hint=hint)
+            self.report.at(f"zone '{word(zone.statement)}': it has no 'primaries'", zone.statement, hint=hint)
         else:
-            self.shared.remotes.check(found, scope.keys)
+            self.shared.remotes.check(found, zone.scope.keys)
 
-    def _check_also_notify(
-        self, scope: Scope, zone: Statement, kind: str, inner: dict[str, Statement]
-    ) -> None:
-        notify = self._inherited(scope, inner, "notify")
-        word_of_it = word(notify).lower() if notify is not None else ""
-        if kind == "mirror" and "notify" in inner and word_of_it not in ("no", "false", "0", "explicit"):
-            message = f"zone '{word(zone)}': a mirror zone takes only 'notify no' or 'notify explicit'"
-            self.report.at(message, inner["notify"])
-        silent = word_of_it in ("no", "false", "0") or (
-            word_of_it in ("primary-only", "master-only") and kind != "primary"
-        )
+    def _check_also_notify(self, zone: PlacedZone) -> None:
+        notify = zone.inherited("notify")
+        when = word(notify).lower() if notify is not None else ""
+        if zone.kind == "mirror" and "notify" in zone.inner and when not in (*_NEVER, "explicit"):
+            message = (
+                f"zone '{word(zone.statement)}': a mirror zone takes only 'notify no' or 'notify explicit'"
+            )
+            self.report.at(message, zone.inner["notify"])
+        silent = when in _NEVER or (when in ("primary-only", "master-only") and zone.kind != "primary")
         if not silent:
-            statement = self._inherited(scope, inner, "also-notify")
+            statement = zone.inherited("also-notify")
             if statement is not None:
-                self.shared.remotes.check(statement, scope.keys, may_be_empty=True)
-        elif "also-notify" in inner:
-            message = f"zone '{word(zone)}': 'also-notify' has no effect, 'notify' is off"
-            self.report.warn_at(message, inner["also-notify"])
+                self.shared.remotes.check(statement, zone.scope.keys, may_be_empty=True)
+        elif "also-notify" in zone.inner:
+            message = f"zone '{word(zone.statement)}': 'also-notify' has no effect, 'notify' is off"
+            self.report.warn_at(message, zone.inner["also-notify"])
 
-    # --- updates, signing, files --------------------------------------------------------------------
-
-    def _check_updates(self, scope: Scope, zone: Statement, kind: str, inner: dict[str, Statement]) -> bool:
-        """Return whether dynamic updates may change the zone."""
-        policy = inner.get("update-policy")
-        if policy is not None:
-            if "allow-update" in inner:
-                message = f"zone '{word(zone)}': 'allow-update' is ignored where 'update-policy' is there"
-                self.report.at(message, inner["allow-update"], hint="remove one of them")
-            check_update_policy(self.report, policy)
-        if kind != "primary":
-            return False
-        if policy is not None:
-            return True
-        allowed = self._inherited(scope, inner, "allow-update")
-        return allowed is not None and not _is_none(allowed)
-
-    def _check_signing(
-        self, scope: Scope, zone: Statement, kind: str, inner: dict[str, Statement], dynamic: bool
-    ) -> bool:
-        """Return whether the server signs the zone, and so writes its file."""
-        inline = is_true(inner.get("inline-signing"))
-        policy = self._signing_policy(scope, zone, inner)
-        if kind not in ("primary", "secondary"):
-            return False
-        if policy and not dynamic and not inline:
-            why = " without 'allow-update' or 'update-policy'" if kind == "primary" else ""
-            message = f"zone '{word(zone)}': 'dnssec-policy'{why} needs 'inline-signing yes;' in the zone"
-            self.report.at(message, inner.get("dnssec-policy", zone))
-        if policy:
-            for keyword in _NOT_WITH_POLICY:
-                if keyword in inner:
-                    self.report.at(
-                        f"'{keyword}' cannot be used together with 'dnssec-policy'", inner[keyword]
-                    )
-        elif kind == "secondary" and not inline:
-            for keyword in _SECONDARY_SIGNING:
-                if keyword in inner:
-                    self.report.at(
-                        f"'{keyword}' in a secondary zone needs 'inline-signing yes;'", inner[keyword]
-                    )
-        self._check_auto_dnssec(kind, inner, dynamic=dynamic, inline=bool(inline), policy=bool(policy))
-        return bool(policy) or (kind == "secondary" and bool(inline))
-
-    def _signing_policy(self, scope: Scope, zone: Statement, inner: dict[str, Statement]) -> str:
-        """Return the name of the zone's policy; "" where it has none."""
-        statement = self._inherited(scope, inner, "dnssec-policy")
-        name = word(statement) if statement is not None else ""
-        if not name or name == "none" or statement is None:
-            return ""
-        if name not in _BUILTIN_POLICIES and name not in self.shared.policies:
-            message = f"zone '{word(zone)}': 'dnssec-policy {name}' names a policy that is not defined"
-            self.report.at(message, statement, 1, hint=did_you_mean(name, self.shared.policies))
-            return ""
-        return name
-
-    def _check_auto_dnssec(
-        self, kind: str, inner: dict[str, Statement], *, dynamic: bool, inline: bool, policy: bool
-    ) -> None:
-        statement = inner.get("auto-dnssec")
-        if statement is None or word(statement).lower() == "off":
-            return
-        if policy:
-            self.report.at("'auto-dnssec' cannot be used together with 'dnssec-policy'", statement)
-        elif not dynamic and not inline:
-            what = "dynamic updates or " if kind == "primary" else ""
-            self.report.at(f"'auto-dnssec' needs {what}'inline-signing yes;' in the zone", statement)
+    # --- files --------------------------------------------------------------------------------------
 
     def _check_file(self, zone: Statement, kind: str, inner: dict[str, Statement], *, written: bool) -> None:
         file, dlz, database = inner.get("file"), inner.get("dlz"), inner.get("database")
@@ -457,18 +325,3 @@ def inside_first_block(statement: Statement) -> list[Statement]:
         if not isinstance(item, Token):
             return item.statements
     return []
-
-
-def _written_class(statement: Statement) -> int | None:
-    """Return the class after the name of a zone or view; None where it is none, or in quotes."""
-    item = token(statement, 2)
-    return class_number(item.text) if item is not None and not item.quoted else None
-
-
-def _is_none(statement: Statement) -> bool:
-    """Return whether an address match list is just ``none`` or ``!any``, which is how BIND tells "nobody"."""
-    elements = inside(statement)
-    if len(elements) != 1:
-        return False
-    texts = [item.text.lower() for item in elements[0].items if isinstance(item, Token)]
-    return len(texts) == len(elements[0].items) and texts in (["none"], ["!", "any"])

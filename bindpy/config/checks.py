@@ -22,8 +22,9 @@ from bindpy.config.check_options import check_block, check_general_block, listen
 from bindpy.config.check_policies import check_policies
 from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import Report, having, inside, members, word
+from bindpy.config.check_scope import Scope, Shared
 from bindpy.config.check_servers import check_servers
-from bindpy.config.check_zones import Scope, Shared, ZoneChecks
+from bindpy.config.check_zones import ZoneChecks
 from bindpy.config.tree import Statement
 from bindpy.diagnostics import Diagnostic
 

@@ -17,15 +17,17 @@ FLOORS = [
     {"zone.names", "zone.records"},
     {"config"},
     {"zone"},
+    {"tsig"},
     {"answer"},
     {"engine"},
     {"logs", "watch", "server", "policy"},
     {"reload"},
+    {"xfr"},
     {"app"},
     {"cli"},
 ]
 # What must work without sockets, an event loop, threads or logging: plain functions of values.
-PURE = ("config", "zone", "answer")
+PURE = ("config", "zone", "tsig", "answer")
 # Conversions of addresses and a lock open no socket and start no thread.
 HARMLESS = {
     "socket": {"AF_INET", "AF_INET6", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton"},

@@ -89,6 +89,12 @@ def test_3_1_3_1_no_data(server: Asker) -> None:
     )
 
 
+def test_the_signature_of_a_negative_answers_soa_has_its_ttl(server: Asker) -> None:
+    reply = server.ask("no.example.", do=True)
+    soa = [line.split()[:4] for line in reply.authority[:2]]
+    assert soa == [["example.", "300", "SOA", "ns1.example."], ["example.", "300", "RRSIG", "SOA"]]
+
+
 def test_3_1_3_1_no_data_at_an_empty_non_terminal(server: Asker) -> None:
     reply = server.ask("er.ent.example.", do=True)
     denials = _denials(reply)

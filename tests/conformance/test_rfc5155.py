@@ -109,6 +109,19 @@ def test_an_empty_non_terminal_of_insecure_delegations_is_no_data(server: Asker,
         assert denials.match("only.insecure2.example.")
 
 
+def test_7_2_2_name_error_below_a_name_that_opt_out_leaves_out(server: Asker, opt_out: bool) -> None:
+    reply = server.ask("x.only.insecure2.example.", do=True)
+    denials = _denials(reply)
+    assert reply.rcode == "NXDOMAIN"
+    encloser, next_closer = "example.", "insecure2.example."
+    if not opt_out:
+        encloser, next_closer = "only.insecure2.example.", "x.only.insecure2.example."
+    assert denials.match(encloser)
+    assert denials.cover(next_closer)
+    assert denials.cover(f"*.{encloser}"), "the wildcard of the closest provable encloser"
+    assert len(denials) <= 3
+
+
 def test_7_2_5_wildcard_no_data(server: Asker) -> None:
     reply = server.ask("b.a.wild.example.", "TXT", do=True)
     denials = _denials(reply)

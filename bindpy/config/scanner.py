@@ -51,6 +51,8 @@ def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:  # noqa: 
     statements, items = top, cast(list[Item], [])
     open_blocks: list[tuple[Block, list[Statement], list[Item]]] = []
 
+    after_stray = -1  # where a '}' too many ends: the ';' behind it is not another error
+
     def error(message: str, offset: int, hint: str = "") -> None:
         diagnostics.error(message, source.span(offset), hint=hint, notes=source.chain())
 
@@ -64,7 +66,7 @@ def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:  # noqa: 
                 if items:
                     statements.append(Statement(source, items))
                     items = []
-                else:
+                elif match.start() != after_stray:
                     error("unexpected ';': there is no statement before it", offset, "remove it")
             elif char == "{":
                 block = Block([], offset)
@@ -85,6 +87,7 @@ def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:  # noqa: 
                     "unexpected '}': no '{' is open here", offset, "remove it, or look for one too many above"
                 )
                 items = []
+                after_stray = match.end()
         elif kind == _QUOTED:
             items.append(Token(match[3].replace('\\"', '"'), match.start(3) - 1, True))
         elif kind == _SIGN:

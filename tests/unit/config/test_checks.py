@@ -80,6 +80,11 @@ def test_a_printed_configuration_reads_back(path: Path, monkeypatch: pytest.Monk
     assert print_statements(again.tree) == print_statements(tree)
 
 
+def test_a_brace_too_many_is_one_error() -> None:
+    found = load_config("named.conf", text="options { };\n};\n").diagnostics
+    assert [str(item.span) for item in found] == ["named.conf:2:1"]
+
+
 def test_secrets_are_hidden_on_request() -> None:
     tree = scan(Source("c", 'key k { algorithm hmac-sha256; secret "MTIz"; };'), Diagnostics())
     assert "MTIz" not in print_config(tree, hide_secrets=True)

@@ -18,8 +18,16 @@ from bindpy.config.build_options import (
     match_list,
     scalar,
 )
-from bindpy.config.build_zones import BUILTIN_SETTINGS, CLASSES, Settings, ZoneBuilder, rrset_order
-from bindpy.config.model import MATCH_ANY, Config, ViewConfig, ZoneType
+from bindpy.config.build_settings import BUILTIN_SETTINGS, Settings, SettingsBuilder
+from bindpy.config.build_zones import CLASSES, ZoneBuilder, rrset_order
+from bindpy.config.model import (
+    MATCH_ANY,
+    Config,
+    ServerStatement,
+    TsigKey,
+    ViewConfig,
+    ZoneType,
+)
 from bindpy.config.resolve import Resolver
 from bindpy.config.sections import Entry, Section
 from bindpy.diagnostics import Diagnostics
@@ -44,15 +52,16 @@ def build_config(
     options = next((section for _, section in top.sections("options")), _NOTHING)
     resolver = Resolver(top, directory, scalar(options, "port", DEFAULT_PORT), diagnostics)
     logging = next((section for _, section in top.sections("logging")), None)
-    views = [section for _, section in top.sections("view")]
-    builder = _ViewBuilder(options, resolver)
+    keys = build_keys(top, resolver)
+    servers = build_servers(top, resolver)
+    builder = _ViewBuilder(options, resolver, keys, servers)
     return Config(
         path=path,
         files=files,
         options=build_options(options, resolver),
         views=builder.views(top),
-        keys=build_keys([top, *views], resolver),
-        servers=tuple([server for section in (top, *views) for server in build_servers(section, resolver)]),
+        keys=keys,
+        servers=servers,
         controls=build_controls(top, resolver),
         logging=build_logging(logging, resolver),
         acls=resolver.all_acls(),
@@ -60,11 +69,20 @@ def build_config(
 
 
 class _ViewBuilder:
-    def __init__(self, options: Section, resolver: Resolver) -> None:
+    def __init__(
+        self,
+        options: Section,
+        resolver: Resolver,
+        keys: dict[str, TsigKey],
+        servers: tuple[ServerStatement, ...],
+    ) -> None:
         self._options = options
         self._resolver = resolver
-        self._zones = ZoneBuilder(resolver)
-        self._inherited = self._zones.inherited(options, BUILTIN_SETTINGS)
+        self._keys = keys
+        self._servers = servers
+        self._settings = SettingsBuilder(resolver)
+        self._zones = ZoneBuilder(resolver, self._settings)
+        self._inherited = self._settings.inherited(options, BUILTIN_SETTINGS)
 
     def views(self, top: Section) -> tuple[ViewConfig, ...]:
         """Return the views; the zones outside views make one of their own, which matches everybody."""
@@ -104,7 +122,7 @@ class _ViewBuilder:
         # Without views the section is the whole file, whose own entries are not a view's.
         own = _NOTHING if entry is None else section
         if entry is not None:
-            inherited = self._zones.inherited(section, inherited)
+            inherited = self._settings.inherited(section, inherited)
             self._note_server_wide(section)
         zones = []
         for zone_entry, zone_section in section.sections("zone"):
@@ -123,5 +141,7 @@ class _ViewBuilder:
             rrset_order=rrset_order(own, rrset_order(options, _DEFAULT_ORDER, resolver), resolver),
             settings=inherited[ZoneType.PRIMARY],
             zones=tuple(zones),
+            keys=self._keys | build_keys(own, resolver),
+            servers=build_servers(own, resolver) or self._servers,
             span=None if entry is None else entry.span,
         )

@@ -18,11 +18,13 @@ from bindpy.config.model import (
     ListenOn,
     Options,
     ServerStatement,
+    SourceAddress,
     TsigKey,
 )
 from bindpy.config.resolve import Resolver, key_name
 from bindpy.config.sections import Entry, Section
 from bindpy.config.tree import Token
+from bindpy.config.values import Value
 from bindpy.zone import names
 
 DEFAULT_PORT = 53
@@ -37,7 +39,7 @@ _DIGEST_BITS = {
     "hmac-sha384": 384,
     "hmac-sha512": 512,
 }
-_MIN_UDP_SIZE, _MAX_UDP_SIZE = 512, 4096
+_MIN_MESSAGE, _MAX_UDP_SIZE, _MAX_MESSAGE = 512, 4096, 65535
 
 
 def scalar(section: Section, name: str, default: Any) -> Any:
@@ -54,6 +56,12 @@ def match_list(
     return default if entry is None else resolver.match_list(entry.value.args[0], entry.statement)
 
 
+def source_address(value: Value) -> SourceAddress:
+    """Return what ``( ADDRESS | * ) [ port ( PORT | * ) ]`` means."""
+    address, port = value.args[0], value.named.get("port", "*")
+    return SourceAddress("" if address == "*" else address, 0 if port == "*" else port)
+
+
 def build_options(section: Section, resolver: Resolver) -> Options:
     """Return what is set once for the server. *section* is empty without an ``options`` statement."""
     hostname = os.uname().nodename
@@ -65,8 +73,8 @@ def build_options(section: Section, resolver: Resolver) -> Options:
         version=_text_or_none(section, "version", DEFAULT_VERSION),
         hostname=_text_or_none(section, "hostname", hostname),
         server_id=_server_id(section, hostname),
-        max_udp_size=_udp_size(section, "max-udp-size"),
-        edns_udp_size=_udp_size(section, "edns-udp-size"),
+        max_udp_size=_message_size(section, "max-udp-size", 1232, _MAX_UDP_SIZE),
+        edns_udp_size=_message_size(section, "edns-udp-size", 1232, _MAX_UDP_SIZE),
         tcp_clients=scalar(section, "tcp-clients", 150),
         tcp_listen_queue=scalar(section, "tcp-listen-queue", 10),
         tcp_initial_timeout=scalar(section, "tcp-initial-timeout", 300) / 10,
@@ -76,6 +84,14 @@ def build_options(section: Section, resolver: Resolver) -> Options:
         querylog=scalar(section, "querylog", False),
         blackhole=match_list(section, "blackhole", MATCH_NONE, resolver),
         message_compression=scalar(section, "message-compression", True),
+        state_directory=_path_or_none(section, "state-directory", resolver),
+        transfers_in=scalar(section, "transfers-in", 10),
+        transfers_out=scalar(section, "transfers-out", 10),
+        transfers_per_ns=scalar(section, "transfers-per-ns", 2),
+        transfer_message_size=_message_size(section, "transfer-message-size", 20480, _MAX_MESSAGE),
+        serial_query_rate=scalar(section, "serial-query-rate", 20),
+        notify_rate=scalar(section, "notify-rate", 20),
+        startup_notify_rate=scalar(section, "startup-notify-rate", 20),
     )
 
 
@@ -109,10 +125,10 @@ def _path_or_none(section: Section, name: str, resolver: Resolver) -> str | None
     return resolver.path(entry.value.args[0])
 
 
-def _udp_size(section: Section, name: str) -> int:
-    """Return a UDP size as BIND takes it: values out of bounds count as the nearest bound."""
-    size: int = scalar(section, name, 1232)
-    return min(max(size, _MIN_UDP_SIZE), _MAX_UDP_SIZE)
+def _message_size(section: Section, name: str, default: int, most: int) -> int:
+    """Return a message size as BIND takes it: values out of bounds count as the nearest bound."""
+    size: int = scalar(section, name, default)
+    return min(max(size, _MIN_MESSAGE), most)
 
 
 def _listeners(section: Section, resolver: Resolver) -> tuple[ListenOn, ...]:
@@ -140,14 +156,13 @@ def _listeners(section: Section, resolver: Resolver) -> tuple[ListenOn, ...]:
 # --- keys ----------------------------------------------------------------------------------------
 
 
-def build_keys(sections: list[Section], resolver: Resolver) -> dict[str, TsigKey]:
-    """Return the ``key`` statements of *sections* by name."""
+def build_keys(section: Section, resolver: Resolver) -> dict[str, TsigKey]:
+    """Return the ``key`` statements of *section* (a view's, or the file itself) by name."""
     keys: dict[str, TsigKey] = {}
-    for section in sections:
-        for entry, inner in section.sections("key"):
-            key = _key(entry, inner, resolver)
-            if key is not None:
-                keys.setdefault(key.name, key)
+    for entry, inner in section.sections("key"):
+        key = _key(entry, inner, resolver)
+        if key is not None:
+            keys.setdefault(key.name, key)
     return keys
 
 
@@ -222,14 +237,21 @@ def _server(entry: Entry, inner: Section, resolver: Resolver) -> ServerStatement
         edns=scalar(inner, "edns", None),
         provide_ixfr=scalar(inner, "provide-ixfr", None),
         request_ixfr=scalar(inner, "request-ixfr", None),
+        request_expire=scalar(inner, "request-expire", None),
+        tcp_only=scalar(inner, "tcp-only", None),
         transfer_format=scalar(inner, "transfer-format", None),
         transfers=scalar(inner, "transfers", None),
-        notify_source=scalar(inner, "notify-source", None),
-        notify_source_v6=scalar(inner, "notify-source-v6", None),
-        transfer_source=scalar(inner, "transfer-source", None),
-        transfer_source_v6=scalar(inner, "transfer-source-v6", None),
+        notify_source=_source(inner, "notify-source"),
+        notify_source_v6=_source(inner, "notify-source-v6"),
+        transfer_source=_source(inner, "transfer-source"),
+        transfer_source_v6=_source(inner, "transfer-source-v6"),
         span=entry.span,
     )
+
+
+def _source(section: Section, name: str) -> SourceAddress | None:
+    entry = section.first(name)
+    return None if entry is None else source_address(entry.value)
 
 
 def build_controls(top: Section, resolver: Resolver) -> tuple[ControlChannel, ...] | None:

@@ -1,21 +1,11 @@
-"""``zone`` statements, and what they inherit: options → view → zone."""
+"""``zone`` statements → `ZoneConfig`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from bindpy.config.build_options import match_list, scalar
-from bindpy.config.model import (
-    MATCH_NONE,
-    AddressMatchList,
-    CheckMode,
-    MatchBuiltin,
-    ZoneChecks,
-    ZoneConfig,
-    ZoneSettings,
-    ZoneType,
-)
+from bindpy.config.build_settings import ZONE_TYPES, Settings, SettingsBuilder
+from bindpy.config.model import ZoneConfig, ZoneType
 from bindpy.config.resolve import Resolver, octets
 from bindpy.config.sections import Entry, Section
 from bindpy.zone import names
@@ -23,78 +13,19 @@ from bindpy.zone import names
 CLASSES = {"in": 1, "internet": 1, "chaos": 3, "ch": 3, "hesiod": 4, "hs": 4}
 """The classes that a view or zone may have, as BIND spells them in named.conf, and their numbers."""
 
-ZONE_TYPES = {
-    "primary": ZoneType.PRIMARY,
-    "master": ZoneType.PRIMARY,
-    "secondary": ZoneType.SECONDARY,
-    "slave": ZoneType.SECONDARY,
-    "native": ZoneType.NATIVE,
-}
-"""The spellings of the types that are served."""
-
 _NOT_YET_TYPES = frozenset(("in-view", "mirror", "redirect"))
 """Types that an authoritative server could serve. The others are a resolver's."""
 
 _MODERN_TYPES = {"master": "primary", "slave": "secondary"}
-_CHECK_MODES = {
-    "mx": "check-mx",
-    "mx_cname": "check-mx-cname",
-    "srv_cname": "check-srv-cname",
-    "dup_records": "check-dup-records",
-    "spf": "check-spf",
-}
-_CHECK_VALUES = {
-    "integrity": "check-integrity",
-    "sibling": "check-sibling",
-    "wildcard": "check-wildcard",
-    "max_records": "max-records",
-    "max_records_per_type": "max-records-per-type",
-    "max_types_per_name": "max-types-per-name",
-}
-_SETTING_CLAUSES = frozenset(
-    (
-        "allow-query",
-        "allow-query-on",
-        "allow-transfer",
-        "allow-notify",
-        "allow-update",
-        "also-notify",
-        "notify",
-        "check-names",
-        "masterfile-format",
-        "watch",
-        "max-zone-ttl",
-        *_CHECK_MODES.values(),
-        *_CHECK_VALUES.values(),
-    )
-)
-
-Settings = dict[ZoneType, ZoneSettings]
-"""What zones of each type inherit: `check-names` makes them differ."""
-
-_DEFAULT_NAMES = {
-    ZoneType.PRIMARY: CheckMode.FAIL,
-    ZoneType.NATIVE: CheckMode.FAIL,
-    ZoneType.SECONDARY: CheckMode.WARN,
-}
-BUILTIN_SETTINGS: Settings = {
-    kind: ZoneSettings(checks=ZoneChecks(names=mode)) for kind, mode in _DEFAULT_NAMES.items()
-}
-"""What zones inherit where named.conf is silent."""
 
 
 class ZoneBuilder:
     """Builds zones of one configuration; the types that are not served are reported once each."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, settings: SettingsBuilder) -> None:
         self._resolver = resolver
+        self._settings = settings
         self._reported: set[str] = set()
-
-    def inherited(self, section: Section, base: Settings) -> Settings:
-        """Return what zones inherit below *section* (``options`` or a view), which inherits *base*."""
-        return {
-            kind: self._settings(section, settings, kind, lenient=True) for kind, settings in base.items()
-        }
 
     def zone(
         self, entry: Entry, section: Section, view: str, view_class: int, inherited: Settings
@@ -108,10 +39,6 @@ class ZoneBuilder:
             return None
         resolver = self._resolver
         file_entry, primaries = section.first("file"), section.first("primaries")
-        base = inherited[kind]
-        settings = (
-            base if _SETTING_CLAUSES.isdisjoint(section.entries) else self._settings(section, base, kind)
-        )
         return ZoneConfig(
             origin=origin,
             rdclass=rdclass,
@@ -121,7 +48,7 @@ class ZoneBuilder:
             primaries=()
             if primaries is None
             else resolver.servers(primaries.value.args[0], primaries.statement),
-            settings=settings,
+            settings=self._settings.settings(section, inherited[kind], kind),
             span=entry.span,
         )
 
@@ -177,93 +104,6 @@ class ZoneBuilder:
                     f"'{entries[0].statement.keyword}' is not allowed in '{kind}' zone '{name}'",
                     hint=f"it goes with {', '.join(clause.zone_types())}",
                 )
-
-    # --- settings ---------------------------------------------------------------------------------
-
-    def _settings(
-        self, section: Section, base: ZoneSettings, kind: ZoneType, *, lenient: bool = False
-    ) -> ZoneSettings:
-        """Return *base* as *section* changes it; *base* itself where it changes nothing.
-
-        With *lenient*, an unknown list of servers is only a warning: BIND judges it where a zone uses it.
-        """
-        resolver = self._resolver
-        also_notify = section.first("also-notify")
-        update = section.first("allow-update")
-        settings = replace(
-            base,
-            allow_query=match_list(section, "allow-query", base.allow_query, resolver),
-            allow_query_on=match_list(section, "allow-query-on", base.allow_query_on, resolver),
-            allow_transfer=self._allow_transfer(section, base),
-            allow_notify=match_list(section, "allow-notify", base.allow_notify, resolver),
-            allow_update=match_list(section, "allow-update", base.allow_update, resolver),
-            also_notify=base.also_notify
-            if also_notify is None
-            else resolver.servers(also_notify.value.args[0], also_notify.statement, lenient=lenient),
-            notify=_notify(scalar(section, "notify", base.notify)),
-            checks=self._checks(section, base.checks, kind),
-            masterfile_format=scalar(section, "masterfile-format", base.masterfile_format),
-            watch=scalar(section, "watch", base.watch),
-        )
-        if update is not None and not _is_none(settings.allow_update):
-            self._once(
-                "allow-update",
-                update,
-                "'allow-update' is not supported yet: every dynamic update is refused",
-            )
-        if settings.masterfile_format == "raw" and (entry := section.first("masterfile-format")):
-            self._once(
-                "masterfile-format",
-                entry,
-                "'masterfile-format raw' is not supported: zone files are read and written as text",
-            )
-        return base if settings == base else settings
-
-    def _allow_transfer(self, section: Section, base: ZoneSettings) -> AddressMatchList:
-        entry = section.first("allow-transfer")
-        if entry is not None and entry.value.named:
-            # Letting these clients transfer over any port and in the clear would be more than was asked for.
-            self._once(
-                "allow-transfer",
-                entry,
-                "'allow-transfer' with 'port' or 'transport' is not supported yet: nobody may transfer",
-            )
-            return MATCH_NONE
-        return match_list(section, "allow-transfer", base.allow_transfer, self._resolver)
-
-    def _once(self, what: str, entry: Entry, message: str) -> None:
-        if what not in self._reported:
-            self._reported.add(what)
-            self._resolver.warning(entry.statement, message)
-
-    def _checks(self, section: Section, base: ZoneChecks, kind: ZoneType) -> ZoneChecks:
-        changes: dict[str, Any] = {}
-        for field_name, clause in _CHECK_MODES.items():
-            if (entry := section.first(clause)) is not None:
-                changes[field_name] = CheckMode(entry.value.args[0])
-        for field_name, clause in _CHECK_VALUES.items():
-            if (entry := section.first(clause)) is not None:
-                changes[field_name] = entry.value.args[0]
-        if (entry := section.first("max-zone-ttl")) is not None:
-            limit = entry.value.args[0]
-            changes["max_zone_ttl"] = None if limit == "unlimited" else limit
-        for entry in section.all("check-names"):
-            *which, mode = entry.value.args
-            if not which or ZONE_TYPES.get(which[0]) in (kind, _checked_as(kind)):
-                changes["names"] = CheckMode(mode)
-        return replace(base, **changes) if changes else base
-
-
-def _checked_as(kind: ZoneType) -> ZoneType:
-    return ZoneType.PRIMARY if kind is ZoneType.NATIVE else kind
-
-
-def _is_none(elements: AddressMatchList) -> bool:
-    return all(isinstance(element, MatchBuiltin) and element.name == "none" for element in elements)
-
-
-def _notify(value: bool | str) -> str:
-    return {True: "yes", False: "no", "master-only": "primary-only"}.get(value, str(value))
 
 
 def rrset_order(section: Section, base: str, resolver: Resolver) -> str:

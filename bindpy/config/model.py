@@ -6,6 +6,7 @@ Times are seconds, sizes are octets, paths are absolute (joined to ``directory``
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
@@ -72,19 +73,37 @@ class TsigKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAddress:
+    """Where our messages come from: "" is any address, 0 any port."""
+
+    address: str = ""
+    port: int = 0
+
+
+ANY_SOURCE = SourceAddress()
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteServer:
-    """One address of a primaries or also-notify list, named lists resolved. ``port`` is the effective one."""
+    """One address of a primaries or also-notify list, named lists resolved. ``port`` is the effective one.
+
+    ``key`` is a key's lower-cased absolute name, which need not exist: then nothing may be sent there.
+    ``source`` is the address that the list wants messages sent from, "" where it says nothing. Servers to
+    be reached by TLS are left out of every list, with a warning.
+    """
 
     address: str
     port: int
     key: str = ""
-    tls: str = ""
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatement:
-    """A ``server ADDRESS { … }`` statement; None where the statement is silent."""
+    """A ``server ADDRESS { … }`` statement; None where the statement is silent.
+
+    `servers.server_for` finds the one that holds for an address.
+    """
 
     prefix: IPv4Network | IPv6Network
     keys: tuple[str, ...]
@@ -92,12 +111,14 @@ class ServerStatement:
     edns: bool | None
     provide_ixfr: bool | None
     request_ixfr: bool | None
-    transfer_format: str | None
-    transfers: int | None
-    notify_source: str | None
-    notify_source_v6: str | None
-    transfer_source: str | None
-    transfer_source_v6: str | None
+    request_expire: bool | None
+    tcp_only: bool | None
+    transfer_format: str | None  # many-answers, one-answer
+    transfers: int | None  # instead of transfers-per-ns
+    notify_source: SourceAddress | None
+    notify_source_v6: SourceAddress | None
+    transfer_source: SourceAddress | None
+    transfer_source_v6: SourceAddress | None
     span: SourceSpan
 
 
@@ -202,6 +223,60 @@ class ZoneChecks:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifySettings:
+    """How the servers of a zone are told of a change; whom is in `ZoneSettings`."""
+
+    to_soa: bool = False  # notify-to-soa: the SOA MNAME too
+    delay_s: int = 5  # the least time between two NOTIFYs of one zone to one target
+    source: SourceAddress = ANY_SOURCE
+    source_v6: SourceAddress = ANY_SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSettings:
+    """How a zone is transferred, in and out. A ``server`` statement may say otherwise for its addresses."""
+
+    format: str = "many-answers"  # or one-answer
+    provide_ixfr: bool = True
+    request_ixfr: bool = True
+    request_expire: bool = True  # EDNS EXPIRE, RFC 7314
+    source: SourceAddress = ANY_SOURCE
+    source_v6: SourceAddress = ANY_SOURCE
+    max_time_in_s: int = 7200
+    max_time_out_s: int = 7200
+    max_idle_in_s: int = 3600
+    max_idle_out_s: int = 3600
+    min_rate_in_octets: int = 10240  # in each min_rate_in_window_s
+    min_rate_in_window_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSettings:
+    """The bounds of a secondary's SOA timers, and how its primaries are asked."""
+
+    min_refresh_s: int = 300
+    max_refresh_s: int = 2419200
+    min_retry_s: int = 500
+    max_retry_s: int = 1209600
+    try_tcp: bool = True  # try-tcp-refresh: ask for the SOA by TCP where UDP has no answer
+    multi_primary: bool = False  # multi-master: primaries' serials need not agree
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """What is kept to answer IXFR from.
+
+    ``from_differences`` is already the one of the zone's type. BIND's default is no, since a zone there
+    changes by dynamic updates; here it changes by its file, so without it nobody could take IXFR from a
+    primary.
+    """
+
+    from_differences: bool = True
+    max_octets: int | None = None  # None: twice the size of the zone
+    max_ratio_percent: int | None = 100  # of the AXFR's size, above which AXFR is sent; None: unlimited
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneSettings:
     """What a zone inherits from its view and the options. Zones that change nothing share one object."""
 
@@ -212,7 +287,12 @@ class ZoneSettings:
     allow_update: AddressMatchList = MATCH_NONE
     also_notify: tuple[RemoteServer, ...] = ()
     notify: str = "yes"  # yes, no, explicit, primary-only
+    notifying: NotifySettings = NotifySettings()
+    transfer: TransferSettings = TransferSettings()
+    refresh: RefreshSettings = RefreshSettings()
+    journal: JournalSettings = JournalSettings()
     checks: ZoneChecks = ZoneChecks()
+    serial_update_method: str = "increment"  # increment, unixtime, date
     masterfile_format: str = "text"
     watch: bool = True
 
@@ -233,7 +313,11 @@ class ZoneConfig:
 
 @dataclass(frozen=True, slots=True)
 class ViewConfig:
-    """One view; a configuration without ``view`` statements has one, ``_default``, that matches everybody."""
+    """One view; a configuration without ``view`` statements has one, ``_default``, that matches everybody.
+
+    ``keys`` are those that can be used in the view, its own before those outside of views. ``servers`` are
+    its own ``server`` statements, or where it has none, those outside of views.
+    """
 
     name: str
     rdclass: int
@@ -245,6 +329,8 @@ class ViewConfig:
     rrset_order: str  # none, fixed, cyclic, random
     settings: ZoneSettings
     zones: tuple[ZoneConfig, ...]
+    keys: Mapping[str, TsigKey]
+    servers: tuple[ServerStatement, ...]
     span: SourceSpan | None = None
 
 
@@ -270,6 +356,14 @@ class Options:
     querylog: bool = False
     blackhole: AddressMatchList = MATCH_NONE
     message_compression: bool = True
+    state_directory: str | None = None  # None: not said
+    transfers_in: int = 10
+    transfers_out: int = 10
+    transfers_per_ns: int = 2
+    transfer_message_size: int = 20480  # uncompressed octets of one message of a transfer
+    serial_query_rate: int = 20  # a second, as the rates below
+    notify_rate: int = 20
+    startup_notify_rate: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +374,9 @@ class Config:
     files: tuple[str, ...]  # the file itself and all it includes, absolute
     options: Options
     views: tuple[ViewConfig, ...]
-    keys: dict[str, TsigKey]
+    keys: dict[str, TsigKey]  # outside of views
     acls: dict[str, AddressMatchList]
-    servers: tuple[ServerStatement, ...]
+    servers: tuple[ServerStatement, ...]  # outside of views
     controls: tuple[ControlChannel, ...] | None  # None: no `controls` statement; empty: `controls { };`
     logging: LoggingConfig
 

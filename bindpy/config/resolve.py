@@ -32,7 +32,6 @@ from bindpy.zone import names
 
 BUILTIN_ACLS = frozenset(("any", "none", "localhost", "localnets"))
 REMOTE_LIST_CLAUSES = ("primaries", "remote-servers", "parental-agents")
-TLS_PORT = 853
 
 
 def key_name(text: str) -> str:
@@ -62,6 +61,7 @@ class Resolver:
             for entry in top.all(clause):
                 self._lists.setdefault(entry.value.args[0].lower(), entry)
         self._lists_seen: dict[RemoteList, tuple[RemoteServer, ...]] = {}
+        self._left_out: set[tuple[int, Remote]] = set()
         self._match_lists: dict[tuple[AclElement, ...], AddressMatchList] = {}
 
     def path(self, text: str) -> str:
@@ -167,7 +167,8 @@ class Resolver:
     ) -> Iterator[RemoteServer]:
         for element in remotes.elements:
             if not element.is_list:
-                yield self._server(element, remotes, statement)
+                if not self._needs_tls(element, statement):
+                    yield self._server(element, remotes, statement)
                 continue
             lowered = element.target.lower()
             entry = self._lists.get(lowered)
@@ -183,22 +184,30 @@ class Resolver:
                 seen.add(lowered)
                 yield from self._servers(entry.value.args[1], entry.statement, seen, complain)
 
-    def _server(
-        self,
-        element: Remote,
-        remotes: RemoteList,
-        statement: Statement,
-    ) -> RemoteServer:
-        key, tls = element.key, element.tls
-        fallback = TLS_PORT if tls and tls.lower() != "none" else self.port
-        port = next(port for port in (element.port, remotes.port, fallback) if port is not None)
+    def _needs_tls(self, element: Remote, statement: Statement) -> bool:
+        """Return whether the server is to be reached by TLS, and warn of that once."""
+        if not element.tls or element.tls.lower() == "none":
+            return False
+        if (place := (id(statement), element)) not in self._left_out:
+            self._left_out.add(place)
+            # Talking to it in the clear would be less than was asked for.
+            self.warning(
+                statement,
+                f"server {element.target} is left out of the list: 'tls' is not supported yet",
+                element.tls,
+            )
+        return True
+
+    def _server(self, element: Remote, remotes: RemoteList, statement: Statement) -> RemoteServer:
+        key = element.key
+        port = next(port for port in (element.port, remotes.port, self.port) if port is not None)
         if key:
             try:
                 key = key_name(key)
             except names.BadNameError as exc:
                 self.error(statement, f"'{key}' is not a key name: {exc}", key)
         source = remotes.source_v6 if ":" in element.target else remotes.source
-        return RemoteServer(element.target, port, key, tls, "" if source == "*" else source)
+        return RemoteServer(element.target, port, key, "" if source == "*" else source)
 
 
 def place(statement: Statement, word: str) -> SourceSpan:

@@ -21,6 +21,7 @@ from bindpy.config.model import (
     MatchNested,
     MatchNetwork,
     RemoteServer,
+    SourceAddress,
     ZoneConfig,
     ZoneType,
 )
@@ -295,7 +296,7 @@ def test_controls_and_servers() -> None:
     )
     (server,) = config.servers
     assert (server.prefix, server.keys, server.request_ixfr) == (IPv4Network("192.0.2.0/24"), ("k.",), False)
-    assert (server.provide_ixfr, server.transfer_source) == (None, "192.0.2.9")
+    assert (server.provide_ixfr, server.transfer_source) == (None, SourceAddress("192.0.2.9"))
     assert load("controls { };").controls == ()
 
 

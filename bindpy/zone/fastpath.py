@@ -245,7 +245,10 @@ def _converters(fast: FastPath, rdclass: int) -> dict[int, _Convert]:
             types[covered], _number(algorithm), _number(labels), _number(ttl),
             times[expiration], times[inception], _number(tag),
         )  # fmt: skip
-        return head + name_of[signer] + _base64(signature)
+        signer_name = name_of[signer]
+        if names.label_count(signer_name) > head[3]:  # let `bindpy.zone.strict` say why
+            raise _NotSimpleError
+        return head + signer_name + _base64(signature)
 
     def nsec(text: str) -> bytes:
         following, present = text.split(None, 1)

@@ -221,6 +221,10 @@ _TEXT_TYPES = frozenset({16, 56, 99, 258, 261, 262})
 _NAME_TYPES = frozenset({2, 5, 12, 39})
 """NS, CNAME, PTR, DNAME."""
 _ADDRESS_FAMILIES = {1: AF_INET, 28: AF_INET6}
+_EXPECTED = {
+    1: "an IPv4 address; four numbers from 0 to 255 are expected, with dots between them",
+    28: "an IPv6 address; up to eight groups of hexadecimal digits are expected, with colons between them",
+}
 _APL = 42
 _BASE64_AT_END = frozenset({24, 25, 37, 45, 46, 48, 49, 60, 61})
 """SIG, KEY, CERT, IPSECKEY, RRSIG, DNSKEY, DHCID, CDNSKEY, OPENPGPKEY."""
@@ -371,9 +375,12 @@ def _from_wire(rtype: int, wire: bytes, rdclass: int) -> dns.rdata.Rdata:
 
 
 def _refuse(rtype: int, tokens: Sequence[Token], last: int, why: str) -> NoReturn:
-    why = why or "bad syntax"
     if last >= len(tokens):
-        raise RdataError(f"{type_to_text(rtype)} RDATA ends too early: {why}", len(tokens))
+        raise RdataError(f"{type_to_text(rtype)} RDATA ends too early: {why or 'more is needed'}", len(tokens))
+    if not why or why == str(dns.exception.SyntaxError()):  # dnspython has nothing to say about it
+        if last == 0 and rtype in _EXPECTED:
+            raise RdataError(f"{shown(tokens[0].text)} is not {_EXPECTED[rtype]}", 0)
+        why = "bad syntax"
     raise RdataError(f"bad {type_to_text(rtype)} RDATA near {shown(tokens[last].text)}: {why}", last)
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bindpy.zone import names, rdata
@@ -117,3 +119,16 @@ def test_malformed_rdata_is_shown_as_octets() -> None:
     assert rdata_to_text(1, b"\1\2\3") == "\\# 3 010203"
     assert rdata_to_text(14, b"\0") == "\\# 1 00"
     assert rdata_to_text(16, b"") == "\\# 0"
+
+
+@pytest.mark.parametrize(
+    ("rtype", "text", "message"),
+    [
+        (1, "192.0.2.256", "'192.0.2.256' is not an IPv4 address; four numbers from 0 to 255"),
+        (1, "192.0.2.1.", "'192.0.2.1.' is not an IPv4 address"),
+        (28, "192.0.2.1", "'192.0.2.1' is not an IPv6 address; up to eight groups"),
+    ],
+)
+def test_a_bad_address_is_told_what_is_expected(rtype: int, text: str, message: str) -> None:
+    with pytest.raises(RdataError, match=re.escape(message)):
+        rdata_from_text(rtype, text, names.ROOT)

@@ -98,9 +98,9 @@ def test_good_text(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("a A 192.0.2\n", (1, 5), "bad A RDATA near '192.0.2'"),
-        ("a A 192.0.2.01\n", (1, 5), "bad A RDATA near '192.0.2.01'"),
-        ("a\tAAAA  fe80::1%eth0\n", (1, 9), "bad AAAA RDATA near 'fe80::1%eth0'"),
+        ("a A 192.0.2\n", (1, 5), "'192.0.2' is not an IPv4 address"),
+        ("a A 192.0.2.01\n", (1, 5), "'192.0.2.01' is not an IPv4 address"),
+        ("a\tAAAA  fe80::1%eth0\n", (1, 9), "'fe80::1%eth0' is not an IPv6 address"),
         ("a A\n", (1, 4), "A has no RDATA"),
         ("a A 192.0.2.2 foo\n", (1, 15), "near 'foo'"),
         ("a MX 65536 b\n", (1, 6), "near '65536'"),
@@ -272,7 +272,7 @@ class TestFiles:
         zone = read_zone_text("main", ORIGIN, text=f"{HEAD}$INCLUDE part\n".encode(), directory=str(tmp_path))
         (error,) = zone.diagnostics
         first, second = error.lines()
-        assert first.startswith(f"{tmp_path}/part:2:5: error: bad A RDATA near 'oops'")
+        assert first.startswith(f"{tmp_path}/part:2:5: error: 'oops' is not an IPv4 address")
         assert second == f"{tmp_path}/main:{HEAD_LINES + 1}:10: note: included from here"
 
     def test_a_file_that_cannot_be_opened_is_among_the_files(self, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,11 +73,27 @@ class Answerer(Protocol):
     def withdraw(self, view: str, origin: Name) -> None:
         """Stop serving *origin*; names in it are answered as if the zone had never been."""
 
-    def answer(self, query: bytes, client: str, local: str, transport: Transport) -> bytes | Outcome:
+    def answer(
+        self,
+        query: bytes,
+        client: str,
+        local: str,
+        transport: Transport,
+        *,
+        keys: Collection[str] = (),
+        reserved_octets: int = 0,
+    ) -> bytes | Outcome:
         """Return the response to *query*, from address *client* to our address *local* (both without port).
 
-        Never raises, whatever the octets. Addresses are texts as `ipaddress` takes them.
+        Never raises, whatever the octets. Addresses are texts as `ipaddress` takes them. *keys* names the
+        TSIG keys that the query, which comes without its signature, was signed with; the response then
+        leaves *reserved_octets* of the message free for its own.
         """
+
+    def view_of(
+        self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
+    ) -> str | None:
+        """Return the name of the view that serves requests of that sender, None where none does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import itertools
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,36 +105,75 @@ class PythonAnswerer:
 
     # --- queries ------------------------------------------------------------------------------------
 
-    def answer(self, query: bytes, client: str, local: str, transport: Transport) -> bytes | Outcome:
-        """Return the response to *query*, from address *client* to our address *local*. Never raises."""
+    def answer(
+        self,
+        query: bytes,
+        client: str,
+        local: str,
+        transport: Transport,
+        *,
+        keys: Collection[str] = (),
+        reserved_octets: int = 0,
+    ) -> bytes | Outcome:
+        """Return the response to *query*, from address *client* to our address *local*. Never raises.
+
+        *keys* names the keys that the query, whose signature was taken off, was signed with; the response
+        leaves *reserved_octets* of the message free, for its own. Signed queries are not remembered.
+        """
         try:
-            return self._answer(query, client, local, transport)
+            return self._answer(query, client, local, transport, keys=keys, reserved_octets=reserved_octets)
         except Exception as exc:  # noqa: BLE001 - the last guard: told to on_error, never hidden
             self._on_error(query, exc)
             flags = query[2] << 8 | query[3]
             return encode_refusal(query, Refusal(Rcode.SERVFAIL, flags), 0)
 
-    def _answer(self, data: bytes, client: str, local: str, transport: Transport) -> bytes | Outcome:
+    def _answer(
+        self,
+        data: bytes,
+        client: str,
+        local: str,
+        transport: Transport,
+        *,
+        keys: Collection[str],
+        reserved_octets: int,
+    ) -> bytes | Outcome:
         if len(data) < HEADER_OCTETS:
             return Outcome.DROP
         state = self._state
         client_class = state.classes.everybody
-        if client_class is None or state.classes.acl_count:
+        if keys:
+            client_class = state.classes.signed(client, local, bool(data[2] & 1), keys)
+        elif client_class is None or state.classes.acl_count:
             client_class = state.classes.of(client, local, bool(data[2] & 1))
-            if client_class.ignored:
-                return Outcome.DROP
-        found = self._recall(state, data[2:], client_class, transport)
+        if client_class.ignored:
+            return Outcome.DROP
+        found = self._recall(state, data[2:], client_class, transport) if not keys else None
         if found is not None:
             return data[:2] + found
         query = parse(data)
         if isinstance(query, Query):
             return self._answer_query(
-                state, query, client_class, client=client, local=local, transport=transport
+                state,
+                query,
+                client_class,
+                client=client,
+                local=local,
+                transport=transport,
+                keys=keys,
+                reserved_octets=reserved_octets,
             )
         if isinstance(query, Refusal):
             self.counters[query.rcode] += 1
             return encode_refusal(data, query, state.policy.edns_udp_size)
         return query
+
+    def view_of(
+        self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
+    ) -> str | None:
+        """Return the name of the view that serves such requests, None where none does."""
+        classes = self._state.classes
+        view = classes.signed(client, local, recursion_desired, keys).view
+        return view.policy.name if view is not None else None
 
     def _recall(
         self, state: _State, question: bytes, client_class: ClientClass, transport: Transport
@@ -158,8 +197,10 @@ class PythonAnswerer:
         client: str,
         local: str,
         transport: Transport,
+        keys: Collection[str],
+        reserved_octets: int,
     ) -> bytes:
-        cache_key = query.common_octets()
+        cache_key = query.common_octets() if not keys else None
         if cache_key is not None and len(cache_key) != len(query.data) - 2:
             found = self._recall(state, cache_key, client_class, transport)
             if found is not None:
@@ -173,7 +214,7 @@ class PythonAnswerer:
                 admitted = client_class.admits(acl)
                 if admitted is None:
                     response.varies = True
-                    admitted = acl.admits(client, local)
+                    admitted = acl.admits(client, local, keys)
                 if not admitted:
                     return False
             return True
@@ -194,6 +235,7 @@ class PythonAnswerer:
         limit = TCP_LIMIT_OCTETS
         if transport is Transport.UDP:
             limit = min(query.payload_octets, max(policy.max_udp_size, 512))
+        limit -= reserved_octets
         message = encode(query, response, limit, edns_octets=policy.edns_udp_size, nsid=state.nsid)
         if cache_key is not None and not response.varies:
             number = 0 if state.classes.everybody is not None and not consulted else client_class.number

@@ -134,7 +134,7 @@ def parse(data: bytes) -> Query | Refusal | Outcome:
     if opcode in (Opcode.NOTIFY, Opcode.UPDATE):
         return Outcome.NOT_MINE
     flags = data[2] << 8 | data[3]
-    query = _read(data, flags)
+    query = read_query(data, flags)
     if opcode != Opcode.QUERY:
         # What the message means is not known: only its EDNS version is looked at (RFC 6891 section 6.1.3).
         edns = query if isinstance(query, Query) and query.edns else None
@@ -143,7 +143,8 @@ def parse(data: bytes) -> Query | Refusal | Outcome:
     return _judge(query) if isinstance(query, Query) else query
 
 
-def _read(data: bytes, flags: int) -> Query | Refusal | Outcome:
+def read_query(data: bytes, flags: int) -> Query | Refusal | Outcome:
+    """Read *data*, at least a header, as a message of one question, whatever it asks for."""
     end = question_end(data) if data[4:6] == b"\0\1" else 0
     if not end:
         return Refusal(Rcode.FORMERR, flags)

@@ -7,6 +7,7 @@ part of the cache.
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,12 +37,14 @@ class View:
             self._clients.matches_all and self._destinations.matches_all and not policy.match_recursive_only
         )
 
-    def serves(self, client: IPAddress, local: IPAddress, recursion_desired: bool) -> bool:
-        """Return whether queries from *client* to *local* are this view's."""
+    def serves(
+        self, client: IPAddress, local: IPAddress, recursion_desired: bool, keys: Collection[str] = ()
+    ) -> bool:
+        """Return whether queries from *client* to *local*, signed with *keys*, are this view's."""
         return (
             (recursion_desired or not self.policy.match_recursive_only)
-            and self._clients.matches(client)
-            and self._destinations.matches(local)
+            and self._clients.matches(client, keys)
+            and self._destinations.matches(local, keys)
         )
 
 
@@ -53,9 +56,9 @@ class Acl:
     matcher: AddressMatcher
     is_destination: bool
 
-    def admits(self, client: str, local: str) -> bool:
-        """Return whether a query from *client* to our address *local* passes."""
-        return self.matcher.matches(parse_address(local if self.is_destination else client))
+    def admits(self, client: str, local: str, keys: Collection[str] = ()) -> bool:
+        """Return whether a query from *client* to our address *local*, signed with *keys*, passes."""
+        return self.matcher.matches(parse_address(local if self.is_destination else client), keys)
 
 
 class AclTable:
@@ -141,14 +144,28 @@ class ClientClasses:
             known = self._known[who] = self._classify(client, local, recursion_desired)
         return known
 
+    def signed(self, client: str, local: str, recursion_desired: bool, keys: Collection[str]) -> ClientClass:
+        """Return a class of its own for one query that was signed with *keys*; it knows no ACL."""
+        address, destination = parse_address(client), parse_address(local)
+        if self._blackhole.matches(address, keys):
+            return ClientClass(-1, None, ignored=True)
+        index = self._view_index(address, destination, recursion_desired, keys)
+        return ClientClass(-1, self._views[index] if index >= 0 else None)
+
+    def _view_index(
+        self, client: IPAddress, local: IPAddress, recursion_desired: bool, keys: Collection[str] = ()
+    ) -> int:
+        """Return the place of the first view that serves, -1 where none does."""
+        for index, view in enumerate(self._views):
+            if view.serves(client, local, recursion_desired, keys):
+                return index
+        return -1
+
     def _classify(self, client: str, local: str, recursion_desired: bool) -> ClientClass:
         address, destination = parse_address(client), parse_address(local)
         if self._blackhole.matches(address):
             return self._intern(-1, 0, ignored=True)
-        index = next(
-            (i for i, view in enumerate(self._views) if view.serves(address, destination, recursion_desired)),
-            -1,
-        )
+        index = self._view_index(address, destination, recursion_desired)
         allowed = 0
         for acl in self._acls:
             if acl.matcher.matches(destination if acl.is_destination else address):

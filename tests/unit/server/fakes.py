@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import dns.message
@@ -56,7 +56,21 @@ class FakeAnswerer:
 
     def withdraw(self, view: str, origin: bytes) -> None: ...
 
-    def answer(self, query: bytes, client: str, local: str, transport: Transport) -> bytes | Outcome:
+    def view_of(
+        self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
+    ) -> str | None:
+        return "_default"
+
+    def answer(
+        self,
+        query: bytes,
+        client: str,
+        local: str,
+        transport: Transport,
+        *,
+        keys: Collection[str] = (),
+        reserved_octets: int = 0,
+    ) -> bytes | Outcome:
         with self._lock:
             self.calls.append((client, local, transport))
         if self.raises is not None:

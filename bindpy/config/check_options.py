@@ -6,11 +6,11 @@ import binascii
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Address
 
-import dns.dnssectypes
 import dns.exception
 import dns.rdataclass
 import dns.rdatatype
 
+from bindpy.config.check_policies import algorithm_number, digest_number
 from bindpy.config.check_report import Report, after, inside, members, name_of, number, seconds, token, word
 from bindpy.config.check_servers import check_source_port, server_prefix
 from bindpy.config.tree import Statement, Token
@@ -363,13 +363,13 @@ def _check_dns64_suffix(report: Report, statement: Statement, length: int) -> No
         report.at(f"'suffix': the first {octets} octets of {address} must be zero", statement, 1)
 
 
-def _check_disabled_algorithms(report: Report, statement: Statement) -> None:
+def _check_disabled(report: Report, statement: Statement) -> None:
     _name_is_good(report, statement, 1)
+    number_of = algorithm_number if statement.keyword == "disable-algorithms" else digest_number
     for element in inside(statement):
-        try:
-            dns.dnssectypes.Algorithm.make(word(element, 0).upper())
-        except (dns.exception.DNSException, ValueError):
-            report.at(f"invalid algorithm '{word(element, 0)}'", element)
+        if number_of(word(element, 0)) is None:
+            what = "algorithm" if statement.keyword == "disable-algorithms" else "digest type"
+            report.at(f"invalid {what} '{word(element, 0)}'", element)
 
 
 def _check_queue_size(report: Report, statement: Statement) -> None:
@@ -428,7 +428,8 @@ _CHECKS: dict[str, _Check] = {
     "rate-limit": _check_rate_limit,
     "rrset-order": _check_rrset_order,
     "dns64": _check_dns64,
-    "disable-algorithms": _check_disabled_algorithms,
+    "disable-algorithms": _check_disabled,
+    "disable-ds-digests": _check_disabled,
     "root-delegation-only": _check_excluded_names,
     "fstrm-set-input-queue-size": _check_queue_size,
     "dnstap-output": _check_dnstap_output,

@@ -9,22 +9,48 @@ from bindpy.config.tree import Statement
 
 _BUILTIN = ("none", "insecure", "default")
 _ALGORITHMS = {
+    "rsamd5": 1,
+    "dh": 2,
+    "dsa": 3,
+    "ecc": 4,
     "rsasha1": 5,
+    "nsec3dsa": 6,
     "nsec3rsasha1": 7,
     "rsasha256": 8,
     "rsasha512": 10,
+    "eccgost": 12,
     "ecdsap256sha256": 13,
     "ecdsa256": 13,
     "ecdsap384sha384": 14,
     "ecdsa384": 14,
     "ed25519": 15,
     "ed448": 16,
+    "indirect": 252,
+    "privatedns": 253,
+    "privateoid": 254,
 }
+_DIGESTS = {"sha-1": 1, "sha1": 1, "sha-256": 2, "sha256": 2, "gost": 3, "sha-384": 4, "sha384": 4}
 _RSA_BITS = {5: (1024, 4096), 7: (1024, 4096), 8: (1024, 4096), 10: (1024, 4096)}
 _MOST_ITERATIONS = 150
 _DAY = 86400
 _SIGNATURES = {"signatures-refresh": 5 * _DAY, "signatures-jitter": _DAY // 2}
 _VALIDITIES = {"signatures-validity": 14 * _DAY, "signatures-validity-dnskey": 14 * _DAY}
+
+
+def algorithm_number(text: str) -> int | None:
+    """Return the DNSSEC algorithm that *text* names or numbers, None where there is none."""
+    return _named_octet(text, _ALGORITHMS)
+
+
+def digest_number(text: str) -> int | None:
+    """Return the DS digest type that *text* names or numbers, None where there is none."""
+    return _named_octet(text, _DIGESTS)
+
+
+def _named_octet(text: str, names: dict[str, int]) -> int | None:
+    if text.isascii() and text.isdigit():
+        return int(text) if len(text) <= 3 and int(text) <= 255 else None
+    return names.get(text.lower())
 
 
 def check_policies(report: Report, statements: Iterable[Statement]) -> frozenset[str]:
@@ -91,8 +117,8 @@ def _check_key(report: Report, key: Statement) -> int | None:
     text = word(key, index) if index else ""
     if not text:
         return None
-    algorithm = number(text) if text.isdigit() else _ALGORITHMS.get(text.lower())
-    if algorithm not in _ALGORITHMS.values() or algorithm is None:
+    algorithm = algorithm_number(text)
+    if algorithm is None:
         report.at(f"bad algorithm '{text}'", key, index)
         return None
     bits = number(word(key, index + 1))

@@ -26,13 +26,20 @@ LEFT_OUT = frozenset(
         "dyndb",
         "managed-keys",  # their key data is not judged here
         "plugin",  # BIND loads the plugin
+        "response-policy",  # some of its words BIND reads by looking ahead
         "trust-anchors",
         "trusted-keys",
     }
 )
 """Clauses whose verdict depends on the machine, or that only a resolver would look into."""
 
-_NEWER = ("none | ", "[ proxy <string> ] ", " | ede <string>")
+_NEWER = (
+    "none | ",
+    "[ proxy <string> ] ",
+    " | ede <string>",
+    "[ tag-range <integer> <integer> ] ",
+    " | key-store <string>",
+)
 """Parts of notations that 9.20 brought."""
 
 _MADE_APART = frozenset({"file", "in-view", "options", "primaries", "type", "view", "zone"})

@@ -254,6 +254,8 @@ def _as_number(token: Token) -> Token:
 def _signature(tokens: Sequence[Token]) -> Sequence[Token]:
     out = list(tokens)
     out[0] = _as_number(out[0])
+    if out[0].text.isdigit():  # BIND takes a bare number here
+        out[0] = out[0]._replace(text=f"TYPE{out[0].text}")
     if len(out) > 3 and not (out[3].text.isascii() and out[3].text.isdigit()):
         raise RdataError(f"the original TTL {shown(out[3].text)} is not a number of seconds", 3)
     for i in (4, 5):
@@ -270,6 +272,16 @@ def _old_signature(tokens: Sequence[Token]) -> Sequence[Token]:
         if i < len(tokens) and len(tokens[i].text) != len("YYYYMMDDHHMMSS"):
             raise RdataError(f"{shown(tokens[i].text)} is not a time: YYYYMMDDHHMMSS is expected", i)
     return _signature(tokens)
+
+
+def _recased(change: Callable[[str], str], first: int, last: int | None = None) -> _Normalise:
+    """Write the mnemonics from token *first* to before *last* in the case in which dnspython knows them."""
+
+    def normalise(tokens: Sequence[Token]) -> Sequence[Token]:
+        middle = [token._replace(text=change(token.text)) for token in tokens[first:last]]
+        return [*tokens[:first], *middle, *tokens[first + len(middle) :]]
+
+    return normalise
 
 
 def _nsap(tokens: Sequence[Token]) -> Sequence[Token]:
@@ -322,10 +334,12 @@ _DIGEST_TYPES = {
 }
 _NORMALISE: dict[int, _Normalise] = {
     1: _address,
+    11: _recased(str.lower, 1),
     19: _x25,
     22: _nsap,
     24: _old_signature,
     28: _address,
+    37: _recased(str.upper, 0, 3),
     43: _digest,
     46: _signature,
     47: _numbered_types(1),
@@ -376,7 +390,9 @@ def _from_wire(rtype: int, wire: bytes, rdclass: int) -> dns.rdata.Rdata:
 
 def _refuse(rtype: int, tokens: Sequence[Token], last: int, why: str) -> NoReturn:
     if last >= len(tokens):
-        raise RdataError(f"{type_to_text(rtype)} RDATA ends too early: {why or 'more is needed'}", len(tokens))
+        raise RdataError(
+            f"{type_to_text(rtype)} RDATA ends too early: {why or 'more is needed'}", len(tokens)
+        )
     if not why or why == str(dns.exception.SyntaxError()):  # dnspython has nothing to say about it
         if last == 0 and rtype in _EXPECTED:
             raise RdataError(f"{shown(tokens[0].text)} is not {_EXPECTED[rtype]}", 0)

@@ -36,6 +36,14 @@ def _nsec(rdata: bytes) -> Fault | None:
     return Fault("no types are listed", 1) if name_end(rdata, 0) == len(rdata) else None
 
 
+def _nsec3(rdata: bytes) -> Fault | None:
+    """A SHA-1 hash, the only algorithm there is, has 20 octets (RFC 5155 section 11)."""
+    hash_at = 5 + rdata[4]
+    if rdata[0] == 1 and rdata[hash_at] != 20:
+        return Fault(f"the next hashed owner name has {rdata[hash_at]} octets, a SHA-1 hash has 20", 4)
+    return None
+
+
 def _naptr(rdata: bytes) -> Fault | None:
     """RFC 3402 section 3.2: ``!ere!replacement!flags`` with any delimiter, or nothing."""
     at = 4
@@ -62,5 +70,6 @@ def _naptr(rdata: bytes) -> Fault | None:
 _CHECKS: dict[int, Callable[[bytes], Fault | None]] = {
     RRType.RRSIG: _rrsig,
     RRType.NSEC: _nsec,
+    RRType.NSEC3: _nsec3,
     RRType.NAPTR: _naptr,
 }

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv6Address
 
-import dns.exception
-import dns.rdataclass
-import dns.rdatatype
-
-from bindpy.config.check_policies import algorithm_number, digest_number
-from bindpy.config.check_report import Report, after, inside, members, name_of, number, seconds, token, word
-from bindpy.config.check_servers import check_source_port, server_prefix
-from bindpy.config.tree import Statement, Token
-from bindpy.zone.names import BadNameError
+from bindpy.config.check_report import (
+    Report,
+    after,
+    check_name,
+    number,
+    out_of_range,
+    seconds,
+    token,
+    word,
+)
+from bindpy.config.check_servers import check_source_port
+from bindpy.config.check_structures import (
+    check_disabled,
+    check_dns64,
+    check_dnstap_output,
+    check_excluded_names,
+    check_port_ranges,
+    check_rate_limit,
+    check_rrset_order,
+)
+from bindpy.config.tree import Statement
 
 _WEEK = 7 * 86400
 _TRANSFER_MINUTES = (0, 28 * 24 * 60)
@@ -50,24 +61,9 @@ _DURATIONS: dict[str, tuple[int, int]] = {
 }
 _NOT_ZERO = frozenset({"max-refresh-time", "min-refresh-time", "max-retry-time", "min-retry-time"})
 _NAMES = frozenset({"disable-empty-zone", "empty-server", "empty-contact", "dns64-server", "dns64-contact"})
-_RATE_LIMIT: dict[str, tuple[int, int]] = {
-    "responses-per-second": (0, 1000),
-    "referrals-per-second": (0, 1000),
-    "nodata-per-second": (0, 1000),
-    "nxdomains-per-second": (0, 1000),
-    "errors-per-second": (0, 1000),
-    "all-per-second": (0, 1000),
-    "slip": (0, 10),
-    "window": (1, 3600),
-    "qps-scale": (1, 0xFFFFFFFF),
-    "ipv4-prefix-length": (8, 32),
-    "ipv6-prefix-length": (16, 64),
-}
 _SIGNING_TYPES = (65280, 65535)
-_RATE_TABLE = 500
 _LMDB_OCTETS = (1 << 20, 1 << 40)
 _SERVER_ID_OCTETS = 1024
-_DNS64_LENGTHS = (32, 40, 48, 56, 64, 96)
 _NO_DIALUP = {
     "primary": frozenset({"notify-passive", "refresh", "passive"}),
     "stub": frozenset({"notify", "notify-passive"}),
@@ -123,7 +119,7 @@ def check_zone_block(report: Report, kind: str, zone: Mapping[str, Statement]) -
         value = number(word(zone["sig-signing-type"]))
         low, high = _SIGNING_TYPES
         if value is not None and not low <= value <= high:
-            _out_of_range(report, zone["sig-signing-type"], low, high)
+            out_of_range(report, zone["sig-signing-type"], low, high)
     if "dialup" in zone:
         text = word(zone["dialup"]).lower()
         if text in _NO_DIALUP.get(kind, ()):
@@ -161,19 +157,13 @@ def check_root_forwarders(
 # --- one value --------------------------------------------------------------------------------------
 
 
-def _out_of_range(report: Report, statement: Statement, low: int, high: int) -> None:
-    bounds = f"{low} to {high}" if high < 0xFFFFFFFF else f"{low} or more"
-    message = f"'{statement.keyword}': '{word(statement)}' is out of range ({bounds})"
-    report.at(message, statement, 1)
-
-
 def _check_number(report: Report, statement: Statement) -> None:
     value = number(word(statement))
     low, high = _NUMBERS[statement.keyword]
     # A port above 65535 is none: its own error is there already.
     most = 65535 if (low, high) == _LISTENING else 0xFFFFFFFF
     if value is not None and value <= most and not low <= value <= high:
-        _out_of_range(report, statement, low, high)
+        out_of_range(report, statement, low, high)
 
 
 def _check_duration(report: Report, statement: Statement) -> None:
@@ -206,7 +196,7 @@ def _check_ratio(report: Report, statement: Statement) -> None:
 def _check_rsa_exponent(report: Report, statement: Statement) -> None:
     value = number(word(statement))
     if value and not 35 <= value <= 4096:
-        _out_of_range(report, statement, 35, 4096)
+        out_of_range(report, statement, 35, 4096)
 
 
 def _check_sig_validity(report: Report, statement: Statement) -> None:
@@ -239,15 +229,7 @@ def _check_lmdb_size(report: Report, statement: Statement) -> None:
 def _check_domain_name(report: Report, statement: Statement) -> None:
     item = token(statement)
     if item is not None:
-        _name_is_good(report, statement, 1)
-
-
-def _name_is_good(report: Report, statement: Statement, index: int) -> None:
-    text = word(statement, index)
-    try:
-        name_of(text)
-    except BadNameError as exc:
-        report.at(f"bad domain name '{text}': {exc}", statement, index)
+        check_name(report, statement, 1)
 
 
 def _check_cookie_secret(report: Report, statement: Statement) -> None:
@@ -278,98 +260,10 @@ def _check_role(report: Report, statement: Statement, roles: dict[str, Statement
 
 
 def _check_must_be_secure(report: Report, statement: Statement, known: dict[str, Statement]) -> None:
-    _name_is_good(report, statement, 1)
+    check_name(report, statement, 1)
     first = known.setdefault(word(statement).lower().rstrip("."), statement)
     if first is not statement:
         report.repeated("'dnssec-must-be-secure' is given twice for this name", statement, first)
-
-
-def _check_rate_limit(report: Report, statement: Statement) -> None:
-    inner = members(statement)
-    for keyword, (low, high) in _RATE_LIMIT.items():
-        value = number(word(inner[keyword])) if keyword in inner else None
-        if value is not None and not low <= value <= high:
-            _out_of_range(report, inner[keyword], low, high)
-    least = number(word(inner["min-table-size"])) if "min-table-size" in inner else _RATE_TABLE
-    most = number(word(inner["max-table-size"])) if "max-table-size" in inner else None
-    if most is not None and least is not None and most < max(least, 1):
-        message = f"'max-table-size' {most} is less than 'min-table-size' {least}"
-        report.at(message, inner["max-table-size"], 1)
-
-
-def _check_rrset_order(report: Report, statement: Statement) -> None:
-    for element in inside(statement):
-        at = {item.text.lower(): i for i, item in enumerate(element.items[:-1]) if isinstance(item, Token)}
-        if "class" in at and _class_is_bad(word(element, at["class"] + 1)):
-            report.at(
-                f"'rrset-order': invalid class '{word(element, at['class'] + 1)}'", element, at["class"] + 1
-            )
-        if "type" in at and _type_is_bad(word(element, at["type"] + 1)):
-            report.at(
-                f"'rrset-order': invalid type '{word(element, at['type'] + 1)}'", element, at["type"] + 1
-            )
-        if "name" in at:
-            _name_is_good(report, element, at["name"] + 1)
-        keyword, order = word(element, len(element.items) - 2), word(element, len(element.items) - 1)
-        if keyword.lower() != "order":
-            continue
-        if order.lower() == "fixed":
-            report.warn_at(
-                "'rrset-order': BIND is usually built without 'fixed'", element, len(element.items) - 1
-            )
-        elif order.lower() not in ("random", "cyclic", "none"):
-            report.at(f"'rrset-order': invalid order '{order}'", element, len(element.items) - 1)
-
-
-def _class_is_bad(text: str) -> bool:
-    try:
-        dns.rdataclass.from_text(text)
-    except (dns.exception.DNSException, ValueError):
-        return True
-    return False
-
-
-def _type_is_bad(text: str) -> bool:
-    try:
-        dns.rdatatype.from_text(text)
-    except (dns.exception.DNSException, ValueError):
-        return True
-    return False
-
-
-def _check_dns64(report: Report, statement: Statement) -> None:
-    prefix = server_prefix(statement)
-    if prefix is None:
-        return
-    if prefix.version != 6:
-        report.at(f"'dns64': prefix {prefix} must be an IPv6 one", statement)
-    elif prefix.prefixlen not in _DNS64_LENGTHS:
-        lengths = ", ".join(str(length) for length in _DNS64_LENGTHS)
-        report.at(f"'dns64': the prefix length must be one of {lengths}, not {prefix.prefixlen}", statement)
-    else:
-        suffix = members(statement).get("suffix")
-        if suffix is not None:
-            _check_dns64_suffix(report, suffix, prefix.prefixlen)
-
-
-def _check_dns64_suffix(report: Report, statement: Statement, length: int) -> None:
-    """The suffix is zero where the prefix, the octet that RFC 6052 reserves and the IPv4 address go."""
-    try:
-        address = IPv6Address(word(statement))
-    except ValueError:
-        return
-    octets = length // 8 + 4 + (length <= 64)
-    if any(address.packed[:octets]):
-        report.at(f"'suffix': the first {octets} octets of {address} must be zero", statement, 1)
-
-
-def _check_disabled(report: Report, statement: Statement) -> None:
-    _name_is_good(report, statement, 1)
-    number_of = algorithm_number if statement.keyword == "disable-algorithms" else digest_number
-    for element in inside(statement):
-        if number_of(word(element, 0)) is None:
-            what = "algorithm" if statement.keyword == "disable-algorithms" else "digest type"
-            report.at(f"invalid {what} '{word(element, 0)}'", element)
 
 
 def _check_queue_size(report: Report, statement: Statement) -> None:
@@ -377,28 +271,9 @@ def _check_queue_size(report: Report, statement: Statement) -> None:
     if value is None:
         return
     if not 2 <= value <= 16384:
-        _out_of_range(report, statement, 2, 16384)
+        out_of_range(report, statement, 2, 16384)
     elif value & (value - 1):
         report.at(f"'{statement.keyword}': '{word(statement)}' is not a power of two", statement, 1)
-
-
-def _check_dnstap_output(report: Report, statement: Statement) -> None:
-    if word(statement).lower() != "unix":
-        return
-    for index, item in enumerate(statement.items):
-        if (
-            isinstance(item, Token)
-            and not item.quoted
-            and item.text.lower() in ("size", "versions", "suffix")
-        ):
-            report.at(f"'dnstap-output unix' takes no '{item.text}'", statement, index)
-
-
-def _check_port_ranges(report: Report, statement: Statement) -> None:
-    for element in inside(statement):
-        low, high = number(word(element, 1)), number(word(element, 2))
-        if element.keyword == "range" and low is not None and high is not None and low > high:
-            report.at(f"the range ends before it begins: {low} to {high}", element, 1)
 
 
 def _check_listening_port(report: Report, statement: Statement) -> None:
@@ -407,11 +282,6 @@ def _check_listening_port(report: Report, statement: Statement) -> None:
     if port is not None and _LISTENING[1] < port <= 65535:
         message = f"port value '{port}' is out of range (0 to {_LISTENING[1]})"
         report.at(message, statement, index)
-
-
-def _check_excluded_names(report: Report, statement: Statement) -> None:
-    for element in inside(statement):
-        _name_is_good(report, element, 0)
 
 
 _Check = Callable[[Report, Statement], None]
@@ -425,17 +295,17 @@ _CHECKS: dict[str, _Check] = {
     "sig-validity-interval": _check_sig_validity,
     "server-id": _check_server_id,
     "lmdb-mapsize": _check_lmdb_size,
-    "rate-limit": _check_rate_limit,
-    "rrset-order": _check_rrset_order,
-    "dns64": _check_dns64,
-    "disable-algorithms": _check_disabled,
-    "disable-ds-digests": _check_disabled,
-    "root-delegation-only": _check_excluded_names,
+    "rate-limit": check_rate_limit,
+    "rrset-order": check_rrset_order,
+    "dns64": check_dns64,
+    "disable-algorithms": check_disabled,
+    "disable-ds-digests": check_disabled,
+    "root-delegation-only": check_excluded_names,
     "fstrm-set-input-queue-size": _check_queue_size,
-    "dnstap-output": _check_dnstap_output,
+    "dnstap-output": check_dnstap_output,
     **dict.fromkeys(
         ("avoid-v4-udp-ports", "avoid-v6-udp-ports", "use-v4-udp-ports", "use-v6-udp-ports"),
-        _check_port_ranges,
+        check_port_ranges,
     ),
     "listen-on": _check_listening_port,
     "listen-on-v6": _check_listening_port,

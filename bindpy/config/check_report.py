@@ -14,7 +14,7 @@ from bindpy.config.grammar import BadValueError, parse_value
 from bindpy.config.resolve import octets
 from bindpy.config.tree import Block, Source, Statement, Token
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
-from bindpy.zone.names import Name, from_text
+from bindpy.zone.names import BadNameError, Name, from_text
 
 Related = tuple[str, Statement]
 """A note: what to say, and the statement to point at."""
@@ -142,6 +142,22 @@ def seconds(statement: Statement) -> int | None:
     except BadValueError:
         return None
     return value if isinstance(value, int) else None
+
+
+def out_of_range(report: Report, statement: Statement, low: int, high: int) -> None:
+    """Add an error: the value of *statement* is not between *low* and *high*."""
+    bounds = f"{low} to {high}" if high < 0xFFFFFFFF else f"{low} or more"
+    message = f"'{statement.keyword}': '{word(statement)}' is out of range ({bounds})"
+    report.at(message, statement, 1)
+
+
+def check_name(report: Report, statement: Statement, index: int) -> None:
+    """Add an error if the item *index* of *statement* is not a domain name."""
+    text = word(statement, index)
+    try:
+        name_of(text)
+    except BadNameError as exc:
+        report.at(f"bad domain name '{text}': {exc}", statement, index)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

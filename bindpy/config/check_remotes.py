@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import ip_address
 
 from bindpy.config.check_keys import KeyTable
 from bindpy.config.check_report import Report, after, did_you_mean, having, name_of, word
+from bindpy.config.kinds import is_address
 from bindpy.config.tree import Block, Statement, Token
 from bindpy.zone.names import BadNameError
 
@@ -70,7 +69,8 @@ class RemoteLists:
             first = element.items[0]
             if not isinstance(first, Token):
                 continue
-            if not first.quoted and _is_address(first.text):
+            # A list may have any other name, ``10`` or ``10.1`` too.
+            if not first.quoted and is_address(first.text):
                 walk.addresses += 1
                 self._check_tail(element, walk.keys)
             else:
@@ -121,13 +121,3 @@ class RemoteLists:
             return False
         self._faulty.add(place)
         return True
-
-
-@lru_cache(maxsize=4096)
-def _is_address(text: str) -> bool:
-    """A list may have any other name, ``10`` or ``10.1`` too."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 from typing import Any
 
 import pyparsing as pp
@@ -159,19 +160,26 @@ def _ipv4(text: str) -> str:
 
 
 def _ipv6(text: str) -> str:
-    return str(IPv6Address(text))
+    """Return an address; only a link-local one has a scope that is an interface's name."""
+    address = IPv6Address(text)
+    scope = address.scope_id
+    if scope is not None and not scope.isdecimal() and not address.is_link_local:
+        raise ValueError(text)
+    return str(address)
 
 
-def _is_address(text: str) -> bool:
+@lru_cache(maxsize=4096)
+def is_address(text: str) -> bool:
+    """Return whether *text* is an IP address."""
     try:
-        ip_address(text)
+        _address(text)
     except ValueError:
         return False
     return True
 
 
 def _address(text: str) -> str:
-    return str(ip_address(text))
+    return _ipv6(text) if ":" in text else _ipv4(text)
 
 
 _SLASH = pp.Suppress(pp.Literal("/"))
@@ -192,7 +200,7 @@ def _looks_like_network(text: str) -> bool:
     try:
         _partial_ipv4(text)
     except AddressValueError:
-        return _is_address(text)
+        return is_address(text)
     return True
 
 
@@ -260,11 +268,8 @@ ACL <<= (OPEN + pp.ZeroOrMore(pp.NotAny(CLOSE) - _ELEMENT - SEMICOLON) + CLOSE).
 
 # --- lists of servers ----------------------------------------------------------------------------
 
-_REMOTE_TAIL = pp.Each(
-    [
-        pp.Opt((keyword("key").suppress() + STRING).set_results_name("key")),
-        pp.Opt((keyword("tls").suppress() + STRING).set_results_name("tls")),
-    ]
+_REMOTE_TAIL = pp.Opt((keyword("key").suppress() + STRING).set_results_name("key")) + pp.Opt(
+    (keyword("tls").suppress() + STRING).set_results_name("tls")
 )
 
 
@@ -311,6 +316,7 @@ REMOTES = (
             pp.Opt((keyword("source-v6").suppress() + (IPV6 | _ANY_SOURCE)).set_results_name("source_v6")),
         ]
     )
+    + pp.Opt(keyword("dscp").suppress() + INTEGER.suppress())
     + OPEN
     + pp.ZeroOrMore(pp.NotAny(CLOSE) - _REMOTE - SEMICOLON)
     + CLOSE

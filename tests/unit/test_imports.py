@@ -21,7 +21,7 @@ FLOORS = [
     {"answer"},
     {"engine"},
     {"logs", "watch", "server", "policy"},
-    {"reload"},
+    {"reload", "state"},
     {"xfr"},
     {"app"},
     {"cli"},

@@ -1,0 +1,1 @@
+"""What must survive a restart besides zone files: timers, acknowledgements and IXFR deltas, in SQLite."""

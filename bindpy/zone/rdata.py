@@ -61,7 +61,7 @@ def _numbered(text: str, prefix: str) -> int | None:
 
 def load_all_types() -> None:
     """Import every type's module now: after a change of user they may not be readable any more."""
-    dns.rdata.load_all_types(disable_dynamic_load=False)
+    dns.rdata.load_all_types(disable_dynamic_load=False)  # type: ignore[no-untyped-call]
 
 
 def type_from_text(text: str) -> int | None:
@@ -388,12 +388,16 @@ def _from_wire(rtype: int, wire: bytes, rdclass: int) -> dns.rdata.Rdata:
     return dns.rdata.from_wire(dns.rdataclass.RdataClass.make(rdclass), _rdatatype(rtype), wire, 0, len(wire))
 
 
+_NO_REASON = str(dns.exception.SyntaxError())  # type: ignore[no-untyped-call]
+"""What dnspython says when it has nothing to say."""
+
+
 def _refuse(rtype: int, tokens: Sequence[Token], last: int, why: str) -> NoReturn:
     if last >= len(tokens):
         raise RdataError(
             f"{type_to_text(rtype)} RDATA ends too early: {why or 'more is needed'}", len(tokens)
         )
-    if not why or why == str(dns.exception.SyntaxError()):  # dnspython has nothing to say about it
+    if not why or why == _NO_REASON:
         if last == 0 and rtype in _EXPECTED:
             raise RdataError(f"{shown(tokens[0].text)} is not {_EXPECTED[rtype]}", 0)
         why = "bad syntax"

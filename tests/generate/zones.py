@@ -182,8 +182,11 @@ class ZoneMaker:
             or zone.types(parent) & {"NS", "DNAME"} - zone.types(zone.origin)
         ):
             return
-        kind = rng.randrange(6)
-        if kind == 0:
+        kind = rng.randrange(7)
+        if kind == 6 and not any(is_below(o, name) for o in zone.owners()):
+            zone.dnames.append(name)
+            zone.add(name, "DNAME", self.ttl(), self.target_text())
+        elif kind == 0:
             zone.add(name, "CNAME", self.ttl(), self.target_text())
         elif kind == 1:
             zone.add(name, "MX", self.ttl(), f"10 {self.target_text()}")

@@ -117,15 +117,14 @@ def _check_secret(report: Report, key: str, statement: Statement) -> None:
         report.at(f"key '{key}': bad secret: bad base64 encoding", statement, 1)
 
 
-def check_server_keys(report: Report, server: Statement, keys: KeyTable) -> None:
-    """The key of a ``server`` statement exists in its view or outside of views."""
+def check_server_keys(report: Report, server: Statement, keys: KeyTable) -> bool:
+    """Report a key of a ``server`` statement that is not among *keys*; return whether all are."""
     statement = members(server).get("keys")
-    if statement is None:
-        return
-    for owner, name in _names(statement):
-        if not keys.has(name.text):
-            hint = did_you_mean(name.text, keys.texts)
-            report.error(f"unknown key '{name.text}'", owner.source, name.offset, hint=hint)
+    unknown = [] if statement is None else [at for at in _names(statement) if not keys.has(at[1].text)]
+    for owner, name in unknown:
+        hint = did_you_mean(name.text, keys.texts)
+        report.error(f"unknown key '{name.text}'", owner.source, name.offset, hint=hint)
+    return not unknown
 
 
 def check_control_keys(report: Report, channel: Statement, keys: KeyTable) -> None:

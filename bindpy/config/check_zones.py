@@ -51,10 +51,15 @@ _SOURCES = frozenset(
 
 
 class ZoneChecks:
-    """Checks zones and views one after the other, in the order of the text."""
+    """Checks zones and views one after the other, in the order of the text.
 
-    def __init__(self, shared: Shared) -> None:
+    *servers* are the ``server`` statements outside of views.
+    """
+
+    def __init__(self, shared: Shared, servers: Iterable[Statement]) -> None:
         self.shared = shared
+        self._outer_servers = list(servers)
+        self._outer_servers_seen = False
         self.report = shared.report
         self._inherited_seen: set[int] = set()
         self._has_sources = not _SOURCES.isdisjoint(shared.options)
@@ -94,10 +99,21 @@ class ZoneChecks:
         check_block(self.report, statements, self.shared.options)
         output = "dnstap-output" in scope.settings or "dnstap-output" in self.shared.options
         check_general_block(self.report, statements, output=output)
-        check_servers(self.report, having(statements, "server"), listening_port(self.shared.options))
-        for server in having(statements, "server"):
-            check_server_keys(self.report, server, keys)
+        self._check_servers(list(having(statements, "server")), keys)
         self.check_zones(scope, having(statements, "zone"))
+
+    def _check_servers(self, own: list[Statement], keys: KeyTable) -> None:
+        """A view without ``server`` statements takes those outside of views, with its own keys."""
+        if own:
+            check_servers(self.report, own, listening_port(self.shared.options))
+            for server in own:
+                check_server_keys(self.report, server, keys)
+            return
+        if not self._outer_servers_seen:
+            self._outer_servers_seen = True
+            check_servers(self.report, self._outer_servers, listening_port(self.shared.options))
+        # What is wrong for one view need not be said again for the next.
+        self._outer_servers = [s for s in self._outer_servers if check_server_keys(self.report, s, keys)]
 
     # --- zones --------------------------------------------------------------------------------------
 

@@ -53,9 +53,11 @@ def check_statements(statements: Sequence[Statement]) -> list[Diagnostic]:
         check_block(report, inside(options), settings, forwards=not views)
         check_general_block(report, inside(options), output="dnstap-output" in settings)
         check_listeners(report, inside(options), tls, http)
-    check_servers(report, having(statements, "server"), listening_port(settings))
-    for server in having(statements, "server"):
-        check_server_keys(report, server, keys)
+    servers = list(having(statements, "server"))
+    if not views:
+        check_servers(report, servers, listening_port(settings))
+        for server in servers:
+            check_server_keys(report, server, keys)
     for controls in having(statements, "controls"):
         check_controls(report, controls, acls, keys)
     shared = Shared(report, acls, remotes, policies, settings)
@@ -67,7 +69,7 @@ def check_statements(statements: Sequence[Statement]) -> list[Diagnostic]:
 
 
 def _check_zones(shared: Shared, statements: Iterable[Statement], keys: KeyTable) -> None:
-    checks = ZoneChecks(shared)
+    checks = ZoneChecks(shared, having(statements, "server"))
     views = list(having(statements, "view"))
     zones = list(having(statements, "zone"))
     checks.check_views(views, keys)

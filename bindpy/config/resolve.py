@@ -186,7 +186,7 @@ class Resolver:
 
     def _needs_tls(self, element: Remote, statement: Statement) -> bool:
         """Return whether the server is to be reached by TLS, and warn of that once."""
-        if not element.tls or element.tls.lower() == "none":
+        if not element.tls:
             return False
         if (place := (id(statement), element)) not in self._left_out:
             self._left_out.add(place)

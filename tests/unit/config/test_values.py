@@ -148,7 +148,7 @@ def test_an_error_in_a_list_points_at_its_element(text: str, offset: int) -> Non
 
 
 def test_a_list_of_servers_keeps_ports_keys_and_names() -> None:
-    text = 'port 5353 { 192.0.2.1; 2001:db8::1 port 54 key k; 192.0.2.2 tls t key "x.y"; others; }'
+    text = 'port 5353 { 192.0.2.1; 2001:db8::1 port 54 key k; 192.0.2.2 key "x.y" tls t; others; }'
     assert value("<remotes>", text).args[0] == RemoteList(
         (
             Remote("192.0.2.1", False),

@@ -1,0 +1,206 @@
+"""A zone that was transferred becomes a zone file, whole or not at all.
+
+Written under another name in the same directory, flushed to the disk, read back and compared, and only then
+renamed over the old file. Whatever fails, and whenever the power does, the old file is as it was. Everything
+here blocks: call it in a worker thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bindpy import __version__
+from bindpy.config.model import ZoneChecks
+from bindpy.diagnostics import BindpyError, Diagnostic, Severity
+from bindpy.engine import ZoneFileReader
+from bindpy.files import FileStamp
+from bindpy.xfr.zonefile import zone_file_text
+from bindpy.zone.load import load_zone_file
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import to_text
+from bindpy.zone.snapshot import ZoneSnapshot
+
+_TEMPORARY = re.compile(r"\..+\.bindpy-[0-9a-f]{12}", re.DOTALL)
+_SUFFIX_OCTETS = len(".") + len(".bindpy-") + 12
+_MAX_FILE_NAME_OCTETS = 255
+_NEW_FILE_MODE = 0o644
+_BUFFER_OCTETS = 1 << 18
+
+_HINTS = {
+    errno.ENOSPC: "the disk is full: make room; it is tried again at the next refresh",
+    errno.EDQUOT: "the disk quota is used up: raise it or make room",
+    errno.EFBIG: "the file is larger than this process may write (ulimit -f)",
+    errno.EROFS: "the file system is mounted read-only",
+    errno.EACCES: "let the user that bindpy runs as write into the directory",
+    errno.EPERM: "let the user that bindpy runs as write into the directory",
+    errno.ENOENT: "make the directory, or correct the zone's file statement",
+    errno.ENOTDIR: "correct the zone's file statement",
+    errno.EIO: "the disk does not work",
+}
+
+
+class StoreError(BindpyError):
+    """A zone that could not be stored, and what to do; the old file is untouched."""
+
+
+def store_zone(
+    zone: ZoneSnapshot,
+    path: str,
+    *,
+    checks: ZoneChecks,
+    origin_of_data: str,
+    reader: ZoneFileReader = load_zone_file,
+) -> LoadedZone:
+    """Make *path* the zone file of *zone* and return it as it was read back.
+
+    The stamps are those of the file in its place. *origin_of_data*, such as "192.0.2.1#53 by AXFR", goes into
+    a comment. *checks* are those that the file will be loaded with; what they refuse is not stored. Symbolic
+    links are followed; mode and, where allowed, owner of the old file are kept. Raises `StoreError`.
+    """
+    target = Path(os.path.realpath(path))
+    directory = target.parent
+    temporary = directory / _temporary_name(target.name)
+    try:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_FILE_MODE)
+    except OSError as e:
+        raise StoreError(_reason(f"cannot write into the directory {directory}", e)) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # says to `remove_stale` that somebody is at work
+            _take_over_mode(descriptor, target)
+            _write(descriptor, zone, origin_of_data)
+            os.fsync(descriptor)
+            loaded = _read_back(temporary, target, zone, checks, reader)
+            temporary.rename(target)
+            stamp = FileStamp.of_stat(os.fstat(descriptor))
+            _sync_directory(directory)
+        finally:
+            os.close(descriptor)
+    except OSError as e:
+        _remove(temporary)
+        raise StoreError(_reason(f"cannot write {target}", e)) from None
+    except BaseException:
+        _remove(temporary)
+        raise
+    return replace(loaded, files=(path,), stamps=(stamp,))
+
+
+def remove_stale(directories: Iterable[str]) -> list[str]:
+    """Remove what interrupted stores left in *directories*; return the paths.
+
+    A file that a living process is writing stays. What cannot be removed stays too: it does no harm.
+    """
+    removed: list[str] = []
+    for directory in directories:
+        try:
+            found = [path for path in Path(directory).iterdir() if _TEMPORARY.fullmatch(path.name)]
+        except OSError:
+            continue
+        removed += [str(path) for path in found if _remove_if_abandoned(path)]
+    return removed
+
+
+def _remove_if_abandoned(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _temporary_name(name: str) -> str:
+    """Return a name that `remove_stale` knows, not longer than a file's name may be."""
+    kept = os.fsencode(name)[: _MAX_FILE_NAME_OCTETS - _SUFFIX_OCTETS]
+    return f".{os.fsdecode(kept)}.bindpy-{secrets.token_hex(6)}"
+
+
+def _take_over_mode(descriptor: int, target: Path) -> None:
+    """Give the new file the mode and, as far as that is allowed, the owner of the old one."""
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(old.st_mode):
+        raise StoreError(f"{target} is not a regular file; correct the zone's file statement")
+    for owner in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
+        try:
+            os.fchown(descriptor, *owner)
+        except PermissionError:
+            continue
+        break
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
+
+
+def _write(descriptor: int, zone: ZoneSnapshot, origin_of_data: str) -> None:
+    comments = (
+        f"Zone {to_text(zone.origin)}: serial {zone.serial}, from {origin_of_data},",
+        f"written by bindpy {__version__} at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}.",
+        "The next transfer writes this file anew: what is edited here is lost.",
+    )
+    with open(
+        descriptor, "w", encoding="ascii", newline="\n", buffering=_BUFFER_OCTETS, closefd=False
+    ) as file:
+        file.writelines(zone_file_text(zone, comments))
+
+
+def _read_back(
+    temporary: Path, target: Path, zone: ZoneSnapshot, checks: ZoneChecks, reader: ZoneFileReader
+) -> LoadedZone:
+    """Return what was written, as it will be read at the next start."""
+    loaded = reader(str(temporary), zone.origin, zone.rdclass, checks)
+    found = tuple(_at(item, str(temporary), str(target)) for item in loaded.diagnostics)
+    if loaded.zone is None:
+        errors = [item for item in found if item.severity is Severity.ERROR]
+        raise StoreError(f"the zone cannot be used: {errors[0].message}" if errors else "cannot be read back")
+    if not loaded.zone.same_data(zone):
+        raise StoreError(f"what was written for {target} reads differently; the file is left as it was")
+    return replace(loaded, diagnostics=found)
+
+
+def _at(item: Diagnostic, temporary: str, target: str) -> Diagnostic:
+    """Return *item* with the file's lasting name."""
+    span = item.span
+    if span is not None and span.file == temporary:
+        span = replace(span, file=target)
+    return replace(item, span=span, notes=tuple(_at(note, temporary, target) for note in item.notes))
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename last. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as e:
+        if e.errno != errno.EINVAL:  # some file systems cannot, and need not
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # renamed already; or the next start removes it
+        path.unlink()
+
+
+def _reason(what: str, error: OSError) -> str:
+    hint = _HINTS.get(error.errno or 0, "")
+    return f"{what}: {error.strerror or error}" + (f"; {hint}" if hint else "")

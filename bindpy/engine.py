@@ -13,10 +13,12 @@ from typing import Any, Protocol
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
+from bindpy.zone.diff import Delta, diff
+from bindpy.zone.digest import ZoneDigest, zone_digest
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Key, Name
-from bindpy.zone.records import RR
+from bindpy.zone.records import RR, RRset
 
 
 class Zone(Protocol):
@@ -34,6 +36,9 @@ class Zone(Protocol):
     def rr_count(self) -> int: ...
     def same_data(self, other: Any) -> bool:
         """Return whether *other*, a zone of the same engine, holds the same records."""
+
+    def rrsets(self) -> Iterator[tuple[Name, RRset]]:
+        """Yield every RRset once with its owner: the SOA first, an owner's RRsets together, else unsorted."""
 
     def rrs(self) -> Iterator[RR]:
         """Yield every record once, in canonical order of owners, the SOA first."""
@@ -103,8 +108,14 @@ class Engine:
     name: str
     answerer: Answerer
     read_zone_file: ZoneFileReader
+    diff: Callable[[Any, Any], Delta]
+    """What leads from one version of a zone to another; blocks."""
+    digest: Callable[[Any], ZoneDigest]
+    """The digest of a zone's data; blocks."""
 
 
 def python_engine(on_error: Callable[[bytes, Exception], None]) -> Engine:
     """Return the engine that is written in Python; *on_error* is told of queries that hit a fault of ours."""
-    return Engine("pure-Python engine", PythonAnswerer(AnswerPolicy(), on_error), load_zone_file)
+    return Engine(
+        "pure-Python engine", PythonAnswerer(AnswerPolicy(), on_error), load_zone_file, diff, zone_digest
+    )

@@ -24,7 +24,7 @@ from bindpy.files import FileStamp
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneId
-from bindpy.server.control_plane import RefusingControlPlane
+from bindpy.server.control_plane import ControlPlane
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.interfaces import HostAddresses, listen_endpoints, scan_host
 from bindpy.server.listeners import Listeners, ListenersError, default_udp_workers
@@ -33,6 +33,7 @@ from bindpy.server.privileges import Account, PrivilegeError, drop_privileges, f
 from bindpy.server.querylog import QueryLog
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.watch import FileWatcher
+from bindpy.xfr.outgoing import TransfersOut
 from bindpy.zone.rdata import load_all_types
 
 log = logging.getLogger("bindpy.general")
@@ -96,9 +97,13 @@ class Server:
             self._engine.answerer, self._engine.read_zone_file, self._worker, self._watch_zone
         )
         self._keeper.configure(self._config.zones())
+        self._transfers_out = TransfersOut(self._engine.answerer, self._keeper.table)
+        self._transfers_out.configure(self._config, host.local())
+        self._control_plane = ControlPlane(self._engine.answerer, self._transfers_out)
+        self._control_plane.configure(self._config)
         self._listeners = Listeners(
             self._engine.answerer,
-            RefusingControlPlane(),
+            self._control_plane,
             TcpSettings.from_options(self._config.options),
             udp_workers=default_udp_workers(os.cpu_count() or 1),
             on_failure=self._listener_failed,
@@ -225,6 +230,8 @@ class Server:
             logging.getLogger("bindpy.network").warning("%s", warning)
         self._set_querylog(config)
         self._engine.answerer.configure(answer_policy(config, host.local()))
+        self._transfers_out.configure(config, host.local())
+        self._control_plane.configure(config)
         self._keeper.configure(config.zones())
 
     # --- files ------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ _OPTION_EDE: Final = 15
 
 # Where the names start that RDATA may hold compressed, and how many follow one another there: the types
 # of RFC 1035 (RFC 3597 section 4).
-_COMPRESSIBLE: Final[dict[int, tuple[int, int]]] = {
+COMPRESSIBLE: Final[dict[int, tuple[int, int]]] = {
     RRType.NS: (0, 1), RRType.CNAME: (0, 1), RRType.PTR: (0, 1), RRType.MX: (2, 1), RRType.SOA: (0, 2),
     RRType.MB: (0, 1), RRType.MD: (0, 1), RRType.MF: (0, 1), RRType.MG: (0, 1), RRType.MR: (0, 1),
     RRType.MINFO: (0, 2),
@@ -102,7 +102,7 @@ class _Message:
         out, names, room, rdclass = self.out, self.names, self.room, self.rdclass
         for owner, rtype, ttl, rdatas in entries:
             start = len(out)
-            compressible = _COMPRESSIBLE.get(rtype)
+            compressible = COMPRESSIBLE.get(rtype)
             for rdata in rdatas:
                 place = names.get(owner)
                 if place is None or place >= _TOO_DEEP:
@@ -171,7 +171,7 @@ def _opt(query: Query, response: Response, edns_octets: int, nsid: bytes | None)
         options = _SHORT(OPTION_NSID) + _SHORT(len(nsid)) + nsid
     if response.ede is not None:
         options += _ede_option(response.ede)
-    return _opt_record(edns_octets, response.rcode, query.dnssec_ok, options)
+    return opt_record(edns_octets, response.rcode, query.dnssec_ok, options)
 
 
 def _ede_option(ede: Ede) -> bytes:
@@ -179,7 +179,8 @@ def _ede_option(ede: Ede) -> bytes:
     return _SHORT(_OPTION_EDE) + b"\0\2" + _SHORT(ede)
 
 
-def _opt_record(edns_octets: int, rcode: Rcode, dnssec_ok: bool, options: bytes) -> bytes:
+def opt_record(edns_octets: int, rcode: Rcode, dnssec_ok: bool, options: bytes) -> bytes:
+    """Return an OPT record that advertises *edns_octets* and holds the upper bits of *rcode*."""
     ttl = rcode >> 4 << 24 | (DNSSEC_OK if dnssec_ok else 0)
     return _OPT(RRType.OPT, edns_octets, ttl, len(options)) + options
 
@@ -189,6 +190,6 @@ def encode_refusal(data: bytes, refusal: Refusal, edns_octets: int) -> bytes:
     end = refusal.question_end
     flags = QR | (refusal.flags & (PRESERVED_FLAGS | OPCODE_MASK)) | (refusal.rcode & 0xF)
     query = refusal.edns
-    opt = b"" if query is None else _opt_record(edns_octets, refusal.rcode, query.dnssec_ok, b"")
+    opt = b"" if query is None else opt_record(edns_octets, refusal.rcode, query.dnssec_ok, b"")
     head = data[:2] + _HEADER(flags, 1 if end > HEADER_OCTETS else 0, 0, 0, 1 if opt else 0)
     return head + data[HEADER_OCTETS:end] + opt

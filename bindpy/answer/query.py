@@ -35,6 +35,7 @@ class Rcode(enum.IntEnum):
     NOTIMP = 4
     REFUSED = 5
     YXDOMAIN = 6
+    NOTAUTH = 9
     BADVERS = 16
 
 

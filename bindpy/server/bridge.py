@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from bindpy.server.ratelog import RateLimitedLog
-from bindpy.server.request import Request, RequestHandler, replies
+from bindpy.server.request import Request, RequestHandler
 from bindpy.server.tasks import TaskSet
 
 REQUESTS_AT_ONCE = 256
@@ -33,7 +33,7 @@ class ControlBridge:
         self._drop_log = RateLimitedLog(log)
 
     def submit(self, request: Request, send: Callable[[bytes], None]) -> bool:
-        """Have *request* handled; *send* is called on the loop with each reply. From any thread.
+        """Have *request* handled; *send* is called on the loop with the reply, if any. From any thread.
 
         Returns False when the request was dropped.
         """
@@ -60,8 +60,10 @@ class ControlBridge:
         task.add_done_callback(lambda _: self._free.release())
 
     async def _answer(self, request: Request, send: Callable[[bytes], None]) -> None:
-        async for message in replies(self._handler, request):
-            send(message)
+        reply = await self._handler.handle(request)
+        assert reply is None or isinstance(reply, bytes), "streams are for TCP"
+        if reply is not None:
+            send(reply)
 
     async def close(self) -> None:
         """Cancel what is being handled; what comes later is dropped."""

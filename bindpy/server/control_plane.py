@@ -1,7 +1,7 @@
-"""What the server says to requests that are no plain queries, as long as nothing serves them.
+"""What becomes of requests that are no plain queries: their signature first, then whoever is in charge.
 
-Transfers, NOTIFY and UPDATE are refused, as BIND refuses what its configuration does not allow; signed
-requests are told that we do not have their key (RFC 8945 section 5.2.1).
+Signed queries are answered by the Answerer, transfers and NOTIFY by the handlers that are passed in, UPDATE
+is refused. Everything that answers a signed request is signed (RFC 8945 section 5.3).
 """
 
 from __future__ import annotations
@@ -9,61 +9,211 @@ from __future__ import annotations
 import logging
 import struct
 import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.name
 import dns.opcode
-import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
-import dns.rdtypes.ANY.TSIG
-import dns.rrset
-import dns.tsig
 
+from bindpy.answer.encode import encode_refusal
+from bindpy.answer.policy import Outcome
+from bindpy.answer.query import OPCODE_MASK, Opcode, Query, Rcode, Refusal, read_query
+from bindpy.config.model import Config, TsigKey
+from bindpy.engine import Answerer
 from bindpy.server.querylog import Question, read_question
 from bindpy.server.ratelog import RateLimitedLog
-from bindpy.server.request import Request
+from bindpy.server.request import CheckedRequest, Reply, Request, Stream
+from bindpy.tsig import (
+    BADKEY,
+    Keyring,
+    StreamSigner,
+    TsigError,
+    Verified,
+    error_response,
+    room_for,
+    sign,
+    verify,
+)
+from bindpy.zone.records import RRType
 
 log = logging.getLogger("bindpy.security")
 
 HEADER_OCTETS = 12
+DEFAULT_EDNS_OCTETS = 1232
 _QR, _RD = 0x8000, 0x0100
-_OPCODE = 0x7800
-_TRANSFERS = frozenset((dns.rdatatype.AXFR, dns.rdatatype.IXFR))
-TSIG_FUDGE_S = 300
+_TRANSFERS = frozenset((RRType.AXFR, RRType.IXFR))
 
 
-class RefusingControlPlane:
-    """A `RequestHandler` that serves no transfer, NOTIFY or UPDATE; the peer and the log are told so."""
+class TransferHandler(Protocol):
+    """Answers AXFR and IXFR."""
 
-    def __init__(self) -> None:
+    async def __call__(self, request: CheckedRequest, query: Query) -> Reply:
+        """Return the reply, not signed; *query* is the request as it was read."""
+
+
+class NotifyHandler(Protocol):
+    """Answers NOTIFY."""
+
+    async def __call__(self, request: CheckedRequest, question: Question) -> bytes | None:
+        """Return the reply, not signed, or None to refuse with a line in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    keys: Keyring
+    views: frozenset[str]
+
+
+class ControlPlane:
+    """A `RequestHandler`. It has no keys until `configure` is called, as it is at each reload."""
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        transfers: TransferHandler,
+        notify: NotifyHandler | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._answerer = answerer
+        self._transfers = transfers
+        self._notify = notify
+        self._clock = clock
+        self._rings: tuple[_Ring, ...] = (_Ring(Keyring({}), frozenset()),)
+        self._edns_octets = DEFAULT_EDNS_OCTETS
         # One for each kind of line, so that a flood of one does not hide the others.
-        self._logs = {kind: RateLimitedLog(log) for kind in ("transfer", "notify", "update", "tsig", "other")}
+        self._logs = {kind: RateLimitedLog(log) for kind in ("notify", "update", "tsig", "other")}
 
-    async def handle(self, request: Request) -> bytes | None:
-        """Return the refusal of *request*."""
+    def configure(self, config: Config) -> None:
+        """Take over the keys of *config*. Views with the same keys share a ring."""
+        views_by_keys: list[tuple[Mapping[str, TsigKey], set[str]]] = []
+        for view in config.views:
+            shared = next((views for keys, views in views_by_keys if keys == view.keys), None)
+            if shared is None:
+                views_by_keys.append((view.keys, {view.name}))
+            else:
+                shared.add(view.name)
+        self._rings = tuple(_Ring(Keyring(keys), frozenset(views)) for keys, views in views_by_keys)
+        self._edns_octets = config.options.edns_udp_size
+
+    async def handle(self, request: Request) -> Reply:
+        """Return the reply to *request*, signed where it was signed."""
         packet = request.packet
         if len(packet) < HEADER_OCTETS or packet[2] & 0x80:
             return None  # a response, or nothing that could be answered
         try:
-            # keyring=False: read a TSIG without checking it. There is no key here to check it with.
-            message = dns.message.from_wire(packet, keyring=False)
-        except dns.exception.DNSException:
-            return error_response(packet, dns.rcode.FORMERR)
-        if message.tsig is not None:
-            return self._unknown_key(request, message.tsig)
+            verified = self._verify(request)
+        except TsigError as error:
+            self._log_bad_signature(request, error)
+            return error_response(packet, error, int(self._clock()))
+        if verified is None:
+            return await self._dispatch(
+                CheckedRequest(packet, request.client, request.local, request.transport)
+            )
+        checked = CheckedRequest(
+            verified.plain,
+            request.client,
+            request.local,
+            request.transport,
+            verified.key.name,
+            room_for(verified.key),
+        )
+        return self._signed(await self._dispatch(checked), verified)
+
+    # --- signatures -------------------------------------------------------------------------------
+
+    def _verify(self, request: Request) -> Verified | None:
+        """Check the signature with the keys of the view that the request comes to be in because of it.
+
+        Raises `TsigError`.
+        """
+        error = None
+        now = int(self._clock())
+        recursion_desired = bool(request.packet[2] & 1)
+        for ring in self._rings:
+            try:
+                verified = verify(request.packet, ring.keys, now)
+            except TsigError as exc:
+                if error is None or error.error == BADKEY:
+                    error = exc
+                continue
+            if verified is None or len(self._rings) == 1:
+                return verified
+            view = self._answerer.view_of(
+                request.client.address, request.local, recursion_desired, (verified.key.name,)
+            )
+            if view is None or view in ring.views:
+                return verified
+        if error is not None:
+            raise error
+        raise TsigError(BADKEY, "the key is of another view")
+
+    def _signed(self, reply: Reply, verified: Verified) -> Reply:
+        if isinstance(reply, bytes):
+            return sign(reply, verified.key, int(self._clock()), request_mac=verified.mac).wire
+        if reply is None:
+            return None
+        signer = StreamSigner(verified.key, verified.mac)
+        return replace(reply, messages=self._sign_messages(reply, signer))
+
+    async def _sign_messages(self, stream: Stream, signer: StreamSigner) -> AsyncGenerator[bytes, None]:
+        async with aclosing(stream.messages):
+            async for message in stream.messages:
+                yield signer.sign(message, int(self._clock()))
+
+    def _log_bad_signature(self, request: Request, error: TsigError) -> None:
+        if error.record is None:
+            return  # a malformed message: FORMERR says it all
+        self._logs["tsig"].log(
+            logging.ERROR,
+            "client %s: request has invalid signature: TSIG %s: tsig verify failure (%s): %s",
+            request.client,
+            error.record.key_text,
+            error.error_name,
+            error,
+        )
+
+    # --- who is in charge -------------------------------------------------------------------------
+
+    async def _dispatch(self, request: CheckedRequest) -> Reply:
+        packet = request.packet
+        flags = packet[2] << 8 | packet[3]
+        query = read_query(packet, flags)
+        if isinstance(query, Refusal):
+            return encode_refusal(packet, query, self._edns_octets)
+        opcode = packet[2] >> 3 & 0xF
         question = read_question(packet)
         if question is None:
-            return error_response(packet, dns.rcode.FORMERR)
-        self._log_refusal(request, message.opcode(), question)
-        return error_response(packet, dns.rcode.REFUSED, question)
+            return error_reply(packet, Rcode.FORMERR)
+        reply: Reply | Outcome = Outcome.NOT_MINE
+        if opcode == Opcode.NOTIFY and self._notify is not None:
+            reply = await self._notify(request, question) or Outcome.NOT_MINE
+        elif opcode == Opcode.QUERY and isinstance(query, Query):
+            if query.qtype in _TRANSFERS:
+                return await self._transfers(request, query)
+            reply = self._answer(request)
+        if isinstance(reply, Outcome):
+            if reply is Outcome.DROP:
+                return None
+            self._log_refusal(request, opcode, question)
+            reply = error_reply(packet, Rcode.REFUSED, question)
+        return reply
 
-    def _log_refusal(self, request: Request, opcode: int, question: Question) -> None:
-        zone = f"{question.name_text}/{question.class_text}"
+    def _answer(self, request: CheckedRequest) -> bytes | Outcome:
+        """Answer a signed query."""
+        return self._answerer.answer(
+            request.packet,
+            request.client.address,
+            request.local,
+            request.transport,
+            keys=request.keys,
+            reserved_octets=request.reserved_octets,
+        )
+
+    def _log_refusal(self, request: CheckedRequest, opcode: int, question: Question) -> None:
         match opcode:
-            case dns.opcode.NOTIFY:
+            case Opcode.NOTIFY:
                 self._logs["notify"].log(
                     logging.INFO,
                     "client %s: refused notify for zone '%s': no secondary zone here takes it "
@@ -71,22 +221,12 @@ class RefusingControlPlane:
                     request.client,
                     question.name_text,
                 )
-            case dns.opcode.UPDATE:
+            case Opcode.UPDATE:
                 self._logs["update"].log(
                     logging.INFO,
-                    "client %s: update '%s' denied: dynamic update is not supported; edit the zone file",
-                    request.client,
-                    zone,
-                )
-            case dns.opcode.QUERY if question.qtype in _TRANSFERS:
-                self._logs["transfer"].log(
-                    logging.ERROR,
-                    "client %s (%s): zone transfer '%s/%s/%s' denied: outgoing transfers are not served yet "
-                    "(allow-transfer will allow them)",
+                    "client %s: update '%s/%s' denied: dynamic update is not supported; edit the zone file",
                     request.client,
                     question.name_text,
-                    question.name_text,
-                    question.type_text,
                     question.class_text,
                 )
             case _:
@@ -99,43 +239,10 @@ class RefusingControlPlane:
                     question.type_text,
                 )
 
-    def _unknown_key(self, request: Request, tsig: dns.rrset.RRset) -> bytes:
-        """Return NOTAUTH with an unsigned TSIG whose error is BADKEY (RFC 8945 sections 5.2.1 and 5.3.2)."""
-        theirs = tsig[0]
-        assert isinstance(theirs, dns.rdtypes.ANY.TSIG.TSIG)
-        self._logs["tsig"].log(
-            logging.ERROR,
-            "client %s: request has invalid signature: TSIG %s: tsig verify failure (BADKEY): "
-            "no 'key' statement of that name and algorithm is in use here",
-            request.client,
-            tsig.name.to_text(omit_final_dot=True),
-        )
-        response = error_response(request.packet, dns.rcode.NOTAUTH, read_question(request.packet))
-        ours = dns.rdtypes.ANY.TSIG.TSIG(  # type: ignore[no-untyped-call]
-            dns.rdataclass.ANY,
-            dns.rdatatype.TSIG,
-            theirs.algorithm,
-            int(time.time()),
-            TSIG_FUDGE_S,
-            b"",
-            theirs.original_id,
-            dns.rcode.BADKEY,
-            b"",
-        )
-        record = dns.rrset.from_rdata(tsig.name, 0, ours)
-        return response[:10] + b"\0\1" + response[12:] + _wire(record)
 
-
-def _wire(record: dns.rrset.RRset) -> bytes:
-    rdata: bytes | None = record[0].to_wire()
-    owner: bytes | None = record.name.to_wire()
-    assert rdata is not None and owner is not None  # it is None only where a file to write to is given  # noqa: PT018
-    return owner + struct.pack("!HHIH", record.rdtype, record[0].rdclass, 0, len(rdata)) + rdata
-
-
-def error_response(packet: bytes, rcode: int, question: Question | None = None) -> bytes:
+def error_reply(packet: bytes, rcode: int, question: Question | None = None) -> bytes:
     """Return a response to *packet* (at least a header) of no records, with its *question* where readable."""
     (flags,) = struct.unpack_from("!H", packet, 2)
-    flags = _QR | flags & (_OPCODE | _RD) | rcode
+    flags = _QR | flags & (OPCODE_MASK | _RD) | rcode
     body = packet[HEADER_OCTETS : question.end] if question is not None else b""
     return packet[:2] + struct.pack("!HHHHH", flags, 1 if body else 0, 0, 0, 0) + body

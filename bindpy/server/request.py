@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from bindpy.answer.policy import Transport
+from bindpy.diagnostics import BindpyError
 from bindpy.server.endpoint import Endpoint
 
 
@@ -21,7 +21,45 @@ class Request:
     transport: Transport
 
 
-Reply: TypeAlias = bytes | AsyncIterator[bytes] | None
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request whose signature was found good, and taken off, or that has none.
+
+    ``key`` is the name of the key that signed it, None for an unsigned one. The reply is signed by whoever
+    checked the request: each of its messages has to leave ``reserved_octets`` of its size limit free.
+    """
+
+    packet: bytes
+    client: Endpoint
+    local: str
+    transport: Transport
+    key: str | None = None
+    reserved_octets: int = 0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the keys that it was signed with, as address match lists take them."""
+        return () if self.key is None else (self.key,)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A reply of several messages, for TCP. ``time_s`` is how long all of it may take.
+
+    ``idle_s`` is how long the client may go without reading. A client that exceeds either is disconnected.
+    An iterator that raises `BrokenStreamError` disconnects the client, too.
+    """
+
+    messages: AsyncGenerator[bytes, None]
+    time_s: float
+    idle_s: float
+
+
+class BrokenStreamError(BindpyError):
+    """A stream cannot go on; whoever raises it has logged why."""
+
+
+Reply: TypeAlias = bytes | Stream | None
 """One message, several (a transfer), or none."""
 
 
@@ -31,24 +69,6 @@ class RequestHandler(Protocol):
     async def handle(self, request: Request) -> Reply:
         """Return the reply to *request*. Each message is a whole one, at most 65,535 octets.
 
-        May be cancelled at any await, also while its iterator is read: the client went away or the server
-        stops. Over TCP the iterator is read only as fast as the client reads.
+        May be cancelled at any await: the client went away or the server stops. A stream, which only a
+        request over TCP may get, is read only as fast as the client reads, and is always closed.
         """
-
-
-async def replies(handler: RequestHandler, request: Request) -> AsyncIterator[bytes]:
-    """Yield the messages of the reply to *request*; an iterator is closed however the reading ends."""
-    reply = await handler.handle(request)
-    if reply is None:
-        return
-    if isinstance(reply, bytes):
-        yield reply
-        return
-    close = getattr(reply, "aclose", None)
-    if close is None:
-        async for message in reply:
-            yield message
-        return
-    async with aclosing(reply):  # type: ignore[type-var]  # it has aclose: seen above
-        async for message in reply:
-            yield message

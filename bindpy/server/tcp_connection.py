@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from math import inf
 
@@ -12,7 +13,7 @@ from bindpy.engine import Answerer
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.querylog import QueryTap
 from bindpy.server.ratelog import RateLimitedLog
-from bindpy.server.request import Request, RequestHandler, replies
+from bindpy.server.request import BrokenStreamError, Request, RequestHandler, Stream
 from bindpy.server.tasks import TaskSet
 from bindpy.server.tcp_limits import ConnectionTable
 
@@ -60,7 +61,8 @@ class TcpConnection(asyncio.BufferedProtocol):
     the first message         initial timeout
     the next message          idle timeout since the last one
     the rest of a message     idle timeout since its first octet, however it drips in
-    the client to read        idle timeout since its unread answers passed the high mark
+    the client to read        idle timeout, or that of the stream that it gets, since its unread answers
+                              passed the high mark
     a control-plane request   none here: its handler has its own
     ========================  ==========================================================
     """
@@ -84,6 +86,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._again: asyncio.Handle | None = None
         self._deadline = inf
         self._waiting_for = ""
+        self._patience_s: list[float] = []  # of the streams that are being written
         self._timer: asyncio.TimerHandle | None = None
 
     # --- what the quota asks ---------------------------------------------------------------------
@@ -143,9 +146,8 @@ class TcpConnection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """Stop answering a client that does not read."""
         self._writable.clear()
-        self._expect(
-            "it to read its answers", self._loop.time() + self._context.table.settings.idle_timeout_s
-        )
+        patience_s = max(self._context.table.settings.idle_timeout_s, *self._patience_s, 0.0)
+        self._expect("it to read its answers", self._loop.time() + patience_s)
 
     def resume_writing(self) -> None:
         """Go on: the client has read."""
@@ -256,13 +258,30 @@ class TcpConnection(asyncio.BufferedProtocol):
         return None
 
     async def _converse(self, request: Request) -> None:
-        """Write the control plane's reply, message by message, as fast as the client reads."""
-        async for message in replies(self._context.handler, request):
-            await self._writable.wait()  # pause_writing has set a deadline
-            if self._transport is None or self._transport.is_closing():
-                return
+        """Write the control plane's reply."""
+        reply = await self._context.handler.handle(request)
+        if isinstance(reply, bytes):
+            await self._write(reply)
+        elif reply is not None:
+            await self._write_stream(reply)
+
+    async def _write_stream(self, stream: Stream) -> None:
+        """Write a stream message by message, as fast as the client reads, within the stream's limits."""
+        self._patience_s.append(stream.idle_s)
+        try:
+            async with aclosing(stream.messages), asyncio.timeout(stream.time_s):
+                async for message in stream.messages:
+                    await self._write(message)
+                    await asyncio.sleep(0)  # a long reply to a fast reader must not keep the loop to itself
+        except (TimeoutError, BrokenStreamError):
+            self.abort()  # part of a reply is written: nothing good can follow
+        finally:
+            self._patience_s.remove(stream.idle_s)
+
+    async def _write(self, message: bytes) -> None:
+        await self._writable.wait()  # pause_writing has set a deadline
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(len(message).to_bytes(2) + message)
-            await asyncio.sleep(0)  # a long reply to a fast reader must not keep the loop to itself
 
     def _request_done(self, task: asyncio.Task[None]) -> None:
         self._requests.discard(task)

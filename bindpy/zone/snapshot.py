@@ -117,6 +117,18 @@ class ZoneSnapshot:
         """Return all nodes in canonical order (RFC 4034 section 6.1), the apex first."""
         return [self.nodes[key] for key in sorted(self.nodes, key=canonical_key)]
 
+    def rrsets(self) -> Iterator[tuple[Name, RRset]]:
+        """Yield every RRset once with its owner: the SOA first, an owner's RRsets together, else unsorted."""
+        yield self.apex.owner, self.soa_rrset
+        for rrset in self.apex.rrsets:
+            if rrset is not self.soa_rrset:
+                yield self.apex.owner, rrset
+        for node in self.nodes.values():
+            if node is not self.apex:
+                owner = node.owner
+                for rrset in node.rrsets:
+                    yield owner, rrset
+
     def rrs(self) -> Iterator[RR]:
         """Yield every record once in canonical order of owners, the apex's SOA first."""
         for node in self.sorted_nodes():

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import dns.message
@@ -16,7 +16,7 @@ from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.engine import Zone
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.listeners import Listeners
-from bindpy.server.request import Reply, Request
+from bindpy.server.request import Reply, Request, Stream
 from bindpy.server.tcp_limits import TcpSettings
 
 DEADLINE_S = 10.0
@@ -93,6 +93,7 @@ class FakeHandler:
         self.message = message
         self.sent = 0
         self.cancelled = 0
+        self.time_s = self.idle_s = DEADLINE_S
 
     async def handle(self, request: Request) -> Reply:
         self.requests.append(request)
@@ -102,9 +103,11 @@ class FakeHandler:
             self.cancelled += 1
             raise
         answer = self.message or response_to(request.packet)
-        return answer if self.messages == 1 else self._stream(answer)
+        if self.messages == 1:
+            return answer
+        return Stream(self._stream(answer), self.time_s, self.idle_s)
 
-    async def _stream(self, answer: bytes) -> AsyncIterator[bytes]:
+    async def _stream(self, answer: bytes) -> AsyncGenerator[bytes, None]:
         for _ in range(self.messages):
             self.sent += 1
             yield answer

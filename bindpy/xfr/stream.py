@@ -1,0 +1,178 @@
+"""Records into the messages of a transfer (RFC 5936 section 2.2, RFC 1995 section 4), one message at a time.
+
+Every message repeats the question, which the RFC allows: so the zone's name stands at the same place in all
+of them, and an owner needs no search to be compressed. Speed is what this is made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from struct import Struct
+
+from bindpy.answer.encode import AA, COMPRESSIBLE, PRESERVED_FLAGS, QR, opt_record
+from bindpy.answer.query import HEADER_OCTETS, Query, Rcode
+from bindpy.answer.response import Entry
+from bindpy.diagnostics import BindpyError
+from bindpy.engine import Zone
+from bindpy.zone import names
+from bindpy.zone.diff import Delta
+from bindpy.zone.names import Name
+from bindpy.zone.records import RR, name_end
+
+MAX_MESSAGE_OCTETS = 65535
+
+_HEADER = Struct("!HHHHH").pack  # without the ID
+_TYPE_CLASS_TTL = Struct("!HHI").pack
+_SHORT = Struct("!H").pack
+_POINTER = 0xC000
+_REACH = 0x3FFF
+_QUESTION_NAME = _SHORT(_POINTER | HEADER_OCTETS)
+
+
+class RecordTooLargeError(BindpyError):
+    """A record does not fit any message, and so its zone cannot be transferred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One message and how many records its answer section has."""
+
+    message: bytes
+    records: int
+
+
+def axfr_entries(zone: Zone) -> Iterator[Entry]:
+    """Yield what an AXFR of *zone* holds: all RRsets, with the SOA first and once more at the end."""
+    soa = None
+    for owner, rrset in zone.rrsets():
+        entry = (owner, rrset.rtype, rrset.ttl, rrset.rdatas)
+        soa = soa or entry
+        yield entry
+    assert soa is not None, "a zone has a SOA"
+    yield soa
+
+
+def ixfr_entries(soa: Entry, deltas: Iterable[Delta]) -> Iterator[Entry]:
+    """Yield what an IXFR with *deltas* holds (RFC 1995 section 4); *soa* is the current one."""
+    yield soa
+    for delta in deltas:
+        for old in (delta.old_soa, *delta.removed):
+            yield _entry(old)
+        for new in (delta.new_soa, *delta.added):
+            yield _entry(new)
+    yield soa
+
+
+def _entry(rr: RR) -> Entry:
+    return rr.owner, rr.rtype, rr.ttl, (rr.rdata,)
+
+
+class Packer:
+    """Makes the messages of one answer to *query*, a transfer of the zone *origin*.
+
+    Messages have at most *limit_octets*, but for one record that needs more, and then at most *most_octets*;
+    exactly one record each where *one_answer*. *edns_octets* is the payload size for an OPT record, where
+    the query has one.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        origin: Name,
+        rdclass: int,
+        *,
+        limit_octets: int,
+        most_octets: int = MAX_MESSAGE_OCTETS,
+        one_answer: bool = False,
+        edns_octets: int,
+    ) -> None:
+        self._opt = opt_record(edns_octets, Rcode.NOERROR, query.dnssec_ok, b"") if query.edns else b""
+        self._question = query.data[HEADER_OCTETS : query.question_end]
+        self._id = query.data[:2]
+        self._flags = QR | AA | (query.flags & PRESERVED_FLAGS)
+        self._rdclass = rdclass
+        self._limit = limit_octets - len(self._opt)
+        self._most = most_octets - len(self._opt)
+        self._one_answer = one_answer
+        # The case of names is kept: the question's name stands for the zone's only where it is the same.
+        same_case = query.qname == origin and origin != names.ROOT
+        self._origin = origin if same_case else None
+
+    def messages(self, entries: Iterable[Entry]) -> Iterator[Packed]:
+        """Yield messages with the records of *entries*. Raises `RecordTooLargeError`."""
+        start = bytes(HEADER_OCTETS) + self._question
+        out = bytearray(start)
+        places: dict[Name, int] = {}
+        count = 0
+        limit = self._limit if not self._one_answer else 0
+        for owner, rtype, ttl, rdatas in entries:
+            compressible = COMPRESSIBLE.get(rtype)
+            middle = _TYPE_CLASS_TTL(rtype, self._rdclass, ttl)
+            for rdata in rdatas:
+                before = len(out)
+                while True:
+                    place = places.get(owner)
+                    if place is not None:
+                        out += _SHORT(_POINTER | place)
+                    else:
+                        if (at := len(out)) <= _REACH:
+                            places[owner] = at
+                        out += self._shortened(owner)
+                    out += middle
+                    if compressible is None:
+                        out += _SHORT(len(rdata))
+                        out += rdata
+                    else:
+                        self._put_names(out, places, rdata, compressible)
+                    if len(out) <= limit or (not count and len(out) <= self._most):
+                        break
+                    if not count:
+                        raise RecordTooLargeError(
+                            f"the record '{names.to_text(owner)}' of type {rtype} with {len(rdata)} octets "
+                            "of data does not fit a message"
+                        )
+                    del out[before:]
+                    yield self._finish(out, count)
+                    out = bytearray(start)
+                    places = {}
+                    before = len(out)
+                    count = 0
+                count += 1
+        if count:
+            yield self._finish(out, count)
+
+    def _finish(self, out: bytearray, count: int) -> Packed:
+        out[:2] = self._id
+        out[2:HEADER_OCTETS] = _HEADER(self._flags, 1, count, 0, 1 if self._opt else 0)
+        out += self._opt
+        return Packed(bytes(out), count)
+
+    def _shortened(self, name: Name) -> bytes:
+        """Return *name* with a pointer for the zone's name, where it ends in that."""
+        origin = self._origin
+        if origin is None or not name.endswith(origin) or not names.is_subdomain(name, origin):
+            return name
+        return name[: -len(origin)] + _QUESTION_NAME
+
+    def _put_names(
+        self, out: bytearray, places: dict[Name, int], rdata: bytes, compressible: tuple[int, int]
+    ) -> None:
+        """Write RDATA whose names may be compressed, behind its length."""
+        out += b"\0\0"
+        begin = len(out)
+        at, count = compressible
+        out += rdata[:at]
+        for _ in range(count):
+            end = name_end(rdata, at)
+            name = rdata[at:end]
+            at = end
+            place = places.get(name)
+            if place is not None:
+                out += _SHORT(_POINTER | place)
+                continue
+            if (here := len(out)) <= _REACH:
+                places[name] = here
+            out += self._shortened(name)
+        out += rdata[at:]
+        out[begin - 2 : begin] = _SHORT(len(out) - begin)

@@ -28,6 +28,10 @@ def _loops(case: Case) -> bool:
     return case.peers["named"].rcode == dns.rcode.SERVFAIL
 
 
+def _knot_fails(case: Case) -> bool:
+    return case.peers["knot"].rcode == dns.rcode.SERVFAIL
+
+
 def _asks_soa(case: Case) -> bool:
     return case.query.qtype == SOA
 
@@ -89,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     Rule("the-cd-bit-is-copied", ("nsd", "knot"), ("CD",), _asks_cd),
     Rule("the-ad-bit-is-never-set", ("named",), ("AD",), _named_sets_ad),
     Rule("loops-of-aliases", ("named",), ("rcode",), _loops),
+    Rule("loops-of-aliases", ("knot",), DATA, _knot_fails),
     Rule("soa-ttl-in-negative-answers-to-soa-queries", ("named",), ("negative TTL",), _asks_soa),
     Rule("any", ("nsd", "knot"), DATA, _asks_any),
     Rule("rrsig", ("knot",), ("answer", "authority"), _asks_rrsig),

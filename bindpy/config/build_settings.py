@@ -158,6 +158,7 @@ class SettingsBuilder:
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._reported: set[str] = set()
+        self._known: dict[tuple[object, ...], tuple[ZoneSettings, ZoneSettings]] = {}
 
     def inherited(self, section: Section, base: Settings) -> Settings:
         """Return what zones inherit below *section* (``options`` or a view), which inherits *base*."""
@@ -169,10 +170,23 @@ class SettingsBuilder:
     ) -> ZoneSettings:
         """Return *base* as *section* changes it; *base* itself where it changes nothing.
 
-        With *lenient*, an unknown list of servers is a warning and counts as empty.
+        Zones that say the same share what they get. With *lenient*, an unknown list of servers is a warning
+        and counts as empty.
         """
         if _SETTING_CLAUSES.isdisjoint(section.entries):
             return base
+        # `grammar.parse_value` returns one object for one text, and the sections keep these alive.
+        said = [
+            (name, *[id(entry.value) for entry in entries])
+            for name, entries in section.entries.items()
+            if name in _SETTING_CLAUSES
+        ]
+        key = (id(base), kind, lenient, *said)
+        if key not in self._known:
+            self._known[key] = base, self._built(section, base, kind, lenient=lenient)
+        return self._known[key][1]
+
+    def _built(self, section: Section, base: ZoneSettings, kind: ZoneType, *, lenient: bool) -> ZoneSettings:
         resolver = self._resolver
         also_notify = section.first("also-notify")
         settings = replace(

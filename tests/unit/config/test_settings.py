@@ -181,6 +181,26 @@ def test_a_level_that_says_the_same_shares_what_it_got() -> None:
     assert c.transfer is a.transfer
 
 
+def test_zones_that_say_the_same_share_what_they_get() -> None:
+    config = load(
+        """
+        view v {
+            zone "a" { type primary; file "a"; notify-delay 7; also-notify { 192.0.2.1; }; };
+            zone "b" { type primary; file "b"; notify-delay 7; also-notify { 192.0.2.1; }; };
+            zone "c" { type primary; file "c"; notify-delay 8; also-notify { 192.0.2.1; }; };
+        };
+        view w {
+            max-records 5;
+            zone "a" { type primary; file "a"; notify-delay 7; also-notify { 192.0.2.1; }; };
+        };
+        """
+    )
+    a, b, c, other = [zone.settings for zone in config.zones()]
+    assert a is b
+    assert [one.notifying.delay_s for one in (a, c, other)] == [7, 8, 7]
+    assert [one.checks.max_records for one in (a, c, other)] == [0, 0, 5]
+
+
 @pytest.mark.parametrize(
     ("statement", "field", "expected"),
     [

@@ -37,7 +37,8 @@ def sign(zone: ZoneText, denial: Denial, directory: Path) -> Path:
     unsigned.write_text(zone.to_text() + (keys / f"{key}.key").read_text())
     _run(
         "dnssec-signzone", "-q", "-z", "-P", "-o", origin, "-f", str(signed), *denial.value,
-        "-s", "20200101000000", "-e", "20371231000000", "-d", str(directory), "-K", str(keys), str(unsigned), key,
+        "-s", "20200101000000", "-e", "20371231000000", "-d", str(directory), "-K", str(keys),
+        str(unsigned), key,
     )  # fmt: skip
     return signed
 

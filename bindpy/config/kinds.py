@@ -239,9 +239,18 @@ NETWORK = (
 
 # --- address match lists -------------------------------------------------------------------------
 
-_GEOIP = (keyword("geoip").suppress() + pp.OneOrMore(STRING)).set_parse_action(
-    lambda tokens: AclGeoip(" ".join(tokens))
-)
+_GEOIP_WORD = pp.MatchFirst(
+    [
+        keyword(word)
+        for word in (
+            *("asnum", "city", "continent", "country", "domain", "isp", "metro", "metrocode", "org"),
+            *("postal", "postalcode", "region", "timezone", "tz"),
+        )
+    ]
+).set_name("what geoip knows (country, city, asnum …)")
+_GEOIP = (
+    keyword("geoip").suppress() - (pp.Opt(keyword("db") + _GEOIP_WORD) + _GEOIP_WORD + STRING)
+).set_parse_action(lambda tokens: AclGeoip(" ".join(tokens)))
 _KEY_ELEMENT = (keyword("key").suppress() - STRING).set_parse_action(lambda tokens: AclKey(tokens[0]))
 _NAME_ELEMENT = STRING.copy().add_parse_action(lambda tokens: AclName(tokens[0]))
 

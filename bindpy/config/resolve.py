@@ -102,6 +102,15 @@ class Resolver:
     def _element(
         self, element: AclElement, statement: Statement, within: tuple[str, ...]
     ) -> Iterator[MatchElement]:
+        if element.negated and (geoip := self._geoip(element, set())):
+            # It may be about anybody, so nobody may pass it.
+            yield MatchBuiltin("any", negated=True)
+            self.warning(
+                statement,
+                f"nobody passes the negated 'geoip {geoip}': there is no geographic database",
+                "!",
+            )
+            return
         match element:
             case AclNetwork(network=network, negated=negated):
                 yield MatchNetwork(network, negated)
@@ -120,6 +129,20 @@ class Resolver:
                 yield MatchBuiltin(name.lower(), negated)
             case AclName(name=name, negated=negated):
                 yield MatchNested(self._named(name, statement, within), negated, name)
+
+    def _geoip(self, element: AclElement, seen: set[str]) -> str:
+        """Return the text of a ``geoip`` element in *element*, "" where there is none. *seen*: acl names."""
+        inner: tuple[AclElement, ...] = ()
+        match element:
+            case AclGeoip(text=text):
+                return text
+            case AclNested(elements=nested):
+                inner = nested
+            case AclName(name=name) if name.lower() not in seen:
+                seen.add(name.lower())
+                entry = self._acl_entries.get(name.lower())
+                inner = () if entry is None else entry.value.args[1]
+        return next((text for one in inner if (text := self._geoip(one, seen))), "")
 
     def _named(self, name: str, statement: Statement, within: tuple[str, ...]) -> AddressMatchList:
         lowered = name.lower()

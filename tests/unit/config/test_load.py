@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bindpy.config.acl import AddressMatcher, LocalAddresses, parse_address
 from bindpy.config.build_options import DEFAULT_VERSION
 from bindpy.config.load import MAX_ERRORS, ConfigResult, load_config
 from bindpy.config.model import (
@@ -243,6 +244,28 @@ def test_negation_of_a_named_acl_is_kept() -> None:
         MatchKey("k.e."),
         MatchBuiltin("any"),
     )
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ("geoip country DE; 192.0.2.1;", (False, True)),
+        ("!geoip country DE; any;", (False, False)),
+        ("192.0.2.1; !{ 198.51.100.1; geoip asnum 64500; }; any;", (False, True)),
+        ("!somewhere; any;", (False, False)),
+        ("somewhere; 192.0.2.1;", (False, True)),
+    ],
+)
+def test_what_geoip_would_decide_lets_nobody_pass(elements: str, expected: tuple[bool, bool]) -> None:
+    result = load_config(
+        "t",
+        text=f"acl somewhere {{ inner; }}; acl inner {{ geoip db city city Wien; }};"
+        f"options {{ allow-query {{ {elements} }}; }};",
+    )
+    assert result.config is not None
+    matcher = AddressMatcher(result.config.views[0].settings.allow_query, LocalAddresses())
+    assert tuple(matcher.matches(parse_address(text)) for text in ("192.0.2.2", "192.0.2.1")) == expected
+    assert "there is no geographic database" in str(result.diagnostics[0])
 
 
 def test_logging_channels_and_categories() -> None:

@@ -92,6 +92,7 @@ class Incoming:
         self._removed: list[RR] = []
         self._added: list[RR] = []
         self._done = False
+        self._failed = False
 
     def request(self, message_id: int) -> bytes:
         """Return the query to send, with *message_id*, which the answer must have."""
@@ -115,13 +116,14 @@ class Incoming:
                 raise XferFailure(Stage.DATA, "sent more after the end of the zone")
             self._feed(octets)
         except XferFailure as failure:
+            self._failed = True
             raise failure.after(progress.messages, progress.records, progress.octets) from None
         return self._done
 
     def result(self) -> ZoneSnapshot:
         """Return the new version: for `Style.CURRENT` it is *base* itself. Raises `XferFailure`."""
-        if not self._done:
-            raise ValueError("the answer is not complete")
+        if not self._done or self._failed:
+            raise ValueError("the answer is not complete, or it failed")
         try:
             return self._finish()
         except XferFailure as failure:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from bindpy.xfr.wire_names import NameReader, WireError, plain_name_end
 from bindpy.zone.names import label_count
-from bindpy.zone.rdata import check_rdata, type_to_text
+from bindpy.zone.rdata import check_rdata, is_meta_type, type_to_text
 from bindpy.zone.records import IN, RRType
 
 RdataReader: TypeAlias = Callable[[NameReader, int, int], bytes]
@@ -22,6 +22,10 @@ RdataReader: TypeAlias = Callable[[NameReader, int, int], bytes]
 _SOA_NUMBERS_OCTETS = 20
 _DIGEST_OCTETS = {1: 20, 2: 32, 4: 48}
 _MAX_BITMAPS = 10_000
+
+
+def _opaque(names: NameReader, at: int, end: int) -> bytes:
+    return names.octets[at:end]
 
 
 def _of_size(size: int) -> RdataReader:
@@ -189,6 +193,8 @@ class _Readers(dict[int, RdataReader]):
         self._rdclass = rdclass
 
     def __missing__(self, rtype: int) -> RdataReader:
+        if is_meta_type(rtype):
+            return _opaque  # no data: whoever finds it where data should be has something to say
         # not kept: there are 65,536 types, and a peer may send them all
         return functools.partial(_decompressed, rtype=rtype, rdclass=self._rdclass)
 

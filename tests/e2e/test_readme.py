@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.require import require_tool
 from tests.peers.process import free_port
+from tests.peers.require import require_tool
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 15.0

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import dns.message
@@ -17,6 +19,14 @@ from tests.peers.process import free_port
 
 ONE_ZONE = 'zone "example.com" { type primary; file "a.db"; };\n'
 TWO_ZONES = ONE_ZONE + 'zone "example.net" { type primary; file "b.db"; };\n'
+
+
+@pytest.fixture
+def folder_for_all() -> Iterator[Path]:
+    """A folder that every user can enter; pytest's own is for root alone, at several levels."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def serve_and_fail(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -199,10 +209,8 @@ def test_an_orderly_stop_removes_the_pid_file(tmp_path: Path, number: signal.Sig
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="dropping privileges needs root")
-def test_privileges_are_dropped_after_binding(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(parent.stat().st_mode | 0o011)
+def test_privileges_are_dropped_after_binding(folder_for_all: Path) -> None:
+    tmp_path = folder_for_all
     port = free_port()
     (tmp_path / "named.conf").write_text(options(port) + ONE_ZONE)
     (tmp_path / "a.db").write_text(zone_text())

@@ -21,7 +21,6 @@ DEADLINE_S = 20.0
 # QR set. `prepare` is what a test puts before the start, `bound` before the port is told.
 SERVER = """
 import asyncio, concurrent.futures.thread, logging, os, resource, sys
-from bindpy.server.control_plane import RefusingControlPlane
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.listeners import Listeners, ListenersError
 from bindpy.server.privileges import drop_privileges, find_account
@@ -32,11 +31,15 @@ class Echo:
     def answer(self, query, client, local, transport):
         return query[:2] + b"\\x80" + query[3:]
 
+class Nobody:
+    async def handle(self, request):
+        return None
+
 async def main():
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     failed = lambda endpoint, error: os._exit(3)
     settings = TcpSettings(clients=10000, backlog=100)
-    listeners = Listeners(Echo(), RefusingControlPlane(), settings, on_failure=failed)
+    listeners = Listeners(Echo(), Nobody(), settings, on_failure=failed)
     PREPARE
     try:
         await listeners.apply([Endpoint("127.0.0.1", int(sys.argv[1]))])

@@ -193,6 +193,17 @@ def _check_ratio(report: Report, statement: Statement) -> None:
         report.warn_at(f"'max-ixfr-ratio': {text} is more than 100%", statement, 1)
 
 
+def _check_transfer_rate(report: Report, statement: Statement) -> None:
+    if number(word(statement)) == 0:
+        report.at("'min-transfer-rate-in' must not be zero octets", statement, 1)
+    minutes = number(word(statement, 2))
+    if minutes is not None and not 1 <= minutes <= _TRANSFER_MINUTES[1]:
+        message = (
+            f"'min-transfer-rate-in': '{word(statement, 2)}' is out of range (1 to {_TRANSFER_MINUTES[1]})"
+        )
+        report.at(message, statement, 2)
+
+
 def _check_rsa_exponent(report: Report, statement: Statement) -> None:
     value = number(word(statement))
     if value and not 35 <= value <= 4096:
@@ -291,6 +302,7 @@ _CHECKS: dict[str, _Check] = {
     **dict.fromkeys(_NOT_ZERO, _check_not_zero),
     **dict.fromkeys(_NAMES, _check_domain_name),
     "max-ixfr-ratio": _check_ratio,
+    "min-transfer-rate-in": _check_transfer_rate,
     "max-rsa-exponent-size": _check_rsa_exponent,
     "sig-validity-interval": _check_sig_validity,
     "server-id": _check_server_id,

@@ -52,9 +52,9 @@ BLOCKS: dict[str, tuple[Clause, ...]] = {
     "top": (
         _c("acl", "<string> <acl>", YES, multi=True),
         _c("controls", "", YES, body="controls", multi=True),
-        _c("dlz", "<string>", NO, body="dlz", multi=True),
+        _c("dlz", "<string>", LATER, body="dlz", multi=True),
         _c("dnssec-policy", "<string>", LATER, body="dnssec-policy", multi=True, security=True),
-        _c("dyndb", "<string> <quoted> <anything>", NO, multi=True),
+        _c("dyndb", "<string> <quoted> <anything>", LATER, multi=True),
         _c("http", "<string>", LATER, body="http", multi=True),
         _c("key", "<string>", YES, body="key", multi=True),
         _c("key-store", "<string>", LATER, body="key-store", multi=True, since="9.20"),
@@ -62,7 +62,7 @@ BLOCKS: dict[str, tuple[Clause, ...]] = {
         _c("managed-keys", ANCHORS, NO, multi=True, deprecated=True),
         _c("options", "", YES, body="options"),
         _c("parental-agents", "<string> <remotes>", LATER, multi=True),
-        _c("plugin", _PLUGIN, NO, multi=True),
+        _c("plugin", _PLUGIN, LATER, multi=True),
         _c("primaries", "<string> <remotes>", YES, multi=True),
         _c("remote-servers", "<string> <remotes>", YES, multi=True, since="9.20"),
         _c("server", "<network>", YES, body="server", multi=True),
@@ -146,8 +146,8 @@ BLOCKS: dict[str, tuple[Clause, ...]] = {
         _c("streams-per-connection", "<integer>", LATER),
     ),
     "dlz": (
-        _c("database", "<string>", NO),
-        _c("search", "<boolean>", NO),
+        _c("database", "<string>", LATER),
+        _c("search", "<boolean>", LATER),
     ),
     "dns64": (
         _c("break-dnssec", "<boolean>", NO),

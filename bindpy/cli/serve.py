@@ -21,7 +21,9 @@ DEFAULT_CONF = "/etc/bind/named.conf"
     help="The configuration to serve.",
 )
 @click.option("-u", "user", metavar="USER", help="Become USER once the sockets are bound.")
-@click.option("-d", "debug_level", default=0, type=click.IntRange(0, 99), help="Log debug messages up to this level.")
+@click.option(
+    "-d", "debug_level", default=0, type=click.IntRange(0, 99), help="Log debug messages up to this level."
+)
 def command(conf: str, user: str | None, debug_level: int) -> None:
     """Serve the zones of a named.conf, in the foreground.
 

@@ -19,11 +19,11 @@ from bindpy import __version__, logs
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
 from bindpy.diagnostics import BindpyError, Diagnostic, Severity
-from bindpy.engine import Engine, python_engine
+from bindpy.engine import Engine, Zone, python_engine
 from bindpy.files import FileStamp
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
-from bindpy.reload.table import ZoneId
+from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.server.control_plane import ControlPlane
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.interfaces import HostAddresses, listen_endpoints, scan_host
@@ -31,10 +31,17 @@ from bindpy.server.listeners import Listeners, ListenersError, default_udp_worke
 from bindpy.server.pidfile import PidFile, PidFileError
 from bindpy.server.privileges import Account, PrivilegeError, drop_privileges, find_account
 from bindpy.server.querylog import QueryLog
+from bindpy.server.tasks import TaskSet
 from bindpy.server.tcp_limits import TcpSettings
+from bindpy.state.db import StateDb
+from bindpy.state.directory import make_state_directory, state_directory
+from bindpy.state.journal import Journal
 from bindpy.watch import FileWatcher
 from bindpy.xfr.outgoing import TransfersOut
 from bindpy.zone.rdata import load_all_types
+
+RECORDING_TIMEOUT_S = 5.0
+"""How long a stop waits for the deltas of the last changes to be stored."""
 
 log = logging.getLogger("bindpy.general")
 config_log = logging.getLogger("bindpy.config")
@@ -81,6 +88,7 @@ class Server:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="worker")
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._recording = TaskSet(log)
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
@@ -94,7 +102,11 @@ class Server:
         self._engine.answerer.configure(answer_policy(self._config, host.local()))
         self._watcher = FileWatcher(self._files_changed)
         self._keeper = ZoneKeeper(
-            self._engine.answerer, self._engine.read_zone_file, self._worker, self._watch_zone
+            self._engine.answerer,
+            self._engine.read_zone_file,
+            self._worker,
+            self._watch_zone,
+            self._published,
         )
         self._keeper.configure(self._config.zones())
         self._transfers_out = TransfersOut(self._engine.answerer, self._keeper.table)
@@ -114,6 +126,10 @@ class Server:
                 cleanup.callback(self._watcher.close)
                 cleanup.push_async_callback(self._listeners.close)
                 await self._bind(host, cleanup)
+                self._state = StateDb.open(state_directory(self._config.options))
+                cleanup.push_async_callback(self._state.close)
+                self._journal = self._transfers_out.journal = Journal(self._state, self._engine)
+                cleanup.push_async_callback(self._recording.finish, RECORDING_TIMEOUT_S)
                 await self._serve()
         finally:
             logs.shutdown()
@@ -131,6 +147,7 @@ class Server:
             if self._config.options.pid_file is not None:
                 pid_file = PidFile.create(self._config.options.pid_file, self._account)
                 cleanup.callback(pid_file.remove)
+            make_state_directory(state_directory(self._config.options), self._account)
             if self._account is not None:
                 load_all_types()
                 drop_privileges(self._account)
@@ -171,6 +188,7 @@ class Server:
             served = sum(1 for entry in self._keeper.table if entry.zone is not None)
             log.info("all zones loaded (%d of %d have data)", served, len(self._keeper.table))
             log.info("running")
+            await self._forget_other_zones()
         for task in (stop, loaded):
             task.cancel()
 
@@ -209,6 +227,7 @@ class Server:
             self._keeper.reload()
             await self._keeper.idle()
             log.info("reloading finished: %d zones", len(self._keeper.table))
+            await self._forget_other_zones()
 
     async def _replace(self, config: Config) -> None:
         """Take *config* over. Sockets come first, as only they can be refused."""
@@ -224,6 +243,8 @@ class Server:
         except ListenersError:
             self._enter_directory(self._config)
             raise
+        if state_directory(config.options) != state_directory(self._config.options):
+            log.warning("state-directory is another one now: it is used from the next start on")
         self._config = config
         self._open_logs(config)
         for warning in plan.warnings:
@@ -233,6 +254,20 @@ class Server:
         self._transfers_out.configure(config, host.local())
         self._control_plane.configure(config)
         self._keeper.configure(config.zones())
+
+    # --- what changed -----------------------------------------------------------------------------
+
+    def _published(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
+        """Record a change of a zone's data; changes of one zone wait for each other."""
+        self._recording.spawn(self._record(entry, before, after), f"journal of {entry.label}")
+
+    async def _record(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
+        await self._journal.record(entry.config.view, entry.config.settings.journal, before, after)
+
+    async def _forget_other_zones(self) -> None:
+        zones = {entry.id for entry in self._keeper.table}
+        await self._state.retain(zones)
+        self._journal.retain(zones)
 
     # --- files ------------------------------------------------------------------------------------
 

@@ -10,16 +10,18 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bindpy.answer.policy import ZonePolicy
+from bindpy.answer.policy import EXPIRED, ZonePolicy
 from bindpy.config.model import ZoneConfig, ZoneType
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.engine import Answerer, Zone, ZoneFileReader
 from bindpy.files import FileStamp
-from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState, ZoneTable
+from bindpy.reload.bind_journal import journal_beyond
+from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.serials import is_newer
 
@@ -32,6 +34,7 @@ TORN_READS = 5
 """How often a file that changed while it was read is tried again at once; then its watcher decides."""
 
 OnFiles = Callable[[ZoneId, Mapping[str, FileStamp | None]], None]
+OnPublished = Callable[[ZoneEntry, Zone | None, Zone], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +51,33 @@ class _Outcome:
     loaded: LoadedZone | None  # None: the files are as they were
     same_data: bool
     seconds: float
+    beyond: tuple[str, int] | None = None  # BIND's journal with changes that the file lacks, and its serial
 
 
 class ZoneKeeper:
     """Keeps what is served true to the zone files.
 
     *on_files* is told which files a zone is made of and how they were when they were read, after each load;
-    with nothing when the zone is gone or its files are not to be watched.
-    All methods belong to the event loop's thread; `run` is the task that does the work.
+    with nothing when the zone is gone or its files are not to be watched. *on_published* is told of each
+    change of a zone's data, after it is served: the entry, the data before (None: there was none), the data
+    now. All methods belong to the event loop's thread; `run` is the task that does the work.
     """
 
     def __init__(
-        self, answerer: Answerer, reader: ZoneFileReader, executor: Executor, on_files: OnFiles
+        self,
+        answerer: Answerer,
+        reader: ZoneFileReader,
+        executor: Executor,
+        on_files: OnFiles,
+        on_published: OnPublished,
     ) -> None:
         self.table = ZoneTable()
         self._answerer = answerer
         self._reader = reader
         self._executor = executor
         self._on_files = on_files
+        self._on_published = on_published
+        self._stored: dict[ZoneId, int] = {}
         self._urgent: dict[ZoneId, bool] = {}
         self._bulk: dict[ZoneId, bool] = {}
         self._work = asyncio.Event()
@@ -92,7 +104,7 @@ class ZoneKeeper:
         """Take a new or changed zone in; what was served before stays until the new data is there."""
         entry = ZoneEntry(config)
         if before is not None:
-            entry.zone, entry.loaded_at = before.zone, before.loaded_at
+            entry.zone, entry.loaded_at, entry.expired = before.zone, before.loaded_at, before.expired
         self.table.add(entry)
         self._publish(entry)
         self._request(entry.id, urgent=False, only_if_changed=False)
@@ -103,17 +115,70 @@ class ZoneKeeper:
         self._on_files(entry.id, {})
         log.info("zone %s: removed", entry.label)
 
+    # --- data that a transfer brought -------------------------------------------------------------
+
+    @contextmanager
+    def storing(self, zone_id: ZoneId) -> Iterator[None]:
+        """Do not read the zone's files inside the ``with``: its file is being replaced by us.
+
+        Call `take` inside of it. Afterwards the files are looked at if something happened to them, and read
+        only if they are not as `take` was told.
+        """
+        self._stored[zone_id] = self._stored.get(zone_id, 0) + 1
+        try:
+            yield
+        finally:
+            self._stored[zone_id] -= 1
+            if not self._stored[zone_id]:
+                del self._stored[zone_id]
+                self._work.set()
+
+    def take(self, zone_id: ZoneId, zone: Zone, loaded: LoadedZone | None = None) -> bool:
+        """Serve *zone*, which came by a transfer, in place of what there was; False: there is no such zone.
+
+        *loaded* says which file it was stored in and how that file was when it was read back; None where the
+        zone is kept in memory only. An expired zone is served again.
+        """
+        entry = self.table.get(zone_id)
+        if entry is None:
+            return False
+        before, entry.zone, entry.loaded_at = entry.zone, zone, time.time()
+        entry.errors, entry.expired = (), False
+        if loaded is not None:
+            self._note_files(entry, loaded)
+            entry.is_stored = True
+        self._publish(entry)
+        self._on_published(entry, before, zone)
+        return True
+
+    def expire(self, zone_id: ZoneId) -> None:
+        """Answer SERVFAIL for a zone that could not be refreshed in time; its data stays in the table."""
+        self._set_expired(zone_id, expired=True)
+
+    def revive(self, zone_id: ZoneId) -> None:
+        """Serve an expired zone's data again: its primary has confirmed that they are current."""
+        self._set_expired(zone_id, expired=False)
+
+    def _set_expired(self, zone_id: ZoneId, *, expired: bool) -> None:
+        entry = self.table.get(zone_id)
+        if entry is not None and entry.zone is not None and entry.expired != expired:
+            entry.expired = expired
+            self._publish(entry)
+
     # --- what is to be loaded ---------------------------------------------------------------------
 
     def files_changed(self, paths: Iterable[str]) -> None:
         """Load the zones that *paths* are part of, before everything else."""
         for zone_id in self.table.made_of(paths):
-            self._request(zone_id, urgent=True, only_if_changed=False)
+            entry = self.table.get(zone_id)
+            # We hear of our own renaming too.
+            ours = entry is not None and entry.is_stored
+            self._request(zone_id, urgent=True, only_if_changed=ours or zone_id in self._stored)
 
     def reload(self, *, force: bool = False) -> None:
         """Look at all zones; read those whose files changed or that have errors (all of them if *force*)."""
         for entry in self.table:
-            retry = force or entry.state is not ZoneState.SERVED or bool(entry.errors)
+            retry = force or entry.zone is None or bool(entry.errors)
             self._request(entry.id, urgent=False, only_if_changed=not retry)
 
     async def idle(self) -> None:
@@ -142,19 +207,25 @@ class ZoneKeeper:
             for job in jobs[len(outcomes) :]:
                 self._request(job.entry.id, urgent=False, only_if_changed=job.only_if_changed)
             for outcome in outcomes:
-                if self.table.get(outcome.job.entry.id) is outcome.job.entry:
-                    self._settle(outcome)
+                self._settle(outcome)
 
     def _next_jobs(self) -> list[_Job]:
-        queue = self._urgent or self._bulk
         jobs: list[_Job] = []
+        for queue in (self._urgent, self._bulk):
+            self._take_jobs(queue, jobs)
+            if jobs:
+                break
+        return jobs
+
+    def _take_jobs(self, queue: dict[ZoneId, bool], jobs: list[_Job]) -> None:
+        stored = {zone_id: queue.pop(zone_id) for zone_id in self._stored if zone_id in queue}
         while queue and len(jobs) < BATCH_ZONES:
             zone_id = next(iter(queue))
             only_if_changed = queue.pop(zone_id)
             entry = self.table.get(zone_id)
             if entry is not None and entry.config.file is not None:
                 jobs.append(_Job(entry, entry.config, entry.zone, only_if_changed))
-        return jobs
+        queue.update(stored)  # until `storing` ends
 
     def _read_some(self, jobs: list[_Job]) -> list[_Outcome]:
         """Read zones until time is up, one at least. Runs in the worker thread."""
@@ -177,7 +248,10 @@ class ZoneKeeper:
             if not loaded.is_outdated():
                 break
         same_data = loaded.zone is not None and job.served is not None and job.served.same_data(loaded.zone)
-        return _Outcome(job, loaded, same_data, time.monotonic() - started)
+        beyond = None
+        if loaded.zone is not None and job.entry.loaded is None and config.type is not ZoneType.SECONDARY:
+            beyond = journal_beyond(config.file, loaded.zone.serial)
+        return _Outcome(job, loaded, same_data, time.monotonic() - started, beyond)
 
     def _read_file(self, job: _Job, path: str) -> LoadedZone:
         config = job.config
@@ -195,15 +269,22 @@ class ZoneKeeper:
 
     def _settle(self, outcome: _Outcome) -> None:
         entry, loaded = outcome.job.entry, outcome.loaded
-        if loaded is None:
+        if loaded is None or self.table.get(entry.id) is not entry:
             return
-        entry.loaded = loaded
-        self.table.set_files(entry, _absolute(loaded))
-        self._tell_files(entry)
+        if entry.zone is not outcome.job.served or entry.id in self._stored:
+            # A transfer was quicker, or is about to be: what was read may be from before.
+            self._request(entry.id, urgent=True, only_if_changed=True)
+            return
+        self._note_files(entry, loaded)
         if loaded.zone is None:
             self._failed(entry, loaded)
         else:
             self._loaded(entry, loaded, loaded.zone, outcome)
+
+    def _note_files(self, entry: ZoneEntry, loaded: LoadedZone) -> None:
+        entry.loaded, entry.is_stored = loaded, False
+        self.table.set_files(entry, _absolute(loaded))
+        self._tell_files(entry)
 
     def _tell_files(self, entry: ZoneEntry) -> None:
         loaded = entry.loaded
@@ -213,14 +294,21 @@ class ZoneKeeper:
             self._on_files(entry.id, {})
 
     def _failed(self, entry: ZoneEntry, loaded: LoadedZone) -> None:
-        missing = entry.config.type is ZoneType.SECONDARY and loaded.is_missing
-        if missing and entry.zone is None:
+        secondary = entry.config.type is ZoneType.SECONDARY
+        if secondary and loaded.is_missing and entry.zone is None:
             log.info("zone %s: no data yet: %s is not there", entry.label, entry.config.file)
             return
         entry.errors = tuple(item for item in loaded.diagnostics if item.severity is Severity.ERROR)
         for item in entry.errors:
-            _log_lines(logging.ERROR, entry, item)
-        if entry.zone is None:
+            _log_lines(logging.WARNING if secondary else logging.ERROR, entry, item)
+        if entry.zone is None and secondary:
+            log.warning(
+                "zone %s: no data yet: %s cannot be used and will be replaced by a transfer",
+                entry.label,
+                entry.config.file,
+            )
+            self._publish(entry)
+        elif entry.zone is None:
             log.error("zone %s: not loaded due to errors; its names are answered with SERVFAIL", entry.label)
             self._publish(entry)
         else:
@@ -236,7 +324,7 @@ class ZoneKeeper:
         for item in loaded.diagnostics:
             if item.severity is Severity.WARNING:
                 _log_lines(logging.WARNING, entry, item)
-        entry.zone, entry.loaded_at = zone, time.time()
+        entry.zone, entry.loaded_at, entry.expired = zone, time.time(), False
         self._publish(entry)
         log.info(
             "zone %s: loaded serial %d (%d records, %.3f s)",
@@ -247,14 +335,30 @@ class ZoneKeeper:
         )
         if before is not None and not is_newer(zone.serial, before.serial):
             _warn_of_serial(entry, before.serial, zone.serial)
+        if before is not None and entry.config.type is ZoneType.SECONDARY:
+            log.warning(
+                "zone %s: %s was changed by hand: served, but the next transfer will replace it",
+                entry.label,
+                entry.config.file,
+            )
+        if outcome.beyond is not None:
+            log.warning(
+                "zone %s: BIND's journal %s has changes up to serial %d that the zone file (serial %d) "
+                "lacks; it is not read here: run 'rndc sync -clean' in BIND first",
+                entry.label,
+                *outcome.beyond,
+                zone.serial,
+            )
+        self._on_published(entry, before, zone)
 
     def _publish(self, entry: ZoneEntry) -> None:
         settings = entry.config.settings
         policy = ZonePolicy(settings.allow_query, settings.allow_query_on)
-        if entry.zone is not None:
+        if entry.zone is not None and not entry.expired:
             self._answerer.publish(entry.config.view, entry.zone, policy)
         else:
             reason = "zone is not loaded because of errors" if entry.errors else "zone has no data yet"
+            reason = EXPIRED if entry.expired else reason
             self._answerer.unavailable(entry.config.view, entry.config.origin, policy, reason)
 
 

@@ -18,10 +18,11 @@ ZoneId = tuple[str, Key]
 
 
 class ZoneState(enum.Enum):
-    """Where a zone stands; only `SERVED` has data."""
+    """Where a zone stands; only `SERVED` and `EXPIRED` have data."""
 
     WAITING = "waiting"  # to be loaded, or a secondary that has no data yet
     SERVED = "served"
+    EXPIRED = "expired"  # a secondary that could not be refreshed in time; answers SERVFAIL
     FAILED = "failed"  # never loaded; answers SERVFAIL
 
 
@@ -35,6 +36,8 @@ class ZoneEntry:
     loaded: LoadedZone | None = None  # the last attempt, good or bad
     errors: tuple[Diagnostic, ...] = ()
     loaded_at: float | None = None
+    expired: bool = False
+    is_stored: bool = False  # the file was written by us and not read since
     label: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +57,7 @@ class ZoneEntry:
     def state(self) -> ZoneState:
         """Where the zone stands."""
         if self.zone is not None:
-            return ZoneState.SERVED
+            return ZoneState.EXPIRED if self.expired else ZoneState.SERVED
         return ZoneState.FAILED if self.errors else ZoneState.WAITING
 
 

@@ -34,6 +34,12 @@ class TaskSet:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._logger.error("%s failed: %s", task.get_name(), error, exc_info=error)
 
+    async def finish(self, timeout_s: float) -> None:
+        """Wait until all tasks have ended by themselves; after *timeout_s*, `close`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        await self.close()
+
     async def close(self) -> None:
         """Cancel every task and wait until all have ended."""
         tasks = list(self._tasks)

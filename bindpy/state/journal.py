@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -97,6 +97,13 @@ class Journal:
             async with self._turn(zone_id):
                 await self._discard(zone_id)
             return None
+
+    def retain(self, zones: Collection[ZoneId]) -> None:
+        """Let go of all zones but *zones*, whose chains are no longer in the database."""
+        for zone_id in self._tips.keys() - set(zones):
+            del self._tips[zone_id]
+        if self._kept is not None:
+            self._kept.intersection_update(zones)
 
     # --- one zone's chain -------------------------------------------------------------------------
 
@@ -194,4 +201,5 @@ def _condensed(found: list[Link]) -> Delta:
 
 def _label(zone_id: ZoneId) -> str:
     view, key = zone_id
-    return to_text(key) if view == "_default" else f"{to_text(key)}/{view}"
+    name = to_text(key)[:-1] or "."
+    return name if view == "_default" else f"{name} in view {view}"

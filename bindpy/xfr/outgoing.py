@@ -120,7 +120,7 @@ class TransfersOut:
     ) -> None:
         self._answerer = answerer
         self._table = table
-        self._journal = journal
+        self.journal = journal
         self._clock = clock
         self._limits = TransferLimits()
         self._local = LocalAddresses()
@@ -236,9 +236,9 @@ class TransfersOut:
         provide = settings.transfer.provide_ixfr
         if server is not None and server.provide_ixfr is not None:
             provide = server.provide_ixfr
-        if not provide or self._journal is None:
+        if not provide or self.journal is None:
             return None
-        chain = await self._journal.chain(transfer.view, zone.key, serial, zone.serial)
+        chain = await self.journal.chain(transfer.view, zone.key, serial, zone.serial)
         if not chain or chain[-1].new_soa.rdata != _soa_entry(zone)[3][0]:
             return None
         delta = chain[0] if len(chain) == 1 else await asyncio.to_thread(condense, chain)

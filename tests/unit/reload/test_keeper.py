@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.answer.policy import EXPIRED, AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks, ZoneConfig, ZoneSettings, ZoneType
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.engine import Zone
 from bindpy.files import FileStamp
+from bindpy.reload.bind_journal import journal_beyond
 from bindpy.reload.keeper import ZoneKeeper
-from bindpy.reload.table import ZoneId, ZoneState
+from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState
 from bindpy.zone import names
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.records import RRType
@@ -51,6 +54,12 @@ class Recorder:
         self.serials: list[int] = []
         self.unavailables: list[str] = []
         self.withdrawn: list[names.Name] = []
+        self.changes: list[tuple[int | None, int]] = []
+
+    def published_data(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
+        assert entry.zone is after
+        assert self.serials[-1] == after.serial, "told of data before it is served"
+        self.changes.append((before.serial if before is not None else None, after.serial))
 
     def configure(self, policy: AnswerPolicy) -> None: ...
 
@@ -78,7 +87,7 @@ def zone_config(path: Path, **changes: object) -> ZoneConfig:
 async def running(reader: Callable[..., LoadedZone] = read_toy) -> AsyncIterator[tuple[ZoneKeeper, Recorder]]:
     recorder = Recorder()
     with ThreadPoolExecutor(1) as executor:
-        keeper = ZoneKeeper(recorder, reader, executor, lambda zone_id, files: None)
+        keeper = ZoneKeeper(recorder, reader, executor, lambda zone_id, files: None, recorder.published_data)
         task = asyncio.create_task(keeper.run())
         try:
             yield keeper, recorder
@@ -331,3 +340,220 @@ def test_a_fault_in_the_reader_hits_one_zone_only(tmp_path: Path, caplog: pytest
             assert recorder.serials == [7, 8]
 
     scenario(steps)
+
+
+# --- what a transfer brings ------------------------------------------------------------------------
+
+
+def secondary(path: Path | None, **changes: object) -> ZoneConfig:
+    return zone_config(
+        path or Path(), type=ZoneType.SECONDARY, file=str(path) if path is not None else None, **changes
+    )
+
+
+def store(path: Path, text: str) -> LoadedZone:
+    """Put a new file in place as a transfer does, and read it back."""
+    temporary = path.with_name("temporary")
+    temporary.write_text(text)
+    temporary.rename(path)
+    return read_toy(str(path), ORIGIN, 1, ZoneChecks())
+
+
+def toy(text: str, tmp_path: Path) -> Zone:
+    loaded = store(tmp_path / "toy", text)
+    assert loaded.zone is not None
+    return loaded.zone
+
+
+def test_changes_are_told_with_what_was_before(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([zone_config(path)])
+            await keeper.idle()
+            for text in ("8 192.0.2.1", "8  192.0.2.1", "bad", "9"):
+                path.write_text(text)
+                keeper.files_changed({str(path)})
+                await keeper.idle()
+            assert recorder.changes == [(None, 7), (7, 8), (8, 9)]
+
+    scenario(steps)
+
+
+def test_a_transferred_zone_is_served_and_its_file_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+    reads = []
+
+    def counting(*args: object) -> LoadedZone:
+        reads.append(args[0])
+        return read_toy(*args)  # type: ignore[arg-type]
+
+    async def steps() -> None:
+        async with running(counting) as (keeper, recorder):
+            keeper.configure([secondary(path)])
+            await keeper.idle()
+            assert len(reads) == 1
+            with keeper.storing(ID):
+                loaded = store(path, "8 192.0.2.1")
+                keeper.files_changed({str(path)})  # the watcher may be quicker than we are
+                await asyncio.sleep(0)
+                assert loaded.zone is not None
+                assert keeper.take(ID, loaded.zone, loaded)
+            keeper.files_changed({str(path)})
+            await keeper.idle()
+            keeper.reload()
+            await keeper.idle()
+            assert len(reads) == 1
+            assert recorder.changes == [(None, 7), (7, 8)]
+
+    scenario(steps)
+
+
+def test_a_read_that_a_transfer_overtakes_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow(*args: object) -> LoadedZone:
+        loaded = read_toy(*args)  # type: ignore[arg-type]
+        if loaded.zone is not None and loaded.zone.serial == 7:
+            reading.set()
+            go_on.wait(10)
+        return loaded
+
+    async def steps() -> None:
+        async with running(slow) as (keeper, recorder):
+            keeper.configure([secondary(path)])
+            await asyncio.to_thread(reading.wait, 10)
+            loaded = store(tmp_path / "other", "8 192.0.2.1")
+            assert loaded.zone is not None
+            keeper.take(ID, loaded.zone, loaded)
+            go_on.set()
+            await keeper.idle()
+            assert recorder.changes == [(None, 8)]
+
+    scenario(steps)
+
+
+def test_a_file_edited_by_hand_after_a_transfer_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "zone"
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([secondary(path)])
+            await keeper.idle()
+            with keeper.storing(ID):
+                loaded = store(path, "8 192.0.2.1")
+                assert loaded.zone is not None
+                keeper.take(ID, loaded.zone, loaded)
+            path.write_text("9 192.0.2.1 192.0.2.2")
+            keeper.files_changed({str(path)})
+            await keeper.idle()
+            assert recorder.changes == [(None, 8), (8, 9)]
+            assert f"{path} was changed by hand: served, but the next transfer will replace it" in caplog.text
+
+    scenario(steps)
+
+
+def test_a_zone_kept_in_memory_only(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([secondary(None)])
+            await keeper.idle()
+            assert recorder.unavailables == ["zone has no data yet"]
+            assert keeper.take(ID, toy("7", tmp_path))
+            keeper.reload()
+            await keeper.idle()
+            assert recorder.changes == [(None, 7)]
+            keeper.configure([secondary(None, span=SourceSpan("named.conf", 2, 1))])
+            assert recorder.serials == [7, 7]
+            keeper.configure([])
+            assert not keeper.take(ID, toy("8", tmp_path))
+
+    scenario(steps)
+
+
+def test_an_expired_zone_keeps_its_data_and_is_not_served(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([secondary(path)])
+            await keeper.idle()
+            keeper.expire(ID)
+            entry = keeper.table.get(ID)
+            assert entry is not None
+            assert entry.state is ZoneState.EXPIRED
+            assert entry.zone is not None
+            assert recorder.unavailables[-1] == EXPIRED
+            keeper.configure([secondary(path, span=SourceSpan("named.conf", 2, 1))])
+            keeper.reload(force=True)
+            await keeper.idle()
+            assert recorder.unavailables[-2:] == [EXPIRED, EXPIRED]
+            assert recorder.serials == [7]
+            keeper.revive(ID)
+            assert recorder.serials == [7, 7]
+            keeper.expire(ID)
+            keeper.take(ID, toy("3", tmp_path))
+            assert entry.state is ZoneState.SERVED
+            assert recorder.changes == [(None, 7), (7, 3)]
+
+    scenario(steps)
+
+
+def test_a_secondary_s_useless_file_waits_for_a_transfer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "zone"
+    path.write_text("bad")
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([secondary(path)])
+            await keeper.idle()
+            assert f"no data yet: {path} cannot be used and will be replaced by a transfer" in caplog.text
+            assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
+            with keeper.storing(ID):
+                loaded = store(path, "8")
+                assert loaded.zone is not None
+                keeper.take(ID, loaded.zone, loaded)
+            await keeper.idle()
+            assert recorder.changes == [(None, 8)]
+
+    scenario(steps)
+
+
+@pytest.mark.parametrize(("last", "warned"), [(9, True), (7, False), (6, False)])
+def test_bind_s_journal_is_recognised_and_not_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, last: int, warned: bool
+) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+    header = struct.pack(">16sIIII", b";BIND LOG V9.2\n", 5, 64, last, 4000)
+    path.with_name("zone.jnl").write_bytes(header + b"\0" * 100)
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([zone_config(path)])
+            await keeper.idle()
+            assert recorder.serials == [7]
+            assert ("rndc sync -clean" in caplog.text) == warned
+
+    scenario(steps)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"", b";BIND LOG V9\n", b"x" * 64, struct.pack(">16sIIII", b";BIND LOG V9\n", 9, 64, 9, 64)],
+    ids=["empty", "short", "other", "emptied"],
+)
+def test_what_is_no_journal_of_bind_s_is_passed_over(tmp_path: Path, octets: bytes) -> None:
+    (tmp_path / "zone.jnl").write_bytes(octets)
+    assert journal_beyond(str(tmp_path / "zone"), 1) is None
+    assert journal_beyond(str(tmp_path / "none"), 1) is None

@@ -119,7 +119,7 @@ def test_a_journal_that_does_not_lead_to_the_file_is_discarded(
 
     using(tmp_path, before)
     using(tmp_path, after)
-    assert "zone example.com.: the journal of IXFR deltas does not lead to the zone file" in caplog.text
+    assert "zone example.com: the journal of IXFR deltas does not lead to the zone file" in caplog.text
 
 
 def test_a_restored_file_keeps_what_leads_to_it(tmp_path: Path) -> None:

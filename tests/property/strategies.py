@@ -47,7 +47,7 @@ def _row(*fields: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 
 _strings = st.binary(max_size=255).map(lambda s: bytes((len(s),)) + s)
 _substitutions = st.sampled_from(
-    [b"\0", b"\x0e!^.*$!sip:x@y!", b"\x0c#(\xff)\"#\\1$#ii", b"\x05^a ^^", b"\x0a\"\\\".\"b\"iii"]
+    [b"\0", b"\x0e!^.*$!sip:x@y!", b'\x0c#(\xff)"#\\1$#ii', b"\x05^a ^^", b'\x0a"\\"."b"iii']
 )
 _soa_numbers = _row(*[_number(4)] * 5)
 _tags = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=15).map(

@@ -85,6 +85,11 @@ def _endless_chain(case: Case) -> bool:
     return chain_end(case.peers["nsd"], case.qname)[1] >= OUR_CHAIN_STEPS
 
 
+def _parents_data(case: Case) -> bool:
+    """The name that a chain ends at is in a child zone, and the parent zone has data there, such as glue."""
+    return chain_end(case.peers["nsd"], case.qname)[0] in case.facts.in_parent
+
+
 def _one_nsec_too_many(case: Case) -> bool:
     return _leaves_zone(case) and bool({NSEC, NSEC3} & {r.covers for r in case.peers["nsd"].authority})
 
@@ -103,6 +108,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ds-through-an-alias", VOTERS, DATA, _ds_through_alias),
     Rule("wildcards-that-are-empty-non-terminals", ("named", "knot"), ("authority",), _empty_wildcard),
     Rule("superfluous-nsec", ("nsd",), ("authority",), _one_nsec_too_many),
+    Rule("names-that-only-the-parent-zone-has", ("nsd",), DATA, _parents_data),
     Rule("chains-across-zones", ("named", "knot"), DATA, _leaves_zone),
     Rule("apex-ns-in-positive-answers", ("nsd", "knot"), ("courtesy NS",), _always),
     Rule("additional-data", ("nsd", "knot"), ("additional",), _always),

@@ -27,10 +27,13 @@ class ZoneFacts:
     def __init__(self, zones: Sequence[ZoneText]) -> None:
         self.origins = {str(dns.name.from_text(text(z.origin)).canonicalize()) for z in zones}
         self._owned: dict[tuple[str, str], int] = {}
+        self.in_parent: set[str] = set()
         for zone in zones:
             for rrset in zone.rrsets.values():
                 owner = str(dns.name.from_text(text(rrset.owner)).canonicalize())
                 self._owned[owner, rrset.rtype] = len(rrset.rdatas)
+                if self.zone_of(owner) != str(dns.name.from_text(text(zone.origin)).canonicalize()):
+                    self.in_parent |= {owner, *_ancestors(owner)}
         self.wildcards = {owner for owner, _ in self._owned if owner.startswith("*.")}
         self.dname_owners = {owner for owner, rtype in self._owned if rtype == "DNAME"}
         below = {ancestor for owner, _ in self._owned for ancestor in _ancestors(owner)}

@@ -12,7 +12,7 @@ class Journal(Protocol):
     """Keeps the differences between the versions of zones. Used on the event loop."""
 
     async def chain(self, view: str, key: Key, from_serial: int, to_serial: int) -> list[Delta] | None:
-        """Return what leads from one serial of a zone to another, oldest first, None where that is not known.
+        """Return what leads from one serial of a zone to another, in as few records as can be.
 
-        Each delta starts at the serial where the one before it ended, and there is at least one.
+        Oldest first; each delta starts at the serial where the one before it ended. None: not known.
         """

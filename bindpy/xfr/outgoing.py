@@ -6,7 +6,6 @@ is built up: each message is made when the client has room for it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import logging
@@ -37,7 +36,7 @@ from bindpy.xfr.stream import (
     axfr_entries,
     ixfr_entries,
 )
-from bindpy.zone.diff import Delta, condense
+from bindpy.zone.diff import Delta
 from bindpy.zone.records import RRType
 from bindpy.zone.serials import is_newer
 
@@ -106,8 +105,8 @@ class _RefusedError(BindpyError):
 class TransfersOut:
     """Answers AXFR and IXFR requests; a `bindpy.server.control_plane.TransferHandler`.
 
-    *table* has the zones, *journal* their histories: without it, every IXFR is answered in the form of an
-    AXFR. Belongs to the event loop.
+    *table* has the zones. ``journal``, their histories, may be set once it is open: without it, every IXFR
+    is answered in the form of an AXFR. Belongs to the event loop.
     """
 
     def __init__(
@@ -241,11 +240,10 @@ class TransfersOut:
         chain = await self.journal.chain(transfer.view, zone.key, serial, zone.serial)
         if not chain or chain[-1].new_soa.rdata != _soa_entry(zone)[3][0]:
             return None
-        delta = chain[0] if len(chain) == 1 else await asyncio.to_thread(condense, chain)
         ratio = settings.journal.max_ratio_percent
-        if ratio is not None and len(delta) * 100 > ratio * zone.rr_count:
+        if ratio is not None and sum(map(len, chain)) * 100 > ratio * zone.rr_count:
             return None
-        return (delta,)
+        return chain
 
     def _ixfr_by_udp(self, transfer: _Transfer, deltas: Sequence[Delta] | None) -> bytes:
         """Return the deltas where one datagram holds them, else the SOA: "use TCP" (RFC 1995 section 2)."""

@@ -16,7 +16,7 @@ from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.engine import Zone
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.listeners import Listeners
-from bindpy.server.request import Reply, Request, Stream
+from bindpy.server.request import BrokenStreamError, Reply, Request, Stream
 from bindpy.server.tcp_limits import TcpSettings
 
 DEADLINE_S = 10.0
@@ -94,6 +94,8 @@ class FakeHandler:
         self.sent = 0
         self.cancelled = 0
         self.time_s = self.idle_s = DEADLINE_S
+        self.breaks = False
+        self.closed = 0
 
     async def handle(self, request: Request) -> Reply:
         self.requests.append(request)
@@ -108,9 +110,14 @@ class FakeHandler:
         return Stream(self._stream(answer), self.time_s, self.idle_s)
 
     async def _stream(self, answer: bytes) -> AsyncGenerator[bytes, None]:
-        for _ in range(self.messages):
-            self.sent += 1
-            yield answer
+        try:
+            for _ in range(self.messages):
+                self.sent += 1
+                yield answer
+            if self.breaks:
+                raise BrokenStreamError("no more")
+        finally:
+            self.closed += 1
 
 
 async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:

@@ -201,6 +201,66 @@ async def test_a_slow_reader_gets_all_of_a_long_reply_at_its_own_pace() -> None:
         client.writer.close()
 
 
+async def test_a_stream_may_have_more_patience_than_other_replies() -> None:
+    handler = FakeHandler(messages=200, message=bytes(40_000))
+    handler.release.set()
+    async with serving(handler=handler, settings=SHORT) as served:
+        client = await served.connect()
+        client.writer.transport.pause_reading()
+        client.send(query(qtype="AXFR"))
+        await until(lambda: handler.sent > 0)
+        await asyncio.sleep(3 * SHORT.idle_timeout_s)  # a time that no other reply would be given
+        assert clients_of(served) == 1
+        client.writer.transport.resume_reading()
+        for _ in range(handler.messages):
+            await client.receive()
+        client.writer.close()
+
+
+async def test_a_client_that_does_not_read_a_stream_is_reset_when_its_patience_ends() -> None:
+    handler = FakeHandler(messages=10_000, message=bytes(40_000))
+    handler.idle_s = 0.3
+    handler.release.set()
+    async with serving(handler=handler, settings=SHORT) as served:
+        client = await served.connect()
+        client.writer.transport.pause_reading()
+        client.send(query(qtype="AXFR"))
+        await until(lambda: handler.sent > 0)
+        await until(lambda: clients_of(served) == 0)
+        await until(lambda: handler.closed == 1)
+        assert served.listeners.counters().tcp_expired == 1
+        client.writer.close()
+
+
+async def test_a_stream_that_takes_too_long_is_reset() -> None:
+    handler = FakeHandler(messages=1_000_000, message=bytes(40_000))
+    handler.time_s = 0.2
+    handler.release.set()
+    async with serving(handler=handler, settings=PATIENT) as served:
+        client = await served.connect()
+        client.send(query(qtype="AXFR"))
+        assert await client.is_ended()
+        await until(lambda: clients_of(served) == 0)
+        assert 0 < handler.sent < handler.messages
+        assert handler.closed == 1
+        client.reset()
+
+
+async def test_a_stream_that_breaks_ends_the_connection_and_is_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    handler = FakeHandler(messages=3)
+    handler.breaks = True
+    handler.release.set()
+    async with serving(handler=handler, settings=PATIENT) as served:
+        client = await served.connect()
+        client.send(query(qtype="AXFR"))
+        assert await client.is_ended()
+        assert handler.closed == 1
+        client.reset()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_long_reply_to_a_fast_reader_leaves_room_for_others() -> None:
     handler = FakeHandler(messages=5000)
     handler.release.set()

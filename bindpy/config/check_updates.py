@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dns.exception
-import dns.rdatatype
-
 from bindpy.config.check_report import Report, inside, name_of, word
+from bindpy.config.check_structures import is_type
 from bindpy.config.tree import Statement, Token
 from bindpy.zone.names import ROOT, BadNameError, Name, is_wildcard
 
@@ -84,9 +82,5 @@ def _check_type(report: Report, rule: Statement, index: int, text: str) -> None:
         if not (digits.isascii() and digits.isdigit() and int(digits[:6]) <= 65535):
             report.at(f"'({rest}' is not a valid count", rule, index)
             return
-    try:
-        rdtype = dns.rdatatype.from_text(name)
-    except (dns.exception.DNSException, ValueError):
-        rdtype = dns.rdatatype.NONE
-    if rdtype == dns.rdatatype.NONE:
+    if not is_type(name):
         report.at(f"'{name}' is not a valid type", rule, index)

@@ -184,16 +184,20 @@ async def transfer(
     settings: TransferSettings,
     executor: Executor | None = None,
     connect_s: float = DEFAULT_TIMING.connect_s,
+    on_connected: Callable[[str], None] | None = None,
     on_progress: Callable[[Incoming], None] | None = None,
 ) -> ZoneSnapshot:
     """Ask *remote* by TCP for what *incoming* wants, and return the new version of the zone.
 
     Messages are checked and read in *executor* (None: the loop's own), as many at a time as have come;
-    *on_progress* is called on the loop after each such batch. *settings* bound the time in all, the time
-    without a message and the rate. Raises `XferFailure`.
+    *on_connected* is called on the loop with our end of the connection, *on_progress* after each such batch.
+    *settings* bound the time in all, the time without a message and the rate. Raises `XferFailure`.
     """
     try:
-        return await _Transfer(incoming, key, settings, executor, on_progress).run(remote, source, connect_s)
+        task = _Transfer(
+            incoming, key, settings, executor, on_connected=on_connected, on_progress=on_progress
+        )
+        return await task.run(remote, source, connect_s)
     except XferFailure as failure:
         if not failure.messages:
             progress = incoming.progress
@@ -239,12 +243,15 @@ class _Transfer:
         key: TsigKey | None,
         settings: TransferSettings,
         executor: Executor | None,
+        *,
+        on_connected: Callable[[str], None] | None,
         on_progress: Callable[[Incoming], None] | None,
     ) -> None:
         self._incoming = incoming
         self._key = key
         self._settings = settings
         self._executor = executor
+        self._on_connected = on_connected
         self._on_progress = on_progress
         self._verifier: StreamVerifier | None = None
 
@@ -258,6 +265,8 @@ class _Transfer:
         with await TcpStream.open(remote, source, connect_s) as stream:
             try:
                 async with asyncio.timeout(limit_s):
+                    if self._on_connected is not None:
+                        self._on_connected(stream.local)
                     await stream.send(request)
                     await self._receive(stream)
             except TimeoutError:
@@ -301,5 +310,6 @@ class _Transfer:
             if done and self._verifier is not None:
                 self._verifier.finish()
         except TsigError as e:
+            self._incoming.discard()
             raise _tsig_failure(e, message) from None
         return done

@@ -120,6 +120,10 @@ class Incoming:
             raise failure.after(progress.messages, progress.records, progress.octets) from None
         return self._done
 
+    def discard(self) -> None:
+        """Make this an answer that failed: its signature, say, turned out not to be good."""
+        self._failed = True
+
     def result(self) -> ZoneSnapshot:
         """Return the new version: for `Style.CURRENT` it is *base* itself. Raises `XferFailure`."""
         if not self._done or self._failed:

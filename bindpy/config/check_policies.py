@@ -31,7 +31,8 @@ _ALGORITHMS = {
 }
 _DIGESTS = {"sha-1": 1, "sha1": 1, "sha-256": 2, "sha256": 2, "gost": 3, "sha-384": 4, "sha384": 4}
 _RSA_BITS = {5: (1024, 4096), 7: (1024, 4096), 8: (1024, 4096), 10: (1024, 4096)}
-_MOST_ITERATIONS = 150
+_NSEC3 = {"iterations": 150, "salt-length": 255}
+_WITHOUT_NSEC3 = frozenset({1, 3, 5})
 _DAY = 86400
 _SIGNATURES = {"signatures-refresh": 5 * _DAY, "signatures-jitter": _DAY // 2}
 _VALIDITIES = {"signatures-validity": 14 * _DAY, "signatures-validity-dnskey": 14 * _DAY}
@@ -73,17 +74,18 @@ def _check_policy(report: Report, policy: Statement) -> None:
     inner = members(policy)
     if "nsec3param" in inner:
         statement = inner["nsec3param"]
-        index = after(statement, "iterations")
-        iterations = number(word(statement, index)) if index else None
-        if iterations is not None and iterations > _MOST_ITERATIONS:
-            report.at(
-                f"'nsec3param': {iterations} iterations are more than {_MOST_ITERATIONS}", statement, index
-            )
+        for keyword, most in _NSEC3.items():
+            index = after(statement, keyword)
+            value = number(word(statement, index)) if index else None
+            if value is not None and value > most:
+                report.at(f"'nsec3param': '{keyword}' is {value}, the most is {most}", statement, index)
     _check_signatures(report, policy, inner)
     roles: dict[int, set[str]] = {}
     for keys in having(inside(policy), "keys"):
         for key in inside(keys):
             algorithm = _check_key(report, key)
+            if algorithm in _WITHOUT_NSEC3 and "nsec3param" in inner:
+                report.at(f"algorithm {algorithm} cannot be used with 'nsec3param' (RFC 5155 section 2)", key)
             if algorithm is not None:
                 role = key.keyword
                 roles.setdefault(algorithm, set()).update(("ksk", "zsk") if role == "csk" else (role,))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bindpy.answer.response import Response
 from bindpy.zone.denial import Nsec3Chain, NsecChain
-from bindpy.zone.names import Key
+from bindpy.zone.names import Key, parent
 from bindpy.zone.records import RRType
 from bindpy.zone.snapshot import Node, ZoneSnapshot
 
@@ -21,7 +21,7 @@ def deny_name(zone: ZoneSnapshot, response: Response, key: Key, encloser: Node, 
         _add(response, chain.covering(key), RRType.NSEC)
         _add(response, chain.covering(b"\x01*" + encloser.owner.lower()), RRType.NSEC)
     elif chain is not None:
-        proven = _prove_encloser(chain, response, encloser, next_closer)
+        proven = _prove_encloser(zone, chain, response, encloser, next_closer)
         _add(response, chain.covering(b"\x01*" + proven.owner.lower()), RRType.NSEC3)
 
 
@@ -35,7 +35,7 @@ def deny_type(zone: ZoneSnapshot, response: Response, node: Node) -> None:
         if node.nsec3 is not None:
             _add(response, node.nsec3, RRType.NSEC3)
         else:
-            _prove_encloser(chain, response, node, None)
+            _prove_encloser(zone, chain, response, node, None)
 
 
 def deny_wildcard_type(
@@ -49,7 +49,7 @@ def deny_wildcard_type(
         _add(response, chain.covering(key), RRType.NSEC)
         deny_type(zone, response, wildcard)
     elif chain is not None:
-        _prove_encloser(chain, response, encloser, next_closer)
+        _prove_encloser(zone, chain, response, encloser, next_closer)
         if wildcard.nsec3 is not None:
             _add(response, wildcard.nsec3, RRType.NSEC3)
 
@@ -63,12 +63,14 @@ def prove_expansion(zone: ZoneSnapshot, response: Response, key: Key, next_close
         _add(response, chain.covering(next_closer), RRType.NSEC3)
 
 
-def _prove_encloser(chain: Nsec3Chain, response: Response, encloser: Node, next_closer: Key | None) -> Node:
+def _prove_encloser(
+    zone: ZoneSnapshot, chain: Nsec3Chain, response: Response, encloser: Node, next_closer: Key | None
+) -> Node:
     """Prove the closest provable encloser at or above *encloser* (RFC 5155 section 7.2.1); return it."""
     node = encloser
-    while node.nsec3 is None and node.parent is not None:
+    while node.nsec3 is None and node is not zone.apex:
         next_closer = node.owner.lower()
-        node = node.parent
+        node = zone.nodes[parent(next_closer)]
     if node.nsec3 is not None:
         _add(response, node.nsec3, RRType.NSEC3)
     if next_closer is not None:

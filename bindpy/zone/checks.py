@@ -73,25 +73,11 @@ class _Run:
         self._host_owners = check_names.HOST_OWNER_TYPES if names_matter else frozenset()
         self._named_rdata = check_names.CHECKED_RDATA_TYPES if names_matter else frozenset()
         self._good_targets: set[bytes] = set()
-        self._rules: dict[int, Callable[[Key, Node, RRset], None]] = {
-            RRType.NS: self._ns,
-            RRType.MX: self._mx,
-            RRType.SRV: self._srv,
-            RRType.CNAME: self._cname,
-            RRType.DNAME: self._singleton,
-            RRType.SOA: self._soa,
-            RRType.DS: self._ds,
-            RRType.NSEC3: self._nsec3,
-            RRType.SPF: self._spf,
-            RRType.SIG: self._old_dnssec,
-            RRType.NXT: self._old_dnssec,
-            **dict.fromkeys(check_duplicates.TYPES, self._duplicates),
-        }
 
     def records(self, items: Iterable[tuple[Key, Node]]) -> None:
         """Check each owner with its RRsets."""
         max_ttl, max_records, max_types = self._max_ttl, self._max_records, self._max_types
-        host_owners, named_rdata, rules = self._host_owners, self._named_rdata, self._rules
+        host_owners, named_rdata, rules = self._host_owners, self._named_rdata, _RULES
         warn_wildcards = self._checks.wildcard
         for key, node in items:
             rrsets = node.rrsets
@@ -109,7 +95,7 @@ class _Run:
                 if rtype in named_rdata:
                     self._names_in_rdata(key, rrset)
                 if rtype in rules:
-                    rules[rtype](key, node, rrset)
+                    rules[rtype](self, key, node, rrset)
             if len(rrsets) > max_types:
                 self._too_many_types(key, node)
 
@@ -302,6 +288,23 @@ class _Run:
             At(key, rrset.rtype, 1),
             hint="they differ only in the case of names",
         )
+
+
+# Of functions, not of methods bound to a run: a run and its zone are freed by counting references.
+_RULES: dict[int, Callable[[_Run, Key, Node, RRset], None]] = {
+    RRType.NS: _Run._ns,
+    RRType.MX: _Run._mx,
+    RRType.SRV: _Run._srv,
+    RRType.CNAME: _Run._cname,
+    RRType.DNAME: _Run._singleton,
+    RRType.SOA: _Run._soa,
+    RRType.DS: _Run._ds,
+    RRType.NSEC3: _Run._nsec3,
+    RRType.SPF: _Run._spf,
+    RRType.SIG: _Run._old_dnssec,
+    RRType.NXT: _Run._old_dnssec,
+    **dict.fromkeys(check_duplicates.TYPES, _Run._duplicates),
+}
 
 
 def _is_occluded(node: Node) -> bool:

@@ -109,6 +109,7 @@ def _index_nsec3(nodes: Mapping[Key, Node], apex: Node, param: bytes) -> Nsec3Ch
     for node in owners.values():
         if _NSEC3_ONLY.issuperset(rrset.rtype for rrset in node.rrsets):
             node.nsec3 = node
+            node.dname = None  # nothing is looked up here, and a DNAME at the apex would make a cycle
     for key, node in nodes.items():
         if node.nsec3 is None and (node.cut is None or node.cut is node):
             node.nsec3 = owners.get(chain.hash(key))

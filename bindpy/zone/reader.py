@@ -153,6 +153,7 @@ class _ZoneReader:
             self._found.note(f"stopped after {MAX_ERRORS} errors")
         if self._warnings > MAX_WARNINGS:
             self._found.note(f"{self._warnings - MAX_WARNINGS} more warnings are not shown")
+        del self._entries, self._fast  # they refer to us: without the cycle references free it all
         return ZoneText(request, self._builder, tuple(self._found.items), self._files)
 
     def _path(self, path: str) -> str:

@@ -11,6 +11,7 @@ above it and its wildcard child, and each RRset its signatures.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Literal
 
 from bindpy.zone.denial import Nsec3Chain, NsecChain, index_denial
 from bindpy.zone.names import Key, Name, canonical_key, is_subdomain
@@ -21,21 +22,44 @@ class Node:
     """One owner name of the zone, or an empty non-terminal (no RRsets).
 
     ``cut`` is the topmost node at or above this one that holds a delegation's NS RRset (never the apex), or
-    None; ``dname`` the topmost node *above* this one with a DNAME; ``wildcard`` the child ``*`` node;
-    ``nsec3`` the owner of the NSEC3 that matches this name, and this node itself where it is nothing but
-    such an owner: as a name it does not exist then.
+    None; ``dname`` the topmost node *above* this one with a DNAME; ``wildcard`` the child ``*`` node where
+    names are synthesised from it: not at or below a cut or a DNAME. ``nsec3`` is the owner of the NSEC3 that
+    matches this name, and this node itself where it is nothing but such an owner: as a name it does not
+    exist then.
+
+    Nodes refer to each other without cycles, so that counting references frees a snapshot at once: the
+    cyclic collector, which would stop everything for as long as it walks a large zone, has no part in it.
     """
 
-    __slots__ = ("cut", "dname", "nsec3", "owner", "parent", "rrsets", "wildcard")
+    __slots__ = ("_cut", "_nsec3", "dname", "owner", "rrsets", "wildcard")
 
-    def __init__(self, owner: Name, parent: Node | None) -> None:
+    def __init__(self, owner: Name) -> None:
         self.owner = owner
-        self.parent = parent
         self.rrsets: tuple[RRset, ...] = ()
-        self.cut: Node | None = None
         self.dname: Node | None = None
         self.wildcard: Node | None = None
-        self.nsec3: Node | None = None
+        self._cut: Node | Literal[True] | None = None  # True stands for this node itself
+        self._nsec3: Node | Literal[True] | None = None
+
+    @property
+    def cut(self) -> Node | None:
+        """The topmost cut at or above this node."""
+        cut = self._cut
+        return self if cut is True else cut
+
+    @cut.setter
+    def cut(self, node: Node | None) -> None:
+        self._cut = True if node is self else node
+
+    @property
+    def nsec3(self) -> Node | None:
+        """The owner of the matching NSEC3."""
+        nsec3 = self._nsec3
+        return self if nsec3 is True else nsec3
+
+    @nsec3.setter
+    def nsec3(self, node: Node | None) -> None:
+        self._nsec3 = True if node is self else node
 
     def get(self, rtype: int) -> RRset | None:
         """Return the RRset of *rtype* here, or None. For RRSIG, which has several, see `rrsigs`."""
@@ -233,7 +257,7 @@ class SnapshotBuilder:
         """Return the snapshot; the builder must not be used afterwards. Raises `NoSoaError`."""
         self._settle()
         nodes: dict[Key, Node] = {}
-        apex = nodes[self._key] = Node(self.origin, None)
+        apex = nodes[self._key] = Node(self.origin)
         for key, sets in self._rrsets.items():
             owner = self._owners.get(key, key)
             node = nodes.get(key) or _make_node(nodes, key, owner)
@@ -242,7 +266,7 @@ class SnapshotBuilder:
             node.rrsets = tuple(sets.values())
             _attach_signatures(node)
         apex.owner = self.origin
-        _mark_cuts_and_dnames(nodes, apex)
+        _link(nodes, apex)
         return ZoneSnapshot(self.origin, self.rdclass, nodes, self.rr_count)
 
 
@@ -255,10 +279,7 @@ def _make_node(nodes: dict[Key, Node], key: Key, owner: Name) -> Node:
         skip = 1 + at_key[0]
         at_key, at_owner = at_key[skip:], at_owner[skip:]
     for missing_key, missing_owner in reversed(missing):
-        node = nodes[missing_key] = Node(missing_owner, above)
-        if missing_key[:2] == b"\x01*":
-            above.wildcard = node
-        above = node
+        above = nodes[missing_key] = Node(missing_owner)
     return above
 
 
@@ -272,19 +293,21 @@ def _attach_signatures(node: Node) -> None:
             covered.sigs_ttl = rrsigs.ttl
 
 
-def _mark_cuts_and_dnames(nodes: dict[Key, Node], apex: Node) -> None:
-    """Give every node its topmost cut and DNAME. Parents come before their children in *nodes* order."""
-    for node in nodes.values():
-        above = node.parent
-        if above is None:
+def _link(nodes: dict[Key, Node], apex: Node) -> None:
+    """Give every node its topmost cut and DNAME, and its wildcard. *nodes* has parents before children."""
+    for key, node in nodes.items():
+        if node is apex:
             continue
-        node.cut = above.cut
-        node.dname = above.dname
-        if node.cut is None and node.get(RRType.NS) is not None:
-            node.cut = node
-        if node.dname is None and above.get(RRType.DNAME) is not None:
-            node.dname = above
-    apex.cut = None
+        above = nodes[key[1 + key[0] :]]
+        cut, dname = above.cut, above.dname
+        if dname is None and above.get(RRType.DNAME) is not None:
+            dname = above
+        if cut is None and dname is None and key[:2] == b"\x01*":
+            above.wildcard = node
+        node.dname = dname
+        if cut is None and node.get(RRType.NS) is not None:
+            cut = node
+        node.cut = cut
 
 
 def build_snapshot(origin: Name, records: Iterable[RR], rdclass: int = IN) -> ZoneSnapshot:

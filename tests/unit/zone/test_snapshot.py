@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
+from bindpy.config.model import CheckMode, ZoneChecks
+from bindpy.diagnostics import Severity
 from bindpy.zone import names
+from bindpy.zone.load import load_zone_octets
 from bindpy.zone.rdata import rdata_from_text, type_from_text
 from bindpy.zone.records import RR, RRType
 from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, SnapshotBuilder, ZoneSnapshot, build_snapshot
+from tests.support.signed import signed
 
 ORIGIN = names.from_text("example.")
 
@@ -115,3 +121,53 @@ def test_records_come_in_canonical_order_the_soa_first() -> None:
         ("b.example.", 1),
         ("a.b.example.", 1),
     ]
+
+
+_ALL_KINDS = """
+@          300 SOA   ns1 h 1 2 3 4 300
+@          300 NS    ns1.test.
+@          300 TXT   "apex"
+ns1        300 A     192.0.2.1
+a.b        300 A     192.0.2.2
+*          300 A     192.0.2.3
+*.*.deep   300 A     192.0.2.3
+cut        300 NS    ns.cut
+cut        300 DS    1 13 2 2BB183AF5F22588179A53B0A98631FAD1A292118B1C3F4F5F5F5F5F5F5F5F5F5
+ns.cut     300 A     192.0.2.3
+*.cut      300 A     192.0.2.3
+*.*.cut    300 A     192.0.2.3
+alias      300 DNAME b
+*.alias    300 A     192.0.2.3
+*.x.alias  300 A     192.0.2.3
+m          300 MX    5 ns1.test.
+_a._tcp    300 SRV   0 0 1 ns1.test.
+l          300 LOC   51 0 0.000 N 0 0 0.000 E 0.00m
+"""
+
+
+@pytest.mark.parametrize("apex_dname", [False, True])
+@pytest.mark.parametrize("kind", ["plain", "nsec", "nsec3"])
+def test_a_loaded_zone_is_freed_by_counting_references(kind: str, apex_dname: bool) -> None:
+    text = _ALL_KINDS + ("@ 300 DNAME elsewhere.test.\n" if apex_dname else "")
+    if kind != "plain":
+        text = signed("example.", text, nsec3=kind == "nsec3")
+    origin = names.from_text("example.")
+    checks = ZoneChecks(names=CheckMode.IGNORE, primary=False)
+
+    def load() -> ZoneSnapshot:
+        loaded = load_zone_octets("file", text.encode(), origin, 1, checks)
+        fatal = [str(item) for item in loaded.diagnostics if item.severity is Severity.ERROR]
+        assert loaded.zone is not None, fatal
+        return loaded.zone
+
+    zone = load()  # what is remembered for all zones is made by now
+    assert (zone.denial is not None) == (kind != "plain")
+    gc.collect()
+    gc.disable()
+    try:
+        zone = load()
+        assert gc.collect() == 0, "reading and checking leave cycles behind"
+        del zone
+        assert gc.collect() == 0, "the snapshot has cycles"
+    finally:
+        gc.enable()

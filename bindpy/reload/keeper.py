@@ -21,6 +21,7 @@ from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.engine import Answerer, Zone, ZoneFileReader
 from bindpy.files import FileStamp
 from bindpy.reload.bind_journal import journal_beyond
+from bindpy.reload.collector import without_collector
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.serials import is_newer
@@ -33,8 +34,16 @@ BATCH_ZONES = 500
 TORN_READS = 5
 """How often a file that changed while it was read is tried again at once; then its watcher decides."""
 
+LARGE_OCTETS = 1 << 20
+"""From which size on a zone file is worth keeping Python's collector from its records."""
+
 OnFiles = Callable[[ZoneId, Mapping[str, FileStamp | None]], None]
 OnPublished = Callable[[ZoneEntry, Zone | None, Zone], None]
+IsExpired = Callable[[ZoneEntry, Zone, LoadedZone], bool]
+
+
+def _never_expired(_entry: ZoneEntry, _zone: Zone, _loaded: LoadedZone) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,8 @@ class ZoneKeeper:
     *on_files* is told which files a zone is made of and how they were when they were read, after each load;
     with nothing when the zone is gone or its files are not to be watched. *on_published* is told of each
     change of a zone's data, after it is served: the entry, the data before (None: there was none), the data
-    now. All methods belong to the event loop's thread; `run` is the task that does the work.
+    now. *is_expired* is asked whether data that was read from a file may not be served any more. All methods
+    belong to the event loop's thread; `run` is the task that does the work.
     """
 
     def __init__(
@@ -70,6 +80,8 @@ class ZoneKeeper:
         executor: Executor,
         on_files: OnFiles,
         on_published: OnPublished,
+        *,
+        is_expired: IsExpired = _never_expired,
     ) -> None:
         self.table = ZoneTable()
         self._answerer = answerer
@@ -77,6 +89,7 @@ class ZoneKeeper:
         self._executor = executor
         self._on_files = on_files
         self._on_published = on_published
+        self._is_expired = is_expired
         self._stored: dict[ZoneId, int] = {}
         self._urgent: dict[ZoneId, bool] = {}
         self._bulk: dict[ZoneId, bool] = {}
@@ -229,6 +242,12 @@ class ZoneKeeper:
 
     def _read_some(self, jobs: list[_Job]) -> list[_Outcome]:
         """Read zones until time is up, one at least. Runs in the worker thread."""
+        if len(jobs) > 1 or _is_large(jobs[0]):
+            with without_collector():
+                return self._read_in_turn(jobs)
+        return self._read_in_turn(jobs)
+
+    def _read_in_turn(self, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         deadline = time.monotonic() + BATCH_S
         for job in jobs:
@@ -324,7 +343,8 @@ class ZoneKeeper:
         for item in loaded.diagnostics:
             if item.severity is Severity.WARNING:
                 _log_lines(logging.WARNING, entry, item)
-        entry.zone, entry.loaded_at, entry.expired = zone, time.time(), False
+        entry.zone, entry.loaded_at = zone, time.time()
+        entry.expired = self._is_expired(entry, zone, loaded)
         self._publish(entry)
         log.info(
             "zone %s: loaded serial %d (%d records, %.3f s)",
@@ -360,6 +380,11 @@ class ZoneKeeper:
             reason = "zone is not loaded because of errors" if entry.errors else "zone has no data yet"
             reason = EXPIRED if entry.expired else reason
             self._answerer.unavailable(entry.config.view, entry.config.origin, policy, reason)
+
+
+def _is_large(job: _Job) -> bool:
+    stamp = FileStamp.of(job.config.file or "")
+    return stamp is not None and stamp.size >= LARGE_OCTETS
 
 
 def _absolute(loaded: LoadedZone) -> tuple[str, ...]:

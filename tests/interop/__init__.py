@@ -1,0 +1,1 @@
+"""bindpy beside the name servers of others, as real processes."""

@@ -208,19 +208,25 @@ class ZoneKeeper:
 
     async def run(self) -> None:
         """Load what is asked for until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            jobs = self._next_jobs()
-            if not jobs:
-                self._idle.set()
-                self._work.clear()
-                await self._work.wait()
-                continue
-            outcomes = await loop.run_in_executor(self._executor, self._read_some, jobs)
-            for job in jobs[len(outcomes) :]:
-                self._request(job.entry.id, urgent=False, only_if_changed=job.only_if_changed)
-            for outcome in outcomes:
-                self._settle(outcome)
+            while await self._load_next():
+                pass
+            self._idle.set()
+            self._work.clear()
+            await self._work.wait()
+
+    async def _load_next(self) -> bool:
+        """Load what comes first; False when there is nothing. What it knew of zones is let go at its end."""
+        jobs = self._next_jobs()
+        if not jobs:
+            return False
+        loop = asyncio.get_running_loop()
+        outcomes = await loop.run_in_executor(self._executor, self._read_some, jobs)
+        for job in jobs[len(outcomes) :]:
+            self._request(job.entry.id, urgent=False, only_if_changed=job.only_if_changed)
+        for outcome in outcomes:
+            self._settle(outcome)
+        return True
 
     def _next_jobs(self) -> list[_Job]:
         jobs: list[_Job] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import logging
 import struct
 import threading
@@ -378,6 +379,31 @@ def test_changes_are_told_with_what_was_before(tmp_path: Path) -> None:
                 keeper.files_changed({str(path)})
                 await keeper.idle()
             assert recorder.changes == [(None, 7), (7, 8), (8, 9)]
+
+    scenario(steps)
+
+
+def test_data_that_was_replaced_is_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+
+    async def steps() -> None:
+        async with running() as (keeper, _):
+            keeper.configure([zone_config(path)])
+            await keeper.idle()
+            entry = keeper.table.get(ID)
+            assert entry is not None
+            assert entry.zone is not None
+            old = entry.zone.apex  # type: ignore[attr-defined]
+            gc.disable()
+            try:
+                path.write_text("8 192.0.2.1")
+                keeper.files_changed({str(path)})
+                await keeper.idle()
+                await asyncio.sleep(0)
+                assert [type(holder) for holder in gc.get_referrers(old) if holder is not locals()] == []
+            finally:
+                gc.enable()
 
     scenario(steps)
 

@@ -68,6 +68,7 @@ _NO_DIALUP = {
     "primary": frozenset({"notify-passive", "refresh", "passive"}),
     "stub": frozenset({"notify", "notify-passive"}),
 }
+_SIGNING = frozenset({"dnskey-sig-validity", "dnssec-policy", "sig-validity-interval"})
 _CHECK_NAMES = {"primary": "master", "master": "primary", "secondary": "slave", "slave": "secondary"}
 
 
@@ -84,10 +85,13 @@ def check_block(
     do not where there are views.
     """
     forward = forwarders = None
+    signing: dict[str, Statement] = {}
     roles: dict[str, Statement] = {}
     secured: dict[str, Statement] = {}
     for statement in statements:
         keyword = statement.keyword
+        if keyword in _SIGNING:
+            signing[keyword] = statement
         check = _CHECKS.get(keyword)
         if check is not None:
             check(report, statement)
@@ -103,6 +107,9 @@ def check_block(
             _check_cookie_secret(report, statement)
         elif keyword in ("query-source", "query-source-v6"):
             check_source_port(report, statement, listening_port(options))
+    if signing.pop("dnssec-policy", None) is not None:  # whichever, even "none"
+        for keyword, statement in signing.items():
+            report.at(f"'{keyword}' cannot stand beside 'dnssec-policy'", statement)
     if forwards and forward is not None and forwarders is None:
         report.at("'forward' without a 'forwarders' statement beside it", forward)
 

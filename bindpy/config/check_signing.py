@@ -9,8 +9,6 @@ from bindpy.config.tree import Statement, Token
 
 _BUILTIN_POLICIES = frozenset({"none", "insecure", "default"})
 _NOT_WITH_POLICY = (
-    "sig-validity-interval",
-    "dnskey-sig-validity",
     "dnssec-dnskey-kskonly",
     "dnssec-secure-to-insecure",
     "update-check-ksk",

@@ -23,11 +23,13 @@ from bindpy.zone.records import RR, name_end
 MAX_MESSAGE_OCTETS = 65535
 
 _HEADER = Struct("!HHHHH").pack  # without the ID
-_TYPE_CLASS_TTL = Struct("!HHI").pack
+_RR_HEAD = Struct("!HHIH").pack
 _SHORT = Struct("!H").pack
 _POINTER = 0xC000
 _REACH = 0x3FFF
 _QUESTION_NAME = _SHORT(_POINTER | HEADER_OCTETS)
+_NO_SUFFIX = bytes(names.MAX_NAME_OCTETS + 1)
+"""No name ends in this."""
 
 
 class RecordTooLargeError(BindpyError):
@@ -105,10 +107,11 @@ class Packer:
         out = bytearray(start)
         places: dict[Name, int] = {}
         count = 0
+        rdclass, most = self._rdclass, self._most
         limit = self._limit if not self._one_answer else 0
+        origin = self._origin or _NO_SUFFIX
         for owner, rtype, ttl, rdatas in entries:
             compressible = COMPRESSIBLE.get(rtype)
-            middle = _TYPE_CLASS_TTL(rtype, self._rdclass, ttl)
             for rdata in rdatas:
                 before = len(out)
                 while True:
@@ -118,14 +121,14 @@ class Packer:
                     else:
                         if (at := len(out)) <= _REACH:
                             places[owner] = at
-                        out += self._shortened(owner)
-                    out += middle
+                        # It is in the zone: where it ends in the octets of the zone, it ends in its labels.
+                        out += owner[: -len(origin)] + _QUESTION_NAME if owner.endswith(origin) else owner
                     if compressible is None:
-                        out += _SHORT(len(rdata))
-                        out += rdata
+                        out += _RR_HEAD(rtype, rdclass, ttl, len(rdata)) + rdata
                     else:
+                        out += _RR_HEAD(rtype, rdclass, ttl, 0)
                         self._put_names(out, places, rdata, compressible)
-                    if len(out) <= limit or (not count and len(out) <= self._most):
+                    if len(out) <= limit or (not count and len(out) <= most):
                         break
                     if not count:
                         raise RecordTooLargeError(
@@ -158,8 +161,7 @@ class Packer:
     def _put_names(
         self, out: bytearray, places: dict[Name, int], rdata: bytes, compressible: tuple[int, int]
     ) -> None:
-        """Write RDATA whose names may be compressed, behind its length."""
-        out += b"\0\0"
+        """Write RDATA whose names may be compressed, and its length before it."""
         begin = len(out)
         at, count = compressible
         out += rdata[:at]

@@ -11,10 +11,12 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bindpy.config.model import ANY_SOURCE, RemoteServer, SourceAddress, TransferSettings, TsigKey
+from bindpy.reload.collector import without_collector
 from bindpy.tsig import Keyring, StreamVerifier, TsigError, sign, verify
 from bindpy.xfr.connect import TcpStream, open_udp, peer_text
 from bindpy.xfr.failure import Stage, XferFailure
@@ -24,6 +26,9 @@ from bindpy.zone.names import to_text
 from bindpy.zone.snapshot import ZoneSnapshot
 
 _T = TypeVar("_T")
+
+LARGE_OCTETS = 1 << 20
+"""From so much of an answer on, its records are worth keeping Python's collector from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +279,7 @@ class _Transfer:
                 raise XferFailure(Stage.LIMIT, detail) from None
             except OSError as e:
                 raise XferFailure(Stage.WAIT, f"broke the connection: {e.strerror or e}") from None
-        return await self._in_worker(self._incoming.result)
+        return await self._in_worker(self._result)
 
     async def _receive(self, stream: TcpStream) -> None:
         """Read until the last record has come."""
@@ -300,8 +305,23 @@ class _Transfer:
     async def _in_worker(self, function: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
+    def _result(self) -> ZoneSnapshot:
+        with self._collector_off():
+            return self._incoming.result()
+
+    def _collector_off(self) -> AbstractContextManager[None]:
+        """Keep Python's collector away while records of a large zone are made. Once for each batch: an answer
+        may take hours, and what others leave behind while the collector is off stays.
+        """
+        large = self._incoming.progress.octets >= LARGE_OCTETS
+        return without_collector() if large else nullcontext()
+
     def _feed(self, messages: list[bytes]) -> bool:
         """Take *messages*; return whether the transfer is complete, its last signature included."""
+        with self._collector_off():
+            return self._take(messages)
+
+    def _take(self, messages: list[bytes]) -> bool:
         done, message = False, b""
         try:
             for message in messages:

@@ -24,6 +24,7 @@ from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError, Diagnostic, Severity
 from bindpy.engine import ZoneFileReader
 from bindpy.files import FileStamp
+from bindpy.reload.collector import without_collector
 from bindpy.xfr.zonefile import zone_file_text
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
@@ -34,6 +35,8 @@ _TEMPORARY = re.compile(r"\..+\.bindpy-[0-9a-f]{12}", re.DOTALL)
 _SUFFIX_OCTETS = len(".") + len(".bindpy-") + 12
 _MAX_FILE_NAME_OCTETS = 255
 _NEW_FILE_MODE = 0o644
+LARGE_RECORDS = 10_000
+"""From so many records on, a zone is worth keeping Python's collector from it."""
 _BUFFER_OCTETS = 1 << 18
 
 _HINTS = {
@@ -67,6 +70,14 @@ def store_zone(
     a comment. *checks* are those that the file will be loaded with; what they refuse is not stored. Symbolic
     links are followed; mode and, where allowed, owner of the old file are kept. Raises `StoreError`.
     """
+    large = zone.rr_count >= LARGE_RECORDS
+    with without_collector() if large else contextlib.nullcontext():
+        return _store(zone, path, checks, origin_of_data, reader)
+
+
+def _store(
+    zone: ZoneSnapshot, path: str, checks: ZoneChecks, origin_of_data: str, reader: ZoneFileReader
+) -> LoadedZone:
     target = Path(os.path.realpath(path))
     directory = target.parent
     temporary = directory / _temporary_name(target.name)

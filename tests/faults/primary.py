@@ -71,7 +71,7 @@ class FaultyPrimary:
         self._server.close()
         await self._server.wait_closed()
         if self._connections:
-            _, left = await asyncio.wait(self._connections, timeout=CLIENT_LEAVES_WITHIN_S)
+            _done, left = await asyncio.wait(self._connections, timeout=CLIENT_LEAVES_WITHIN_S)
             assert not left, "the client left a connection open"
 
     def _actions(self, request: bytes, over_tcp: bool) -> Iterable[Action]:

@@ -130,3 +130,21 @@ def test_keys_and_access_change_at_reload(tmp_path: Path) -> None:
         server.wait_for_log("reloading finished")
         assert records(dig(server, "-y", f"hmac-sha256:a:{SECRET}", "example", "AXFR")) == []
         assert len(records(dig(server, "-y", f"hmac-sha256:b:{SECRET}", "example", "AXFR"))) == 5
+
+
+def test_ixfr_after_edits(tmp_path: Path) -> None:
+    conf = 'zone example { type primary; file "small.db"; allow-transfer { any; }; };\n'
+    filler = "".join(f"h{number} IN A 192.0.2.7\n" for number in range(50))
+    with daemon(tmp_path, conf, {"small.db": zone_text() + filler}) as server:
+        for serial in (2, 3):
+            address = f"192.0.2.{100 + serial}"
+            (tmp_path / "small.db").write_text(zone_text(serial, address) + filler)
+            server.wait_for_address("www.example", address)
+        for transport in ("+tcp", "+notcp"):
+            got = records(dig(server, transport, "example", "IXFR=1"))
+            serials = [rr[6] for rr in got if rr[3] == "SOA"]
+            addresses = [rr[4] for rr in got if rr[3] == "A"]
+            assert serials == ["3", "1", "3", "3"], (transport, got)
+            assert addresses == ["192.0.2.10", "192.0.2.103"]
+        assert "IXFR started (serial 1 -> 3)" in server.log
+        assert len(records(dig(server, "example", "IXFR=0"))) == 50 + 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import dns.message
+import dns.rrset
 import dns.tsig
 import pytest
 
@@ -36,6 +37,27 @@ def test_dnspython_takes_our_stream(algorithm: str, monkeypatch: pytest.MonkeyPa
         )
         assert message.had_tsig
         context = message.tsig_ctx
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_we_take_dnspython_s_stream(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: float(NOW))
+    request = dns.message.make_query("example.com", "AXFR", use_edns=False)
+    request.use_tsig(peer_key(algorithm))
+    request.to_wire()
+    assert request.mac is not None
+    verifier = StreamVerifier(key(algorithm), request.mac)
+    context = None
+    for number in range(5):
+        answer = dns.message.make_response(request)
+        answer.use_tsig(peer_key(algorithm))
+        answer.request_mac = request.mac
+        text = f"h{number}.example.com."
+        answer.answer.append(dns.rrset.from_text(text, 60, "IN", "A", "192.0.2.1"))
+        plain = verifier.feed(answer.to_wire(multi=True, tsig_ctx=context), NOW)
+        context = answer.tsig_ctx
+        assert dns.message.from_wire(plain).answer == answer.answer
+    verifier.finish()
 
 
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "hmac-sha256-128"])

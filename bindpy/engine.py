@@ -34,6 +34,9 @@ class Zone(Protocol):
     def serial(self) -> int: ...
     @property
     def rr_count(self) -> int: ...
+    def get(self, key: Key, rtype: int) -> RRset | None:
+        """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
+
     def same_data(self, other: Any) -> bool:
         """Return whether *other*, a zone of the same engine, holds the same records."""
 

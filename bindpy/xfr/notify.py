@@ -1,0 +1,311 @@
+"""NOTIFY out (RFC 1996): tells other servers that a zone has changed, until they say that they know.
+
+One task decides; each exchange is a task of its own, and their number is bounded. What waits is in the
+`NotifyQueue`. Which serial each target has acknowledged is remembered in the state database, so that a start
+tells only those who do not know yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bindpy.config.acl import LocalAddresses
+from bindpy.config.model import Config, ViewConfig, ZoneConfig
+from bindpy.engine import Zone
+from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
+from bindpy.server.endpoint import Endpoint
+from bindpy.server.tasks import TaskSet
+from bindpy.state.db import StateDb
+from bindpy.xfr.client import QueryTiming, query
+from bindpy.xfr.failure import Stage, XferFailure, rcode_text
+from bindpy.xfr.notify_queue import PAUSES_S, Errand, Lane, NotifyQueue, TargetStatus
+from bindpy.xfr.resolver import Lookup, Resolver, system_addresses
+from bindpy.xfr.targets import Ourselves, ServedAddresses, apex_rrset, find_targets, route_to
+from bindpy.xfr.wire import AA, Question, build_query
+from bindpy.zone.names import Name
+from bindpy.zone.records import RRType
+from bindpy.zone.serials import is_newer
+
+log = logging.getLogger("bindpy.notify")
+
+MAX_UNDER_WAY = 256
+"""How many exchanges there are at a time; each has a socket."""
+PLANNED_AT_ONCE = 50
+"""After so many zones others get their turn on the event loop."""
+
+_OPCODE_NOTIFY = 4 << 11
+_MAX_UDP_OCTETS = 512
+_NOERROR, _SERVFAIL = 0, 2
+_MEANINGS = {
+    1: "it cannot read our NOTIFY",
+    4: "it does not know NOTIFY",
+    5: "it takes no NOTIFY for this zone from us; see its allow-notify and its list of primaries",
+    9: "it does not serve this zone, or does not take our key",
+}
+
+_Asked: TypeAlias = tuple[object, ...]
+
+
+class _GivenUpError(Exception):
+    """No other try would help; the text says why."""
+
+
+@dataclass(slots=True)
+class _News:
+    """The last change of one zone that is told: its number, how urgent it is, and what told whom."""
+
+    number: int
+    lane: Lane
+    whom: _Asked
+    is_logged: bool = False
+
+
+class Notifier:
+    """Tells the targets of all zones of *table*. All methods belong to the event loop's thread.
+
+    `zone_changed` may be called from the beginning; nothing is sent before `configure` and `run`.
+    *lookup* is the system resolver; *pauses_s* are the times from each try to the next.
+    """
+
+    def __init__(
+        self,
+        table: ZoneTable,
+        state: StateDb,
+        *,
+        lookup: Lookup = system_addresses,
+        pauses_s: Sequence[float] = PAUSES_S,
+    ) -> None:
+        self._table = table
+        self._state = state
+        self._queue = NotifyQueue(pauses_s=pauses_s)
+        self._resolver = Resolver(self._resolved, lookup)
+        self._served = ServedAddresses(table)
+        self._views: dict[str, ViewConfig] = {}
+        self._ourselves = Ourselves()
+        self._port = 53
+        self._news: dict[ZoneId, _News] = {}
+        self._numbers = 0
+        self._to_plan: dict[ZoneId, None] = {}
+        self._unresolved: dict[Name, set[ZoneId]] = {}
+        self._acks: dict[tuple[str, bytes, str], int] = {}
+        self._exchanges = TaskSet(log)
+        self._wake = asyncio.Event()
+
+    # --- what is to be told -----------------------------------------------------------------------
+
+    def configure(self, config: Config, endpoints: Collection[Endpoint], local: LocalAddresses) -> None:
+        """Use *config*; we answer at *endpoints*. Zones that are gone are forgotten.
+
+        Zones whose settings say something else about whom to tell are looked at anew: who has not
+        acknowledged their serial is told.
+        """
+        self._views = {view.name: view for view in config.views}
+        self._ourselves = Ourselves(endpoints, local)
+        self._port = config.options.port
+        self._queue.configure(config.options.notify_rate, config.options.startup_notify_rate)
+        zones = {(zone.view, zone.origin.lower()): zone for zone in config.zones()}
+        for zone_id in [one for one in self._news if one not in zones]:
+            self._forget(zone_id)
+        for zone_id, news in self._news.items():
+            if news.whom != (whom := _whom(zones[zone_id])):
+                self._numbers += 1
+                self._news[zone_id] = _News(self._numbers, Lane.START, whom)
+                self._to_plan[zone_id] = None
+        self._wake.set()
+
+    def zone_changed(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
+        """Tell the targets of *entry*'s zone about *after*, which is served in place of *before*.
+
+        Where there was no data before, only those are told who have not acknowledged this serial. A serial
+        that is not higher is not told: nobody would transfer the zone.
+        """
+        zone_id = entry.id
+        if before is not None and not is_newer(after.serial, before.serial):
+            if after.serial != before.serial:
+                self._to_plan.pop(zone_id, None)
+                self._queue.drop_pending(zone_id)
+            return
+        self._numbers += 1
+        lane = Lane.START if before is None else Lane.CHANGE
+        self._news[zone_id] = _News(self._numbers, lane, _whom(entry.config))
+        self._to_plan[zone_id] = None
+        self._wake.set()
+
+    def status(self, zone_id: ZoneId) -> tuple[TargetStatus, ...]:
+        """Return how each target of the zone stands."""
+        return self._queue.status(zone_id)
+
+    def _forget(self, zone_id: ZoneId) -> None:
+        self._news.pop(zone_id, None)
+        self._to_plan.pop(zone_id, None)
+        self._queue.keep(zone_id)
+
+    def _resolved(self, name: Name) -> None:
+        """Look again at the zones that wait for *name*."""
+        for zone_id in self._unresolved.pop(name, ()):
+            if zone_id in self._news:
+                self._to_plan[zone_id] = None
+        self._wake.set()
+
+    # --- the task ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Tell what there is to tell until cancelled."""
+        loop = asyncio.get_running_loop()
+        self._acks = await self._state.load_acks()
+        try:
+            while True:
+                self._wake.clear()
+                for zone_id in list(self._to_plan)[:PLANNED_AT_ONCE]:
+                    del self._to_plan[zone_id]
+                    self._plan(zone_id, loop.time())
+                self._send(loop.time())
+                if self._to_plan:
+                    await asyncio.sleep(0)
+                    continue
+                is_full = len(self._exchanges) >= MAX_UNDER_WAY
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(None if is_full else self._queue.next_at()):
+                        await self._wake.wait()
+        finally:
+            self._resolver.close()
+            await self._exchanges.close()
+
+    def _plan(self, zone_id: ZoneId, now: float) -> None:
+        """Find out whom to tell of the zone's news."""
+        entry = self._table.get(zone_id)
+        if entry is None or entry.zone is None or entry.expired:
+            self._forget(zone_id)
+            return
+        zone, config, news = entry.zone, entry.config, self._news[zone_id]
+        targets = find_targets(
+            zone,
+            config,
+            port=self._port,
+            ourselves=self._ourselves,
+            addresses_of=lambda name: self._addresses(name, config.view),
+        )
+        for name in targets.unresolved:
+            self._unresolved.setdefault(name.lower(), set()).add(zone_id)
+        self._queue.keep(zone_id, targets.known)
+        for target in targets.known:
+            is_told = self._queue.want(
+                zone_id,
+                target,
+                zone.serial,
+                now,
+                news=news.number,
+                lane=news.lane,
+                delay_s=config.settings.notifying.delay_s,
+                acknowledged=self._acks.get((*zone_id, target.text)),
+            )
+            if is_told and not news.is_logged:
+                news.is_logged = True
+                log.info("zone %s: sending notifies (serial %d)", entry.label, zone.serial)
+
+    def _addresses(self, name: Name, view: str) -> tuple[str, ...]:
+        """Return what our zones know of *name*, those of *view* first, else what the system knows."""
+        views = [view, *(other for other in self._views if other != view)]
+        return self._served.find(name, views) or self._resolver.addresses(name)
+
+    def _send(self, now: float) -> None:
+        while len(self._exchanges) < MAX_UNDER_WAY and (errand := self._queue.take(now)) is not None:
+            self._exchanges.spawn(self._tell(errand), f"NOTIFY to {errand.target.text}")
+
+    # --- one exchange -----------------------------------------------------------------------------
+
+    async def _tell(self, errand: Errand) -> None:
+        """Tell one target of the zone as it is now, and take in what it says."""
+        loop = asyncio.get_running_loop()
+        if errand.zone_id in self._to_plan:
+            del self._to_plan[errand.zone_id]
+            self._plan(errand.zone_id, loop.time())
+        entry = self._table.get(errand.zone_id)
+        if entry is None or entry.zone is None or entry.expired:
+            self._forget(errand.zone_id)
+            self._queue.finished(errand, errand.serial, loop.time(), failure="it is gone", final=True)
+            return
+        zone, failure, is_final = entry.zone, "because of a fault in bindpy", True
+        try:
+            await self._exchange(errand, entry, zone)
+            failure = ""
+        except _GivenUpError as error:
+            failure = str(error)
+        except XferFailure as error:
+            failure, is_final = _reason(error), False
+        finally:
+            serial = zone.serial
+            given_up = self._queue.finished(errand, serial, loop.time(), failure=failure, final=is_final)
+            self._wake.set()
+        text = errand.target.text
+        if not failure:
+            log.info("zone %s: notify to %s: acknowledged (serial %d)", entry.label, text, serial)
+            await self._remember(errand, serial)
+        elif given_up:
+            tries = "" if is_final else f" ({errand.tries} tries, given up)"
+            log.warning("zone %s: notify to %s failed: %s%s", entry.label, text, failure, tries)
+        else:
+            log.debug("zone %s: notify to %s: %s", entry.label, text, failure)
+
+    async def _exchange(self, errand: Errand, entry: ZoneEntry, zone: Zone) -> None:
+        """Return when the target has acknowledged. Raises `XferFailure` and `_GivenUpError`."""
+        view = self._views.get(entry.config.view)
+        if view is None:
+            raise _GivenUpError("its view is gone")
+        route = route_to(errand.target, view, entry.config.settings.notifying)
+        if route is None:
+            raise _GivenUpError("a server statement says that it is bogus")
+        if route.missing_key:
+            raise _GivenUpError(f"there is no 'key' statement for \"{route.missing_key}\"")
+        answer = await query(
+            errand.target.remote,
+            notify_message(zone),
+            key=route.key,
+            source=route.source,
+            tcp=route.tcp_only,
+            timing=_timing(self._queue.wait_s(errand)),
+        )
+        if answer.rcode == _NOERROR:
+            return
+        text = f"{rcode_text(answer.rcode)}: {_MEANINGS.get(answer.rcode, 'it does not take our NOTIFY')}"
+        if answer.rcode == _SERVFAIL:
+            raise XferFailure(Stage.ANSWER, "answered SERVFAIL", rcode=answer.rcode)
+        raise _GivenUpError(text)
+
+    async def _remember(self, errand: Errand, serial: int) -> None:
+        place = (*errand.zone_id, errand.target.text)
+        if self._acks.get(place) != serial:
+            self._acks[place] = serial
+            await self._state.save_ack(*place, serial)
+
+
+def _whom(config: ZoneConfig) -> _Asked:
+    """Return all of a zone's settings that say who is told."""
+    settings = config.settings
+    return config.type, settings.notify, settings.also_notify, settings.notifying.to_soa
+
+
+def _timing(wait_s: float) -> QueryTiming:
+    return QueryTiming(udp_s=wait_s, udp_attempts=1, connect_s=wait_s, tcp_s=wait_s)
+
+
+def _reason(failure: XferFailure) -> str:
+    return "timed out" if failure.stage is Stage.WAIT else failure.detail
+
+
+def notify_message(zone: Zone) -> bytes:
+    """Return a NOTIFY with the zone's SOA (RFC 1996 section 3.7), without it if UDP could not carry it."""
+    question = Question(zone.origin, RRType.SOA, zone.rdclass)
+    flags = _OPCODE_NOTIFY | AA
+    soa = apex_rrset(zone, RRType.SOA)
+    if soa is not None:
+        record = (zone.origin, RRType.SOA, zone.rdclass, soa.ttl, soa.rdatas[0])
+        message = build_query(question, flags=flags, answer=(record,))
+        if len(message) <= _MAX_UDP_OCTETS:
+            return message
+    return build_query(question, flags=flags)

@@ -175,7 +175,8 @@ class TransfersOut:
         if not matcher.matches(parse_address(client), request.keys):
             raise _RefusedError(Rcode.REFUSED, Ede.PROHIBITED, _what_would_allow(request, entry))
         if entry.zone is None or entry.state is not ZoneState.SERVED:
-            raise _RefusedError(Rcode.SERVFAIL, Ede.NOT_READY, "the zone has no data to give")
+            ede = Ede.INVALID_DATA if entry.state is ZoneState.EXPIRED else Ede.NOT_READY
+            raise _RefusedError(Rcode.SERVFAIL, ede, f"the zone has no data to give: {entry.state.value}")
         server = server_for(self._servers.get(view, ()), client)
         return _Transfer(request, query, question, view, entry.zone, settings, server)
 

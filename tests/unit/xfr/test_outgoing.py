@@ -266,6 +266,9 @@ def test_another_class_is_not_ours() -> None:
 
 def test_a_zone_without_data_is_servfail() -> None:
     assert refusal(ask(World(None))) == ("SERVFAIL", [14])
+    world = World(zone())
+    world.entry.expired = True
+    assert refusal(ask(world)) == ("SERVFAIL", [24])
 
 
 def test_who_has_no_view_is_refused() -> None:

@@ -24,24 +24,19 @@ from bindpy.files import FileStamp
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
-from bindpy.server.control_plane import ControlPlane
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.interfaces import HostAddresses, listen_endpoints, scan_host
 from bindpy.server.listeners import Listeners, ListenersError, default_udp_workers
 from bindpy.server.pidfile import PidFile, PidFileError
 from bindpy.server.privileges import Account, PrivilegeError, drop_privileges, find_account
 from bindpy.server.querylog import QueryLog
-from bindpy.server.tasks import TaskSet
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.state.db import StateDb
 from bindpy.state.directory import make_state_directory, state_directory
-from bindpy.state.journal import Journal
 from bindpy.watch import FileWatcher
-from bindpy.xfr.outgoing import TransfersOut
+from bindpy.xfr.service import Replication
+from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.rdata import load_all_types
-
-RECORDING_TIMEOUT_S = 5.0
-"""How long a stop waits for the deltas of the last changes to be stored."""
 
 log = logging.getLogger("bindpy.general")
 config_log = logging.getLogger("bindpy.config")
@@ -88,7 +83,6 @@ class Server:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="worker")
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._recording = TaskSet(log)
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
@@ -107,15 +101,14 @@ class Server:
             self._worker,
             self._watch_zone,
             self._published,
+            is_expired=self._is_expired,
         )
+        self._replication = Replication(self._engine, self._keeper, lambda: self._listeners.bound().values())
         self._keeper.configure(self._config.zones())
-        self._transfers_out = TransfersOut(self._engine.answerer, self._keeper.table)
-        self._transfers_out.configure(self._config, host.local())
-        self._control_plane = ControlPlane(self._engine.answerer, self._transfers_out)
-        self._control_plane.configure(self._config)
+        self._replication.configure(self._config, host.local())
         self._listeners = Listeners(
             self._engine.answerer,
-            self._control_plane,
+            self._replication.handler,
             TcpSettings.from_options(self._config.options),
             udp_workers=default_udp_workers(os.cpu_count() or 1),
             on_failure=self._listener_failed,
@@ -126,10 +119,10 @@ class Server:
                 cleanup.callback(self._watcher.close)
                 cleanup.push_async_callback(self._listeners.close)
                 await self._bind(host, cleanup)
-                self._state = StateDb.open(state_directory(self._config.options))
-                cleanup.push_async_callback(self._state.close)
-                self._journal = self._transfers_out.journal = Journal(self._state, self._engine)
-                cleanup.push_async_callback(self._recording.finish, RECORDING_TIMEOUT_S)
+                state = StateDb.open(state_directory(self._config.options))
+                cleanup.push_async_callback(state.close)
+                cleanup.push_async_callback(self._replication.close)
+                await self._replication.open(state)
                 await self._serve()
         finally:
             logs.shutdown()
@@ -171,6 +164,7 @@ class Server:
             background = [
                 tasks.create_task(self._keeper.run(), name="zone keeper"),
                 tasks.create_task(self._watcher.run(), name="file watcher"),
+                tasks.create_task(self._replication.run(), name="replication"),
             ]
             await self._until_loaded()
             await self._stopping.wait()
@@ -188,7 +182,7 @@ class Server:
             served = sum(1 for entry in self._keeper.table if entry.zone is not None)
             log.info("all zones loaded (%d of %d have data)", served, len(self._keeper.table))
             log.info("running")
-            await self._forget_other_zones()
+            await self._replication.forget_other_zones()
         for task in (stop, loaded):
             task.cancel()
 
@@ -227,7 +221,7 @@ class Server:
             self._keeper.reload()
             await self._keeper.idle()
             log.info("reloading finished: %d zones", len(self._keeper.table))
-            await self._forget_other_zones()
+            await self._replication.forget_other_zones()
 
     async def _replace(self, config: Config) -> None:
         """Take *config* over. Sockets come first, as only they can be refused."""
@@ -251,23 +245,16 @@ class Server:
             logging.getLogger("bindpy.network").warning("%s", warning)
         self._set_querylog(config)
         self._engine.answerer.configure(answer_policy(config, host.local()))
-        self._transfers_out.configure(config, host.local())
-        self._control_plane.configure(config)
         self._keeper.configure(config.zones())
+        self._replication.configure(config, host.local())
 
-    # --- what changed -----------------------------------------------------------------------------
+    # --- from the keeper, which has to be there first ---------------------------------------------
 
     def _published(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
-        """Record a change of a zone's data; changes of one zone wait for each other."""
-        self._recording.spawn(self._record(entry, before, after), f"journal of {entry.label}")
+        self._replication.on_published(entry, before, after)
 
-    async def _record(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
-        await self._journal.record(entry.config.view, entry.config.settings.journal, before, after)
-
-    async def _forget_other_zones(self) -> None:
-        zones = {entry.id for entry in self._keeper.table}
-        await self._state.retain(zones)
-        self._journal.retain(zones)
+    def _is_expired(self, entry: ZoneEntry, zone: Zone, loaded: LoadedZone) -> bool:
+        return self._replication.is_expired(entry, zone, loaded)
 
     # --- files ------------------------------------------------------------------------------------
 

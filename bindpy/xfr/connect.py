@@ -100,6 +100,12 @@ class TcpStream:
             raise
         return cls(sock)
 
+    @property
+    def local(self) -> str:
+        """Our end of it, as logs name it."""
+        address, port = self._sock.getsockname()[:2]
+        return f"{address}#{port}"
+
     def __enter__(self) -> TcpStream:
         return self
 

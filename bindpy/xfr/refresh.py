@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from bindpy.config.model import RefreshSettings
 from bindpy.zone.records import Soa
@@ -29,7 +29,8 @@ EARLY = 0.25
 """Refreshes and retries come up to this part of their interval early, as in BIND, so that zones spread."""
 FIRST_RETRY_S = 10
 MAX_BLIND_RETRY_S = 3600
-"""Without an SOA the zone has no intervals: retries begin with the one and double up to the other."""
+"""A zone that cannot be answered is in a hurry: retries begin with the one and double up to the other, or
+up to the zone's own retry interval where that is known and shorter."""
 
 Random: TypeAlias = Callable[[], float]
 """Returns numbers from 0.0 up to, but not, 1.0."""
@@ -75,11 +76,14 @@ class Timers:
 class NoData:
     """There is no version of the zone here, and there was none since we started."""
 
+    name: ClassVar[str] = "no data yet"
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """A version that is served; a primary last confirmed or sent it at ``refreshed_at``."""
 
+    name: ClassVar[str] = "served"
     serial: int
     timers: Timers
     refreshed_at: float
@@ -90,16 +94,21 @@ class Held:
 class Fresh(Held):
     """The last word from the primaries was good."""
 
+    name: ClassVar[str] = "fresh"
+
 
 @dataclass(frozen=True, slots=True)
 class Stale(Held):
     """The last attempt to ask or to transfer failed."""
+
+    name: ClassVar[str] = "stale"
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
     """A version that may not be served any more (RFC 1034 section 4.3.5); any serial may follow it."""
 
+    name: ClassVar[str] = "expired"
     serial: int
     timers: Timers
 
@@ -168,6 +177,11 @@ class Life:
     def serial(self) -> int | None:
         """The serial that is served, None when none is."""
         return self.data.serial if isinstance(self.data, Held) else None
+
+    @property
+    def next_refresh(self) -> float | None:
+        """When the primaries are asked next; None: as soon as can be, or it is being done."""
+        return self.work.next_at if isinstance(self.work, Idle) else None
 
     @property
     def next_wake(self) -> float | None:
@@ -268,15 +282,16 @@ class Life:
     def failed(self, now: float, *, answered: bool) -> float:
         """End the work: nothing came of it. Returns in how many seconds the next attempt is due.
 
-        The wait doubles each time that no primary *answered* at all, up to the refresh interval; otherwise it
-        is the retry interval.
+        While there is data to serve, the wait is the retry interval where a primary *answered*, and doubles
+        each time that none did, up to the refresh interval.
         """
         match self.data:
             case Fresh() as held:
                 self.data = Stale(held.serial, held.timers, held.refreshed_at, held.expires_at)
             case Stale() | Expired() | NoData():
                 pass
-        self._failures = self._failures + 1 if not answered or isinstance(self.data, NoData) else 1
+        in_vain = not answered or not isinstance(self.data, Held)
+        self._failures = self._failures + 1 if in_vain else 1
         delay_s = self._early(self._retry_s())
         self._end(now + delay_s)
         return delay_s if isinstance(self.work, Idle) else 0.0
@@ -284,9 +299,10 @@ class Life:
     def _retry_s(self) -> float:
         match self.data:
             case NoData():
-                first, most = FIRST_RETRY_S, MAX_BLIND_RETRY_S
-                first, most = min(first, self.bounds.max_retry_s), min(most, self.bounds.max_retry_s)
-            case Fresh(timers=timers) | Stale(timers=timers) | Expired(timers=timers):
+                first, most = FIRST_RETRY_S, min(MAX_BLIND_RETRY_S, self.bounds.max_retry_s)
+            case Expired(timers=timers):
+                first, most = FIRST_RETRY_S, min(MAX_BLIND_RETRY_S, timers.retry_s)
+            case Fresh(timers=timers) | Stale(timers=timers):
                 first, most = timers.retry_s, max(timers.retry_s, timers.refresh_s)
         return max(1.0, min(first * 2.0 ** min(self._failures - 1, 32), most))
 
@@ -317,6 +333,7 @@ class Life:
 
         At a start, and whenever there was no data to serve, *refreshed_at* and *expires_at* are what is known
         of that version (`known_times`). A file that was edited under a zone that is served changes no timer.
+        The first check is not put off: NOTIFYs may have been missed.
         """
         timers = Timers.of(soa, self.bounds)
         match self.data:

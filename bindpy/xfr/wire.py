@@ -28,6 +28,7 @@ EDNS_EXPIRE = 9
 """The code of the EXPIRE option (RFC 7314)."""
 
 _MAX_TTL = 0x7FFFFFFF
+_DO = 0x8000  # in the TTL of an OPT record (RFC 6891 section 6.1.4)
 _header = struct.Struct("!6H")
 _fixed = struct.Struct("!HHIH")
 _pair = struct.Struct("!HH")
@@ -207,11 +208,13 @@ def build_query(
     authority: tuple[WireRR, ...] = (),
     edns_payload_octets: int = 0,
     expire: bool = False,
+    dnssec_ok: bool = False,
 ) -> bytes:
     """Return a message with ID 0 that asks *question*; nothing in it is compressed.
 
     NOTIFY (RFC 1996) has the new SOA in its *answer*, an IXFR query (RFC 1995 section 3) ours in *authority*.
-    An OPT record goes with it when *edns_payload_octets* is not 0, and asks for EXPIRE if *expire*.
+    An OPT record goes with it when *edns_payload_octets* is not 0; it asks for EXPIRE if *expire*, and for
+    RRSIGs if *dnssec_ok*.
     """
     counts = (1, len(answer), len(authority), int(bool(edns_payload_octets)))
     parts = [_header.pack(0, flags, *counts), question.to_wire()]
@@ -219,5 +222,6 @@ def build_query(
         parts += owner, _fixed.pack(rtype, rdclass, ttl, len(rdata)), rdata
     if edns_payload_octets:
         options = _pair.pack(EDNS_EXPIRE, 0) if expire else b""
-        parts += b"\0", _fixed.pack(RRType.OPT, edns_payload_octets, 0, len(options)), options
+        flags = _DO if dnssec_ok else 0
+        parts += b"\0", _fixed.pack(RRType.OPT, edns_payload_octets, flags, len(options)), options
     return b"".join(parts)

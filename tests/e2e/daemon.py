@@ -127,9 +127,14 @@ def options(port: int, extra: str = "") -> str:
 
 
 @contextmanager
-def daemon(folder: Path, conf: str, files: dict[str, str | bytes], *, extra: str = "") -> Iterator[Daemon]:
-    """Serve *conf* (``options`` come first, with *extra* in them) with *files* beside it."""
-    port = free_port()
+def daemon(
+    folder: Path, conf: str, files: dict[str, str | bytes], *, extra: str = "", port: int = 0
+) -> Iterator[Daemon]:
+    """Serve *conf* (``options`` come first, with *extra* in them) with *files* beside it.
+
+    On *port*, or a free one.
+    """
+    port = port or free_port()
     for name, content in files.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     (folder / "named.conf").write_text(options(port, extra) + conf)

@@ -1,0 +1,129 @@
+"""Getting a version of a zone from one primary: IXFR where it can be had, AXFR otherwise, told in the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from bindpy.config.model import TransferSettings
+from bindpy.xfr.client import transfer
+from bindpy.xfr.failure import Stage, XferFailure
+from bindpy.xfr.incoming import Incoming, Limits, Style
+from bindpy.xfr.peers import Primary
+from bindpy.zone.names import Name
+from bindpy.zone.records import RRType
+from bindpy.zone.snapshot import ZoneSnapshot
+
+log = logging.getLogger("bindpy.xfer-in")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of which zone; ``label`` names it in logs.
+
+    ``base`` is the version that an IXFR may start from, None: only the whole zone will do. A version older
+    than ``least_serial`` is not taken; ``newer_than_base`` says that the primary has told of a newer one.
+    """
+
+    label: str
+    origin: Name
+    rdclass: int
+    base: ZoneSnapshot | None
+    least_serial: int | None
+    newer_than_base: bool
+    max_records: int
+    settings: TransferSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A version that came whole; it is ``Wish.base`` itself where ``style`` is `Style.CURRENT`."""
+
+    zone: ZoneSnapshot
+    style: Style
+
+    @property
+    def how(self) -> str:
+        """For people: "AXFR" or "IXFR"."""
+        return self.style.value
+
+
+async def fetch(primary: Primary, wish: Wish, executor: Executor) -> Received:
+    """Return what *primary* has, by IXFR and, on any trouble with that, by AXFR. Raises `XferFailure`."""
+    primary.check_key()
+    base = wish.base
+    if base is not None and primary.request_ixfr:
+        try:
+            received = await _transfer(primary, wish, executor, RRType.IXFR, base)
+        except XferFailure as failure:
+            if failure.stage is Stage.CONNECT:
+                raise
+            log.info(
+                "transfer of '%s' from %s: IXFR failed, trying AXFR: %s", wish.label, primary.text, failure
+            )
+        else:
+            if received.style is not Style.CURRENT or not wish.newer_than_base:
+                return received
+            log.info(
+                "transfer of '%s' from %s: IXFR brought no change though the SOA did, trying AXFR",
+                wish.label,
+                primary.text,
+            )
+    return await _transfer(primary, wish, executor, RRType.AXFR, None)
+
+
+async def _transfer(
+    primary: Primary, wish: Wish, executor: Executor, kind: int, base: ZoneSnapshot | None
+) -> Received:
+    incoming = Incoming(
+        wish.origin,
+        wish.rdclass,
+        kind,
+        base=base,
+        least_serial=wish.least_serial,
+        limits=Limits(max_records=wish.max_records),
+    )
+    started = time.monotonic()
+
+    def connected(local: str) -> None:
+        signed = f" TSIG {primary.key.name.rstrip('.')}" if primary.key is not None else ""
+        log.info("transfer of '%s' from %s: connected using %s%s", wish.label, primary.text, local, signed)
+
+    try:
+        zone = await transfer(
+            primary.remote,
+            incoming,
+            key=primary.key,
+            source=primary.source,
+            settings=wish.settings,
+            executor=executor,
+            on_connected=connected,
+        )
+    except XferFailure as failure:
+        log.error("transfer of '%s' from %s: Transfer status: failed: %s", wish.label, primary.text, failure)
+        raise
+    assert incoming.style is not None, "complete without having begun"
+    _log_success(primary, wish, incoming, time.monotonic() - started)
+    return Received(zone, incoming.style)
+
+
+def _log_success(primary: Primary, wish: Wish, incoming: Incoming, seconds: float) -> None:
+    progress, rate = incoming.progress, 0
+    if seconds > 0:
+        rate = round(incoming.progress.octets / seconds)
+    status = "up to date" if incoming.style is Style.CURRENT else "success"
+    log.info("transfer of '%s' from %s: Transfer status: %s", wish.label, primary.text, status)
+    log.info(
+        "transfer of '%s' from %s: Transfer completed: %d messages, %d records, %d bytes, %.3f secs "
+        "(%d bytes/sec) (serial %d)",
+        wish.label,
+        primary.text,
+        progress.messages,
+        progress.records,
+        progress.octets,
+        seconds,
+        rate,
+        incoming.serial,
+    )

@@ -1,0 +1,119 @@
+"""NOTIFY from primaries (RFC 1996): acknowledged at once, followed when the zone's turn comes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from bindpy.answer.query import Rcode
+from bindpy.config.acl import AddressMatcher, LocalAddresses, parse_address
+from bindpy.config.model import ZoneType
+from bindpy.engine import Answerer
+from bindpy.reload.table import ZoneEntry, ZoneTable
+from bindpy.server.control_plane import error_reply
+from bindpy.server.querylog import Question
+from bindpy.server.ratelog import RateLimitedLog
+from bindpy.server.request import CheckedRequest
+from bindpy.xfr.refresh import NotifyVerdict
+from bindpy.xfr.secondaries import Secondaries
+from bindpy.xfr.wire import WireError, read_message
+from bindpy.zone.records import RRType, Soa
+
+log = logging.getLogger("bindpy.notify")
+
+_AA = 0x04  # in the third octet of a message
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What the sender is told and why, for the log."""
+
+    rcode: Rcode
+    why: str
+
+
+class NotifyIn:
+    """Answers NOTIFY; a `bindpy.server.control_plane.NotifyHandler`. Belongs to the event loop.
+
+    As in BIND a primary is known by its address, whether it signs its NOTIFYs or not (many do not, even where
+    their transfers are signed): all that a NOTIFY does is that the primaries are asked, with their keys.
+    Others need ``allow-notify``.
+    """
+
+    def __init__(self, answerer: Answerer, table: ZoneTable, secondaries: Secondaries) -> None:
+        self._answerer = answerer
+        self._table = table
+        self._secondaries = secondaries
+        self._local = LocalAddresses()
+        self._refused_log = RateLimitedLog(log)
+        # Whoever is allowed may tell of 100,000 zones: what they lead to is logged in full elsewhere.
+        self._taken_log = RateLimitedLog(log, burst=1000, lines_per_s=100)
+
+    def configure(self, local: LocalAddresses) -> None:
+        """Take over what ``localhost`` and ``localnets`` mean in ``allow-notify``."""
+        self._local = local
+
+    async def __call__(self, request: CheckedRequest, question: Question) -> bytes:
+        """Return the reply, not signed."""
+        end = self._take(request, question)
+        if isinstance(end, _Refusal):
+            self._refused_log.log(
+                logging.INFO if end.rcode is Rcode.NOTIMP else logging.WARNING,
+                "client %s: refused notify for zone '%s'%s: %s",
+                request.client,
+                question.name_text,
+                f": TSIG '{request.key.rstrip('.')}'" if request.key is not None else "",
+                end.why,
+            )
+            return error_reply(request.packet, end.rcode, question)
+        reply = error_reply(request.packet, Rcode.NOERROR, question)
+        return reply[:2] + bytes((reply[2] | _AA,)) + reply[3:]
+
+    def _take(self, request: CheckedRequest, question: Question) -> _Refusal | None:
+        client = request.client.address
+        view = self._answerer.view_of(client, request.local, False, request.keys)
+        entry = self._table.get((view, question.name.lower())) if view is not None else None
+        if entry is None or entry.config.rdclass != question.qclass:
+            return _Refusal(Rcode.NOTAUTH, "no such zone is configured here")
+        if question.qtype != RRType.SOA:
+            return _Refusal(Rcode.NOTIMP, f"it is about {question.type_text}, and only SOA has a meaning")
+        match entry.config.type:
+            case ZoneType.PRIMARY:
+                log.debug("zone %s: notify from %s ignored: we are a primary", entry.label, request.client)
+                return None
+            case ZoneType.NATIVE:
+                return _Refusal(Rcode.REFUSED, "the zone is native: it changes by its file only")
+            case ZoneType.SECONDARY:
+                return self._follow(request, question, entry)
+
+    def _follow(self, request: CheckedRequest, question: Question, entry: ZoneEntry) -> _Refusal | None:
+        config = entry.config
+        client = parse_address(request.client.address)
+        if not any(parse_address(primary.address) == client for primary in config.primaries):
+            allowed = AddressMatcher(config.settings.allow_notify, self._local)
+            if not allowed.matches(client, request.keys):
+                how = f"key {request.key}" if request.key is not None else request.client.address
+                return _Refusal(
+                    Rcode.REFUSED,
+                    f"not from one of the zone's primaries; allow-notify {{ {how}; }} would allow it",
+                )
+        serial = _serial_hint(request.packet, question)
+        verdict = self._secondaries.notified(entry.id, request.client.address, serial)
+        told = f"serial {serial}" if serial is not None else "no serial"
+        if verdict is NotifyVerdict.UP_TO_DATE or verdict is NotifyVerdict.LATER:
+            told = f"{verdict.value} ({told})"
+        self._taken_log.log(logging.INFO, "zone %s: notify from %s: %s", entry.label, request.client, told)
+        return None
+
+
+def _serial_hint(packet: bytes, question: Question) -> int | None:
+    """Return the serial that the NOTIFY tells of. It is a hint only (RFC 1996 section 3.11)."""
+    try:
+        message = read_message(packet)
+    except WireError:
+        return None
+    key = question.name.lower()
+    for owner, rtype, rdclass, _, rdata in message.answer:
+        if rtype == RRType.SOA and owner.lower() == key and rdclass == question.qclass:
+            return Soa.from_rdata(rdata).serial
+    return None

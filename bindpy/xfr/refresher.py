@@ -1,0 +1,281 @@
+"""One refresh of one secondary zone: its primaries in order, until one's newer version is in place."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import functools
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from bindpy.answer.query import Rcode
+from bindpy.engine import Zone
+from bindpy.reload.keeper import ZoneKeeper
+from bindpy.reload.table import ZoneEntry
+from bindpy.xfr.failure import Stage, XferFailure
+from bindpy.xfr.fetch import Received, Wish, fetch
+from bindpy.xfr.peers import Primary
+from bindpy.xfr.quotas import QueryRate, TransferSlots
+from bindpy.xfr.refresh import Life, Wanted
+from bindpy.xfr.soaquery import PrimaryVersion, ask_version
+from bindpy.xfr.store import StoreError, store_zone
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.records import RRset, RRType, Soa
+from bindpy.zone.snapshot import ZoneSnapshot
+
+log = logging.getLogger("bindpy.general")
+transfer_log = logging.getLogger("bindpy.xfer-in")
+
+_NO_ANSWER = frozenset((Stage.CONNECT, Stage.WAIT))
+
+
+class _End(enum.Enum):
+    """What came of one primary that answered."""
+
+    TRANSFERRED = enum.auto()
+    CURRENT = enum.auto()  # it has the version that we have
+    OLDER = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a refresh; the zone's `Life` knows it already.
+
+    ``primary`` is the one that confirmed or sent the zone, "" when none did. ``trouble`` says why then.
+    """
+
+    primary: str = ""
+    trouble: str = ""
+
+
+def soa_rrset(zone: Zone) -> RRset:
+    """Return the SOA RRset of *zone*, with its signatures."""
+    rrset = zone.get(zone.key, RRType.SOA)
+    assert rrset is not None, "a zone has a SOA"
+    return rrset
+
+
+def soa_of(zone: Zone) -> Soa:
+    """Return the fields of *zone*'s SOA."""
+    return Soa.from_rdata(soa_rrset(zone).rdatas[0])
+
+
+class Refresher:
+    """Does refreshes, within the quotas that all of them share. Belongs to the event loop.
+
+    *executor* is where transfers are read and stored, *clock* the one that each `Life` goes by.
+    """
+
+    def __init__(
+        self,
+        keeper: ZoneKeeper,
+        rate: QueryRate,
+        slots: TransferSlots,
+        executor: Executor,
+        clock: Callable[[], float],
+    ) -> None:
+        self._keeper = keeper
+        self._rate = rate
+        self._slots = slots
+        self._executor = executor
+        self._clock = clock
+
+    async def refresh(self, entry: ZoneEntry, life: Life, job: Wanted, primaries: list[Primary]) -> Outcome:
+        """Do *job*, which *life* has begun, and tell *life* how it ended.
+
+        All *primaries* are asked until one has a newer version: one that lags behind must not hide another.
+        """
+        attempt = _Attempt(entry, life, job)
+        current: tuple[Primary, int | None] | None = None
+        trouble = "" if primaries else "no primary is configured that may be asked"
+        answered = False
+        for primary in primaries:
+            try:
+                end = await self._try(attempt, primary)
+            except XferFailure as failure:
+                trouble = str(failure)
+                answered = answered or failure.stage not in _NO_ANSWER or bool(failure.messages)
+                continue
+            except StoreError as error:
+                trouble = str(error)
+                answered = True
+                continue
+            answered = True
+            if end is _End.TRANSFERRED:
+                return Outcome(primary.text)
+            if end is _End.CURRENT and current is None:
+                current = primary, attempt.expire_s
+            elif end is _End.OLDER:
+                trouble = trouble or f"primary {primary.text} has an older version"
+        if current is not None:
+            life.confirmed(self._clock(), current[1])
+            return Outcome(current[0].text)
+        delay_s = life.failed(self._clock(), answered=answered)
+        log.warning("zone %s: refresh failed: %s; next try in %d s", entry.label, trouble, delay_s)
+        return Outcome(trouble=trouble)
+
+    async def _try(self, attempt: _Attempt, primary: Primary) -> _End:
+        """Ask *primary*, and transfer from it what is newer. Raises `XferFailure` and `StoreError`."""
+        version = None
+        attempt.expire_s = None
+        if not attempt.job.whole:
+            version = await self._version(attempt, primary)
+        resigned = False
+        if version is not None:
+            attempt.expire_s = version.expire_s
+            if not attempt.life.accepts(version.serial):
+                resigned = attempt.is_resigned(version)
+                if version.serial != attempt.life.serial:
+                    _log_older(attempt, primary, version.serial)
+                    return _End.OLDER
+                if not resigned:
+                    return _End.CURRENT
+                log.info(
+                    "zone %s: refresh: %s has serial %d, too, with other signatures: transferring it",
+                    attempt.entry.label,
+                    primary.text,
+                    version.serial,
+                )
+        async with self._slots.place(primary.remote.address, primary.transfers, attempt.job.cause):
+            received = await fetch(primary, attempt.wish(version, resigned=resigned), self._executor)
+            if not attempt.life.accepts(received.zone.serial) and not resigned:
+                return _End.CURRENT  # older ones do not get here: `Wish.least_serial`
+            await self._install(attempt, primary, received)
+            return _End.TRANSFERRED
+
+    async def _version(self, attempt: _Attempt, primary: Primary) -> PrimaryVersion | None:
+        """Return what *primary* says it has; None: it refuses to say, but may allow a transfer."""
+        entry = attempt.entry
+        await self._rate.turn(attempt.job.cause)
+        try:
+            return await ask_version(
+                primary,
+                entry.config.origin,
+                entry.config.rdclass,
+                signed=attempt.signatures is not None,
+                try_tcp=entry.config.settings.refresh.try_tcp,
+            )
+        except XferFailure as failure:
+            log.info(
+                "zone %s: refresh: failure trying primary %s (source %s#%d): %s",
+                entry.label,
+                primary.text,
+                primary.source.address or ("::" if ":" in primary.remote.address else "0.0.0.0"),
+                primary.source.port,
+                failure.detail,
+            )
+            if failure.rcode == Rcode.REFUSED and failure.stage is Stage.ANSWER:
+                return None
+            raise
+
+    async def _install(self, attempt: _Attempt, primary: Primary, received: Received) -> None:
+        """Store the version, then serve it. Raises `StoreError`."""
+        config = attempt.entry.config
+        with self._keeper.storing(attempt.entry.id):
+            loaded = await self._store(attempt, primary, received)
+            zone: Zone = received.zone
+            if loaded is not None and loaded.zone is not None:
+                zone = loaded.zone
+            now = self._keeper.table.get(attempt.entry.id)
+            if now is None or now.config.file != config.file:
+                raise StoreError("the zone's statement was changed meanwhile")
+            attempt.life.transferred(self._clock(), soa_of(zone), attempt.expire_s)
+            self._keeper.take(attempt.entry.id, zone, loaded)
+        signed = f": TSIG '{primary.key.name.rstrip('.')}'" if primary.key is not None else ""
+        transfer_log.info("zone %s: transferred serial %d%s", attempt.entry.label, zone.serial, signed)
+
+    async def _store(self, attempt: _Attempt, primary: Primary, received: Received) -> LoadedZone | None:
+        config = attempt.entry.config
+        if config.file is None:
+            return None
+        store = functools.partial(
+            store_zone,
+            received.zone,
+            config.file,
+            checks=config.settings.checks,
+            origin_of_data=f"{primary.text} by {received.how}",
+        )
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, store)
+        except StoreError as error:
+            transfer_log.error(
+                "zone %s: serial %d from %s was not stored: %s; %s",
+                attempt.entry.label,
+                received.zone.serial,
+                primary.text,
+                error,
+                attempt.what_stays,
+            )
+            raise
+
+
+class _Attempt:
+    """One refresh of one zone, and the facts that it goes by."""
+
+    def __init__(self, entry: ZoneEntry, life: Life, job: Wanted) -> None:
+        self.entry = entry
+        self.life = life
+        self.job = job
+        self.expire_s: int | None = None  # what the primary that is being asked said
+
+    @property
+    def signatures(self) -> frozenset[bytes] | None:
+        """The RRSIGs of our SOA; None where the zone is not signed, or not there."""
+        if self.life.serial is None or self.entry.zone is None:
+            return None
+        return frozenset(soa_rrset(self.entry.zone).sigs) or None
+
+    @property
+    def what_stays(self) -> str:
+        """What is served if nothing comes of this, for logs."""
+        serial = self.life.serial
+        return "nothing is served yet" if serial is None else f"serial {serial} stays served"
+
+    def is_resigned(self, version: PrimaryVersion) -> bool:
+        """Return whether *version* is ours with other signatures. Keys may roll without a new serial."""
+        ours = self.signatures
+        return (
+            version.serial == self.life.serial
+            and ours is not None
+            and bool(version.signatures)
+            and version.signatures != ours
+        )
+
+    def wish(self, version: PrimaryVersion | None, *, resigned: bool) -> Wish:
+        """Return what to ask for. IXFR only leads on from a version that is served."""
+        config, serial = self.entry.config, self.life.serial
+        base = None
+        if serial is not None and not self.job.whole and not resigned:
+            base = self.entry.zone if isinstance(self.entry.zone, ZoneSnapshot) else None
+        least_serial = None
+        if not self.job.whole:
+            least_serial = version.serial if version is not None else serial
+        return Wish(
+            self.entry.label,
+            config.origin,
+            config.rdclass,
+            base,
+            least_serial,
+            newer_than_base=version is not None,
+            max_records=config.settings.checks.max_records,
+            settings=config.settings.transfer,
+        )
+
+
+def _log_older(attempt: _Attempt, primary: Primary, serial: int) -> None:
+    multi_primary = attempt.entry.config.settings.refresh.multi_primary
+    log.log(
+        logging.DEBUG if multi_primary else logging.INFO,
+        "zone %s: serial number (%d) received from primary %s < ours (%s)",
+        attempt.entry.label,
+        serial,
+        primary.text,
+        attempt.life.serial,
+    )
+
+
+def in_order(primaries: Iterable[Primary], good: str, source: str) -> list[Primary]:
+    """Return *primaries* with the one at the address *source*, then *good*, before the others."""
+    return sorted(primaries, key=lambda one: (one.remote.address != source, one.text != good))

@@ -1,0 +1,145 @@
+"""Replication as a whole: transfers in and out, NOTIFY in and out, the journal, and the tasks behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from bindpy.config.acl import LocalAddresses
+from bindpy.config.model import Config, ZoneType
+from bindpy.engine import Engine, Zone
+from bindpy.reload.keeper import ZoneKeeper
+from bindpy.reload.table import ZoneEntry, ZoneId
+from bindpy.server.control_plane import ControlPlane
+from bindpy.server.endpoint import Endpoint
+from bindpy.server.request import RequestHandler
+from bindpy.server.tasks import TaskSet
+from bindpy.state.db import StateDb
+from bindpy.state.journal import Journal
+from bindpy.xfr.notify import Notifier
+from bindpy.xfr.notify_in import NotifyIn
+from bindpy.xfr.notify_queue import TargetStatus
+from bindpy.xfr.outgoing import TransfersOut
+from bindpy.xfr.secondaries import Secondaries, SecondaryStatus
+from bindpy.xfr.store import remove_stale
+from bindpy.zone.loaded import LoadedZone
+
+RECORDING_TIMEOUT_S = 10.0
+"""How long the end waits for changes that are being written to the journal."""
+TRANSFER_THREADS = 4
+
+log = logging.getLogger("bindpy.general")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationStatus:
+    """How one zone stands between servers; ``secondary`` is None for zones that are none."""
+
+    secondary: SecondaryStatus | None
+    targets: tuple[TargetStatus, ...]
+
+
+class Replication:
+    """Everything between this server and others. All methods belong to the event loop's thread.
+
+    In this order: the constructor, `configure`, `open`, then the keeper may read files and `run` may begin;
+    at the end `close`. *endpoints* returns where we listen.
+    """
+
+    def __init__(
+        self, engine: Engine, keeper: ZoneKeeper, endpoints: Callable[[], Collection[Endpoint]]
+    ) -> None:
+        self._engine = engine
+        self._keeper = keeper
+        self._endpoints = endpoints
+        self._executor = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
+        self._secondaries = Secondaries(keeper, self._executor)
+        self._transfers_out = TransfersOut(engine.answerer, keeper.table)
+        self._notify_in = NotifyIn(engine.answerer, keeper.table, self._secondaries)
+        self._control_plane = ControlPlane(engine.answerer, self._transfers_out, self._notify_in)
+        self._recording = TaskSet(log)
+        self._journal: Journal | None = None
+        self._notifier: Notifier | None = None
+        self._state: StateDb | None = None
+
+    @property
+    def handler(self) -> RequestHandler:
+        """What answers requests that are no plain queries. It refuses them until `configure` was called."""
+        return self._control_plane
+
+    def configure(self, config: Config, local: LocalAddresses) -> None:
+        """Take over *config*, after the keeper has; *local* is what ``localhost`` and ``localnets`` mean."""
+        self._config = config
+        self._local = local
+        self._control_plane.configure(config)
+        self._transfers_out.configure(config, local)
+        self._notify_in.configure(local)
+        self._secondaries.configure(config)
+        if self._notifier is not None:
+            self._notifier.configure(config, self._endpoints(), local)
+
+    async def open(self, state: StateDb) -> None:
+        """Begin with what *state* remembers, and clean up after a server that died while it stored a zone."""
+        self._state = state
+        self._journal = self._transfers_out.journal = Journal(state, self._engine)
+        self._notifier = Notifier(self._keeper.table, state)
+        self._notifier.configure(self._config, self._endpoints(), self._local)
+        await self._secondaries.restore(state)
+        files = (e.config.file for e in self._keeper.table if e.config.type is ZoneType.SECONDARY)
+        directories = {str(Path(file).parent) for file in files if file is not None}
+        for path in await asyncio.to_thread(remove_stale, directories):
+            log.info("removed %s, which an interrupted transfer had left", path)
+
+    async def run(self) -> None:
+        """Refresh zones and send NOTIFYs until cancelled."""
+        assert self._notifier is not None, "run before open"
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._secondaries.run(), name="secondary zones")
+            tasks.create_task(self._notifier.run(), name="NOTIFY")
+
+    async def close(self) -> None:
+        """Finish what is being recorded; `run` has ended. The database is still open."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        await self._recording.finish(RECORDING_TIMEOUT_S)
+
+    # --- what the keeper tells --------------------------------------------------------------------
+
+    def is_expired(self, entry: ZoneEntry, zone: Zone, loaded: LoadedZone) -> bool:
+        """Return whether *zone*, which was read from its file, is too old to be served."""
+        return self._secondaries.is_expired(entry, zone, loaded)
+
+    def on_published(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
+        """Record the change of a zone's data, and tell other servers of it."""
+        # Changes of one zone wait for each other.
+        self._recording.spawn(self._record(entry, before, after), f"journal of {entry.label}")
+        if self._notifier is not None and not entry.expired:
+            self._notifier.zone_changed(entry, before, after)
+
+    async def _record(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
+        assert self._journal is not None, "a zone was published before open"
+        await self._journal.record(entry.config.view, entry.config.settings.journal, before, after)
+
+    async def forget_other_zones(self) -> None:
+        """Drop what the database has of zones that are not configured any more."""
+        zones = {entry.id for entry in self._keeper.table}
+        if self._state is not None and self._journal is not None:
+            await self._state.retain(zones)
+            self._journal.retain(zones)
+
+    # --- what people ask --------------------------------------------------------------------------
+
+    def status(self, zone_id: ZoneId) -> ReplicationStatus:
+        """Return how a zone stands with its primaries and with those that it notifies."""
+        targets = self._notifier.status(zone_id) if self._notifier is not None else ()
+        return ReplicationStatus(self._secondaries.status(zone_id), targets)
+
+    def refresh(self, zone_id: ZoneId, *, whole: bool = False) -> bool:
+        """Ask a zone's primaries at once; *whole*: transfer all, whatever the serial.
+
+        False: it is no secondary zone.
+        """
+        return self._secondaries.refresh(zone_id, whole=whole)

@@ -166,16 +166,9 @@ class ZoneKeeper:
 
     def expire(self, zone_id: ZoneId) -> None:
         """Answer SERVFAIL for a zone that could not be refreshed in time; its data stays in the table."""
-        self._set_expired(zone_id, expired=True)
-
-    def revive(self, zone_id: ZoneId) -> None:
-        """Serve an expired zone's data again: its primary has confirmed that they are current."""
-        self._set_expired(zone_id, expired=False)
-
-    def _set_expired(self, zone_id: ZoneId, *, expired: bool) -> None:
         entry = self.table.get(zone_id)
-        if entry is not None and entry.zone is not None and entry.expired != expired:
-            entry.expired = expired
+        if entry is not None and entry.zone is not None and not entry.expired:
+            entry.expired = True
             self._publish(entry)
 
     # --- what is to be loaded ---------------------------------------------------------------------

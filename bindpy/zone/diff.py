@@ -100,33 +100,43 @@ def _diff_node(old: Node, new: Node, removed: list[RR], added: list[RR]) -> None
 
 
 def apply(zone: ZoneSnapshot, deltas: Iterable[Delta]) -> ZoneSnapshot:
-    """Return *zone* after *deltas*, in their order. Raises `DeltaDoesNotFitError`; *zone* never changes."""
-    records: dict[tuple[Key, int, bytes], RR] = {
-        (rr.owner.lower(), rr.rtype, rr.rdata): rr for node in zone.nodes.values() for rr in _records(node)
-    }
+    """Return *zone* after *deltas*, in their order. Raises `DeltaDoesNotFitError`; *zone* never changes.
+
+    What the deltas do not touch is shared with *zone*.
+    """
     soa = soa_record(zone)
+    touched: dict[Key, dict[tuple[int, bytes], RR]] = {}
+
+    def records_at(key: Key) -> dict[tuple[int, bytes], RR]:
+        records = touched.get(key)
+        if records is None:
+            node = zone.nodes.get(key)
+            found = _records(node) if node is not None else ()
+            records = touched[key] = {(rr.rtype, rr.rdata): rr for rr in found}
+        return records
+
     for delta in deltas:
-        if Soa.from_rdata(soa.rdata).serial != delta.old_serial:
+        serial = Soa.from_rdata(soa.rdata).serial
+        if serial != delta.old_serial:
             raise DeltaDoesNotFitError(
-                f"the delta starts from serial {delta.old_serial}, "
-                f"the zone has {Soa.from_rdata(soa.rdata).serial}"
+                f"the delta starts from serial {delta.old_serial}, the zone has {serial}"
             )
         for rr in delta.removed:
-            if records.pop((rr.owner.lower(), rr.rtype, rr.rdata), None) is None:
+            if records_at(rr.owner.lower()).pop((rr.rtype, rr.rdata), None) is None:
                 raise DeltaDoesNotFitError(f"the delta removes a record of type {rr.rtype} that is not there")
         for rr in delta.added:
-            identity = (rr.owner.lower(), rr.rtype, rr.rdata)
-            if identity in records:
+            if records_at(rr.owner.lower()).setdefault((rr.rtype, rr.rdata), rr) is not rr:
                 raise DeltaDoesNotFitError(
                     f"the delta adds a record of type {rr.rtype} that is there already"
                 )
-            records[identity] = rr
         soa = delta.new_soa
+    records_at(zone.key)
     builder = SnapshotBuilder(zone.origin, zone.rdclass)
     builder.add(*soa)
-    for rr in records.values():
-        builder.add(*rr)
-    return builder.finish()
+    for records in touched.values():
+        for rr in records.values():
+            builder.add(*rr)
+    return builder.finish(zone, touched.keys())
 
 
 def condense(deltas: list[Delta]) -> Delta:

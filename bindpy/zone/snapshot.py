@@ -125,6 +125,11 @@ class ZoneSnapshot:
         node = self.nodes.get(key)
         return node.get(rtype) if node is not None else None
 
+    def count_at(self, key: Key) -> int:
+        """Return the number of records that *key* owns."""
+        node = self.nodes.get(key)
+        return sum(len(rrset.rdatas) for rrset in node.rrsets) if node is not None else 0
+
     def same_data(self, other: ZoneSnapshot) -> bool:
         """Return whether *other* holds the same records, whatever their order and the case of owners."""
         if self is other:
@@ -253,11 +258,22 @@ class SnapshotBuilder:
             self._rrsets[key][which].rdatas = tuple(rdatas.values())
         self._growing.clear()
 
-    def finish(self) -> ZoneSnapshot:
-        """Return the snapshot; the builder must not be used afterwards. Raises `NoSoaError`."""
+    def finish(self, base: ZoneSnapshot | None = None, replaced: Collection[Key] = ()) -> ZoneSnapshot:
+        """Return the snapshot; the builder must not be used afterwards. Raises `NoSoaError`.
+
+        With *base*, another version of the zone, the result has what *base* has at all owners but those in
+        *replaced*, and shares it; the records that were added here have owners in *replaced*.
+        """
         self._settle()
         nodes: dict[Key, Node] = {}
         apex = nodes[self._key] = Node(self.origin)
+        rr_count = self.rr_count
+        if base is not None:
+            rr_count += base.rr_count - sum(base.count_at(key) for key in replaced)
+            for key, old in base.nodes.items():
+                if old.rrsets and key not in replaced:
+                    node = nodes.get(key) or _make_node(nodes, key, old.owner)
+                    node.owner, node.rrsets = old.owner, old.rrsets
         for key, sets in self._rrsets.items():
             owner = self._owners.get(key, key)
             node = nodes.get(key) or _make_node(nodes, key, owner)
@@ -267,7 +283,7 @@ class SnapshotBuilder:
             _attach_signatures(node)
         apex.owner = self.origin
         _link(nodes, apex)
-        return ZoneSnapshot(self.origin, self.rdclass, nodes, self.rr_count)
+        return ZoneSnapshot(self.origin, self.rdclass, nodes, rr_count)
 
 
 def _make_node(nodes: dict[Key, Node], key: Key, owner: Name) -> Node:

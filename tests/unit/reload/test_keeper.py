@@ -523,9 +523,6 @@ def test_an_expired_zone_keeps_its_data_and_is_not_served(tmp_path: Path) -> Non
             await keeper.idle()
             assert recorder.unavailables[-2:] == [EXPIRED, EXPIRED]
             assert recorder.serials == [7]
-            keeper.revive(ID)
-            assert recorder.serials == [7, 7]
-            keeper.expire(ID)
             keeper.take(ID, toy("3", tmp_path))
             assert entry.state is ZoneState.SERVED
             assert recorder.changes == [(None, 7), (7, 3)]
@@ -583,3 +580,35 @@ def test_what_is_no_journal_of_bind_s_is_passed_over(tmp_path: Path, octets: byt
     (tmp_path / "zone.jnl").write_bytes(octets)
     assert journal_beyond(str(tmp_path / "zone"), 1) is None
     assert journal_beyond(str(tmp_path / "none"), 1) is None
+
+
+def test_data_that_is_too_old_is_loaded_and_not_served(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+    told: list[tuple[int | None, int]] = []
+
+    async def steps() -> None:
+        recorder = Recorder()
+        with ThreadPoolExecutor(1) as executor:
+            keeper = ZoneKeeper(
+                recorder,
+                read_toy,
+                executor,
+                lambda zone_id, files: None,
+                lambda entry, before, after: told.append((before and before.serial, after.serial)),
+                is_expired=lambda entry, zone, loaded: zone.serial == 7,
+            )
+            task = asyncio.create_task(keeper.run())
+            keeper.configure([secondary(path)])
+            await keeper.idle()
+            assert recorder.serials == []
+            assert recorder.unavailables[-1] == EXPIRED
+            assert told == [(None, 7)]
+            path.write_text("8 192.0.2.1")
+            keeper.files_changed({str(path)})
+            await keeper.idle()
+            assert recorder.serials == [8]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    scenario(steps)

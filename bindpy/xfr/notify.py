@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -146,7 +147,9 @@ class Notifier:
         self._queue.keep(zone_id)
 
     def _resolved(self, name: Name) -> None:
-        """Look again at the zones that wait for *name*."""
+        """Look again at the zones that wait for *name*, if it has an address now."""
+        if not (self._served.find(name, self._views) or self._resolver.addresses(name)):
+            return
         for zone_id in self._unresolved.pop(name, ()):
             if zone_id in self._news:
                 self._to_plan[zone_id] = None
@@ -161,7 +164,7 @@ class Notifier:
         try:
             while True:
                 self._wake.clear()
-                for zone_id in list(self._to_plan)[:PLANNED_AT_ONCE]:
+                for zone_id in list(itertools.islice(self._to_plan, PLANNED_AT_ONCE)):
                     del self._to_plan[zone_id]
                     self._plan(zone_id, loop.time())
                 self._send(loop.time())

@@ -549,6 +549,32 @@ def test_name_servers_are_found_in_our_zones_and_by_the_system(tmp_path: Path) -
     asyncio.run(run())
 
 
+def test_a_name_server_that_cannot_be_resolved_at_first_is_told_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bindpy.xfr.resolver.RETRY_S", (0.02,))
+
+    async def run() -> None:
+        hosts: dict[str, tuple[str, ...]] = {}
+        text = one_zone("") + 'zone "example.org" { type primary; file "other.zone"; };\n'
+        async with world(tmp_path, text, hosts=hosts) as w:
+            config = config_of(w.folder, text)
+            config = replace(config, options=replace(config.options, port=w.receiver.port))
+            w.notifier.configure(config, [], LocalAddresses())
+            w.publish(zone(5, "@ NS ns.example.net.\n@ NS ns.example.org.\n"))
+            await w.settled()
+            assert w.notifier.status(ZONE_ID) == ()
+            hosts["ns.example.net"] = ("127.0.0.1",)
+            await w.until_acknowledged(5)
+            other = w.table.get(("_default", names.from_text("example.org.")))
+            assert other is not None
+            other.zone = zone_from_text("example.org.", "@ SOA ns host 1 2 3 4 5\nns A 127.0.0.3\n")
+            await w.until(lambda: len(w.notifier.status(ZONE_ID)) == 2)
+            assert w.receiver.serials == [5]
+
+    asyncio.run(run())
+
+
 def test_an_soa_that_udp_cannot_carry_stays_at_home() -> None:
     long = ".".join(["x" * 60] * 3) + ".example."
     big = zone_from_text(long, "@ SOA ns host 5 2 3 4 5\n@ NS ns\n")

@@ -288,7 +288,7 @@ class TransfersOut:
         full = self.running >= self._limits.transfers_out
         if full or self._running[client] >= self._limits.per_client:
             which = "transfers-out" if full else "of this client"
-            self._denied_log.log(
+            self._bad_log.log(
                 logging.WARNING,
                 "client %s (%s): transfer of '%s/%s': %s request denied: quota reached (%s: %d)",
                 *transfer.subject,

@@ -20,6 +20,7 @@ from bindpy.config.model import Config, ViewConfig, ZoneConfig
 from bindpy.engine import Zone
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
 from bindpy.server.endpoint import Endpoint
+from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.tasks import TaskSet
 from bindpy.state.db import StateDb
 from bindpy.xfr.client import QueryTiming, query
@@ -95,6 +96,7 @@ class Notifier:
         self._unresolved: dict[Name, set[ZoneId]] = {}
         self._acks: dict[tuple[str, bytes, str], int] = {}
         self._exchanges = TaskSet(log)
+        self._failures = RateLimitedLog(log)  # a server that is away would fill the log with all its zones
         self._wake = asyncio.Event()
 
     # --- what is to be told -----------------------------------------------------------------------
@@ -251,7 +253,8 @@ class Notifier:
             await self._remember(errand, serial)
         elif given_up:
             tries = "" if is_final else f" ({errand.tries} tries, given up)"
-            log.warning("zone %s: notify to %s failed: %s%s", entry.label, text, failure, tries)
+            line = "zone %s: notify to %s failed: %s%s"
+            self._failures.log(logging.WARNING, line, entry.label, text, failure, tries)
         else:
             log.debug("zone %s: notify to %s: %s", entry.label, text, failure)
 

@@ -21,6 +21,7 @@ RdataReader: TypeAlias = Callable[[NameReader, int, int], bytes]
 
 _SOA_NUMBERS_OCTETS = 20
 _DIGEST_OCTETS = {1: 20, 2: 32, 4: 48}
+_SHA1, _SHA1_OCTETS = 1, 20
 _MAX_BITMAPS = 10_000
 
 
@@ -105,6 +106,8 @@ def _nsec3(names: NameReader, at: int, end: int) -> bytes:
     bitmap_at = hash_at + 1 + octets[hash_at]
     if bitmap_at > end or not octets[hash_at]:
         raise WireError("NSEC3 RDATA has another length than its fields")
+    if octets[at] == _SHA1 and octets[hash_at] != _SHA1_OCTETS:
+        raise WireError("an NSEC3 has a hash of another length than its algorithm makes")
     _check_bitmap(octets[bitmap_at:end])
     return octets[at:end]
 

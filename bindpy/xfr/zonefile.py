@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bindpy.zone import names
 from bindpy.zone.lexer import to_ascii
 from bindpy.zone.names import Name
-from bindpy.zone.rdata import class_to_text, type_to_text
+from bindpy.zone.rdata import RdataError, class_to_text, generic_text, rdata_from_text, type_to_text
 from bindpy.zone.records import RRset, RRType
 from bindpy.zone.snapshot import ZoneSnapshot
 from bindpy.zone.writer import RdataText
@@ -27,7 +27,7 @@ def zone_file_text(zone: ZoneSnapshot, comments: tuple[str, ...] = ()) -> Iterat
     default_ttl = max(ttls, key=lambda ttl: (ttls[ttl], ttl))
     yield f"$ORIGIN {names.to_text(zone.origin)}\n$TTL {default_ttl}\n"
     class_text = class_to_text(zone.rdclass)
-    to_text = RdataText(zone.rdclass)
+    to_text = _ReadableText(zone.rdclass)
     types: dict[int, str] = {}
     for node in zone.sorted_nodes():
         head = _owner_text(node.owner, zone.origin)
@@ -42,6 +42,39 @@ def zone_file_text(zone: ZoneSnapshot, comments: tuple[str, ...] = ()) -> Iterat
                 head = ""
 
 
+class _ReadableText(RdataText):
+    """RDATA as text that surely reads back: where a type's own form does not, that of RFC 3597 is taken."""
+
+    def __init__(self, rdclass: int) -> None:
+        super().__init__(rdclass)
+        self._class = rdclass
+
+    def __call__(self, rtype: int, rdata: bytes) -> str:
+        text = super().__call__(rtype, rdata)
+        if rtype in _ALWAYS_READABLE or _is_readable(rtype, rdata, text):
+            return text
+        try:
+            again = rdata_from_text(rtype, text, names.ROOT, self._class)
+        except RdataError:
+            again = None
+        return text if again == rdata else generic_text(rdata)
+
+
+def _is_readable(rtype: int, rdata: bytes, text: str) -> bool:
+    """Return whether what makes big signed zones surely reads back: no type 0, no empty digest."""
+    if rtype in (RRType.NSEC, RRType.NSEC3):
+        return " TYPE0" not in text
+    return rtype == RRType.DS and len(rdata) > _DS_HEAD_OCTETS
+
+
+_ALWAYS_READABLE = frozenset(
+    (
+        RRType.A, RRType.NS, RRType.CNAME, RRType.SOA, RRType.PTR, RRType.MX, RRType.TXT, RRType.AAAA,
+        RRType.SRV, RRType.DNAME, RRType.RRSIG, RRType.DNSKEY,
+    )
+)  # fmt: skip
+"""Types that make big zones: to read each back here would take longer than to write it."""
+_DS_HEAD_OCTETS = 4
 _CONTROLS = dict.fromkeys((*range(32), 127), "?")
 
 

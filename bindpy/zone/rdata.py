@@ -366,8 +366,8 @@ def signature_time(text: str) -> int:
             try:
                 when = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
             except ValueError:
-                when = _EPOCH
-            if when > _EPOCH:
+                when = None
+            if when is not None and when >= _EPOCH:
                 return int(when.timestamp()) & 0xFFFFFFFF
     raise ValueError(f"{shown(text)} is not a time: YYYYMMDDHHMMSS or seconds since 1970 are expected")
 

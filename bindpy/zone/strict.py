@@ -56,8 +56,9 @@ def _naptr(rdata: bytes) -> Fault | None:
     if delimiter in b"i\\\0" or delimiter.isdigit():
         return Fault("the expression's delimiter cannot be a digit, 'i', a backslash or NUL", 4)
     escaped = re.escape(delimiter)
-    part = rb"((?:[^\\" + escaped + rb"]|\\.)%s)"
-    m = re.fullmatch(escaped + part % b"+" + escaped + part % b"*" + escaped + b"i*", regexp, re.DOTALL)
+    octet = rb"(?:[^\\" + escaped + rb"]|\\.)"
+    form = escaped + b"(" + octet + b"+)" + escaped + b"(" + octet + b"*)" + escaped + b"i*"
+    m = re.fullmatch(form, regexp, re.DOTALL)
     if m is None:
         return Fault("the expression is not of the form !ERE!REPLACEMENT! or !ERE!REPLACEMENT!i", 4)
     groups = len(re.findall(rb"\(", re.sub(rb"\\.|\[\]?[^]]*\]", b"", m[1])))

@@ -227,3 +227,10 @@ def test_damaged_messages_never_raise_anything_else(
         assert owner[-1] == 0
         assert 0 <= ttl <= 2**31 - 1
         assert len(rdata) <= 65535
+
+
+@pytest.mark.parametrize("delimiter", [bytes((octet,)) for octet in b"!%]^-$ "])
+def test_naptr_with_any_delimiter(delimiter: bytes) -> None:
+    regexp = delimiter.join((b"", b"^.*$" if delimiter not in b"^$" else b".*", b"sip:x", b""))
+    rdata = b"\0\1\0\2\0\0" + bytes((len(regexp),)) + regexp + b"\0"
+    assert read_message(head(answers=1) + record(b"\0", 35, rdata)).answer[0][4] == rdata

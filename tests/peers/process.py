@@ -10,8 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar, Self
 
@@ -28,11 +28,41 @@ class PeerError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A TSIG key. ``name`` has no final dot, ``algorithm`` is BIND's word for it, ``secret`` is base64."""
+
+    name: str
+    algorithm: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """How a zone is replicated.
+
+    It is a secondary of ``primary``, or a primary if that is None. ``notify`` are the servers that are told
+    of changes. Transfers are given to loopback addresses, or, if there is a ``key``, to who has the key;
+    it then signs what is sent, too.
+    """
+
+    primary: Address | None = None
+    notify: tuple[Address, ...] = ()
+    key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServedZone:
     """A zone and its file. ``origin`` is absolute presentation text, ``path`` is absolute."""
 
     origin: str
     path: Path
+    replication: Replication | None = None
+
+
+def keys_of(zones: Iterable[ServedZone]) -> list[Key]:
+    """Return the keys that *zones* use, each once."""
+    keys = [z.replication.key for z in zones if z.replication is not None and z.replication.key is not None]
+    return list({key.name: key for key in keys}.values())
 
 
 def free_port() -> int:
@@ -59,17 +89,25 @@ class ServerProcess(abc.ABC):
     """A server that serves *zones* on loopback; a context manager.
 
     *threads* is the number of workers that answer. *extra* is text for the configuration file, in that
-    server's language, at the place that its `configure` documents.
+    server's language, at the place that its `configure` documents. *port* is for servers that must know of
+    each other before they start; the kernel chooses if it is 0.
     """
 
     name: ClassVar[str]
     binary: ClassVar[str]
 
-    def __init__(self, zones: Sequence[ServedZone], *, threads: int = 1, extra: str = "") -> None:
+    def __init__(
+        self,
+        zones: Sequence[ServedZone],
+        *,
+        threads: int = 1,
+        extra: str = "",
+        port: int = 0,
+    ) -> None:
         self.zones = tuple(zones)
         self.threads = threads
         self.extra = extra
-        self.port = 0
+        self.port = port
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -106,7 +144,7 @@ class ServerProcess(abc.ABC):
     def start(self) -> Self:
         """Start the server and wait until it answers for every zone. Raises `PeerError`."""
         self._directory = tempfile.TemporaryDirectory(prefix=f"bindpy-{self.name}-")
-        self.port = free_port()
+        self.port = self.port or free_port()
         command = self.configure(self.directory)
         self._log = (self.directory / "output.log").open("wb")
         try:
@@ -144,6 +182,21 @@ class ServerProcess(abc.ABC):
                 )
             if waiting:
                 time.sleep(0.02)  # the pause between two polls, not a guess of when it will be ready
+
+    def tell_of_edit(self, origin: str) -> None:
+        """Have the server read the edited file of *origin* with the command that its operators use.
+
+        For zones with `Replication` only: those servers have a control channel. Does nothing for a server
+        that sees edits by itself. Raises `PeerError` when the command fails.
+        """
+        for command in self.edit_commands(origin):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise PeerError(f"{' '.join(command)}: {done.stdout}{done.stderr}\n{self._log_tail()}")
+
+    def edit_commands(self, origin: str) -> list[list[str]]:
+        """Return the command lines of `tell_of_edit`."""
+        return []
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server's first process."""

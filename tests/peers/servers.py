@@ -1,14 +1,33 @@
-"""How each server is configured: zones from files, one loopback port, no control channel, no rate limit."""
+"""How each server is configured: zones from files, one loopback port, no rate limit.
+
+A control channel is there only for zones with `Replication`.
+"""
 
 from __future__ import annotations
 
 import os
 import pwd
+import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
-from tests.peers.process import LOOPBACK, ServedZone, ServerProcess, installed
+from tests.peers.client import Address
+from tests.peers.process import (
+    LOOPBACK,
+    Key,
+    PeerError,
+    Replication,
+    ServedZone,
+    ServerProcess,
+    free_port,
+    installed,
+    keys_of,
+)
+
+CONTROL_KEY = Key("rndc-key", "hmac-sha256", "cHJpdmF0ZSB0byBvbmUgdGVzdCBydW4=")
 
 NAMED_CONF = """\
 options {{
@@ -26,7 +45,7 @@ options {{
     querylog no;
     {extra}
 }};
-controls {{ }};
+{keys}{controls}
 logging {{
     category default {{ {log_channel}; }};
 }};
@@ -40,12 +59,44 @@ def named_conf(
     port: int,
     extra: str = "",
     log_channel: str = "default_stderr",
+    controls: str = "controls { };",
 ) -> str:
     """Return the text of a named.conf for `named` and `bindpy`; *extra* goes into ``options``."""
+    zones = list(zones)
     head = NAMED_CONF.format(
-        directory=directory, port=port, address=LOOPBACK, extra=extra, log_channel=log_channel
+        directory=directory,
+        port=port,
+        address=LOOPBACK,
+        extra=extra,
+        keys="".join(named_key(key) for key in keys_of(zones)),
+        controls=controls,
+        log_channel=log_channel,
     )
-    return head + "".join(f'zone "{z.origin}" {{ type primary; file "{z.path}"; }};\n' for z in zones)
+    return head + "".join(_named_zone(zone) for zone in zones)
+
+
+def named_key(key: Key) -> str:
+    """Return a ``key`` statement."""
+    return f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};\n'
+
+
+def _named_zone(zone: ServedZone) -> str:
+    how = zone.replication
+    if how is None:
+        return f'zone "{zone.origin}" {{ type primary; file "{zone.path}"; }};\n'
+    signed = "" if how.key is None else f' key "{how.key.name}"'
+    who = LOOPBACK if how.key is None else signed
+    body = f'file "{zone.path}"; allow-transfer {{ {who}; }}; ixfr-from-differences yes; '
+    if how.primary is None:
+        body = f"type primary; {body}"
+    else:
+        host, port = how.primary
+        body = f"type secondary; masterfile-format text; {body}"
+        body += f"primaries {{ {host} port {port}{signed}; }}; "
+    if how.notify:
+        targets = "".join(f"{host} port {port}{signed}; " for host, port in how.notify)
+        body += f"notify explicit; also-notify {{ {targets}}}; "
+    return f'zone "{zone.origin}" {{ {body}}};\n'
 
 
 class Named(ServerProcess):
@@ -56,8 +107,23 @@ class Named(ServerProcess):
 
     def configure(self, directory: Path) -> list[str]:
         conf = directory / "named.conf"
-        conf.write_text(named_conf(self.zones, directory=directory, port=self.port, extra=self.extra))
+        controls = "controls { };"
+        if any(zone.replication is not None for zone in self.zones):
+            self._control_port = free_port()
+            (directory / "rndc.key").write_text(named_key(CONTROL_KEY))
+            controls = named_key(CONTROL_KEY) + (
+                f"controls {{ inet {LOOPBACK} port {self._control_port} "
+                f'allow {{ {LOOPBACK}; }} keys {{ "{CONTROL_KEY.name}"; }}; }};'
+            )
+        text = named_conf(
+            self.zones, directory=directory, port=self.port, extra=self.extra, controls=controls
+        )
+        conf.write_text(text)
         return [installed(self.binary) or self.binary, "-g", "-n", str(self.threads), "-c", str(conf)]
+
+    def edit_commands(self, origin: str) -> list[list[str]]:
+        rndc = [installed("rndc") or "rndc", "-k", str(self.directory / "rndc.key")]
+        return [[*rndc, "-s", LOOPBACK, "-p", str(self._control_port), "reload", origin]]
 
 
 class Nsd(ServerProcess):
@@ -68,7 +134,14 @@ class Nsd(ServerProcess):
 
     def configure(self, directory: Path) -> list[str]:
         conf = directory / "nsd.conf"
-        zones = "".join(f'zone:\n  name: "{z.origin}"\n  zonefile: "{z.path}"\n' for z in self.zones)
+        zones = "".join(map(_nsd_zone, self.zones))
+        keys = "".join(
+            f'key:\n  name: "{key.name}"\n  algorithm: {key.algorithm}\n  secret: "{key.secret}"\n'
+            for key in keys_of(self.zones)
+        )
+        control = "control-enable: no"
+        if any(zone.replication is not None for zone in self.zones):
+            control = f'control-enable: yes\n  control-interface: "{directory}/control.sock"'
         conf.write_text(f"""\
 server:
   ip-address: {LOOPBACK}
@@ -88,9 +161,28 @@ server:
   round-robin: no
   {self.extra}
 remote-control:
-  control-enable: no
-{zones}""")
+  {control}
+{keys}{zones}""")
         return [installed(self.binary) or self.binary, "-d", "-c", str(conf)]
+
+    def edit_commands(self, origin: str) -> list[list[str]]:
+        control = [installed("nsd-control") or "nsd-control", "-c", str(self.directory / "nsd.conf")]
+        return [[*control, "reload", origin]]
+
+
+def _nsd_zone(zone: ServedZone) -> str:
+    lines = [f'name: "{zone.origin}"', f'zonefile: "{zone.path}"']
+    how = zone.replication
+    if how is not None:
+        key = "NOKEY" if how.key is None else how.key.name
+        lines.append(f"provide-xfr: {LOOPBACK} {key}")
+        if how.primary is None:
+            lines += ["store-ixfr: yes", "create-ixfr: yes"]
+        else:
+            host, port = how.primary
+            lines += [f"request-xfr: {host}@{port} {key}", f"allow-notify: {host} {key}"]
+        lines += [f"notify: {host}@{port} {key}" for host, port in how.notify]
+    return "zone:\n" + "".join(f"  {line}\n" for line in lines)
 
 
 class Knot(ServerProcess):
@@ -102,7 +194,7 @@ class Knot(ServerProcess):
     def configure(self, directory: Path) -> list[str]:
         conf = directory / "knot.conf"
         user = pwd.getpwuid(os.geteuid()).pw_name
-        zones = "".join(f'  - domain: "{z.origin}"\n    file: "{z.path}"\n' for z in self.zones)
+        replication, zones = _knot_sections(self.zones)
         conf.write_text(f"""\
 server:
     rundir: "{directory}"
@@ -126,9 +218,51 @@ template:
     zonefile-load: whole
     zonefile-sync: -1
     semantic-checks: off
-zone:
+{replication}zone:
 {zones}""")
         return [installed(self.binary) or self.binary, "-c", str(conf)]
+
+    def edit_commands(self, origin: str) -> list[list[str]]:
+        control = [installed("knotc") or "knotc", "-s", str(self.directory / "control.sock")]
+        return [[*control, "zone-reload", origin]]
+
+
+def _knot_sections(zones: Iterable[ServedZone]) -> tuple[str, str]:
+    """Return the keys, remotes and ACLs that *zones* need, and the items of the ``zone`` section."""
+    keys: dict[str, str] = {}
+    remotes: dict[str, str] = {}
+    rules: dict[str, str] = {}
+    items = []
+    for zone in zones:
+        lines = [f'domain: "{zone.origin}"', f'file: "{zone.path}"']
+        if (how := zone.replication) is not None:
+            signed = ""
+            if how.key is not None:
+                keys[how.key.name] = f'algorithm: {how.key.algorithm}\n    secret: "{how.key.secret}"'
+                signed = f"\n    key: {how.key.name}"
+            key = "plain" if how.key is None else how.key.name
+            rules[f"rule-{key}"] = f"address: {LOOPBACK}{signed}\n    action: [transfer, notify]"
+            lines.append(f"acl: rule-{key}")
+
+            def remote(address: Address, key: str = key, signed: str = signed) -> str:
+                name = f"remote-{address[1]}-{key}"
+                remotes[name] = f"address: {address[0]}@{address[1]}{signed}"
+                return name
+
+            if how.primary is None:
+                lines += ["journal-content: changes", "zonefile-load: difference"]
+            else:
+                lines += [f"master: {remote(how.primary)}", "journal-content: changes"]
+            if how.notify:
+                lines.append(f"notify: [{', '.join(remote(target) for target in how.notify)}]")
+        items.append("  - " + "\n    ".join(lines) + "\n")
+    sections = {"key": keys, "remote": remotes, "acl": rules}
+    text = "".join(
+        f"{title}:\n" + "".join(f"  - id: {name}\n    {body}\n" for name, body in entries.items())
+        for title, entries in sections.items()
+        if entries
+    )
+    return text, "".join(items)
 
 
 class Pdns(ServerProcess):
@@ -140,11 +274,25 @@ class Pdns(ServerProcess):
     def configure(self, directory: Path) -> list[str]:
         zones = directory / "zones.conf"
         zones.write_text(
-            f'options {{ directory "{directory}"; }};\n'
-            + "".join(
-                f'zone "{z.origin[:-1] or "."}" {{ type master; file "{z.path}"; }};\n' for z in self.zones
-            )
+            f'options {{ directory "{directory}"; }};\n' + "".join(_pdns_zone(z) for z in self.zones)
         )
+        extra = self.extra
+        replicated = {z.origin: z.replication for z in self.zones if z.replication is not None}
+        if replicated:
+            database = directory / "bind.sqlite"
+            _pdns_keys(database, replicated)
+            told = dict.fromkeys(f"{host}:{port}" for r in replicated.values() for host, port in r.notify)
+            extra += f"""
+bind-dnssec-db={database}
+primary=yes
+secondary=yes
+allow-axfr-ips={LOOPBACK}
+allow-notify-from={LOOPBACK}
+only-notify={LOOPBACK}
+also-notify={", ".join(told)}
+send-signed-notify=yes
+xfr-cycle-interval=1
+"""
         (directory / "pdns.conf").write_text(f"""\
 launch=bind
 bind-config={zones}
@@ -161,9 +309,48 @@ distributor-threads=1
 loglevel=3
 log-dns-queries=no
 security-poll-suffix=
-{self.extra}
+{extra}
 """)
         return [installed(self.binary) or self.binary, f"--config-dir={directory}"]
+
+    def edit_commands(self, origin: str) -> list[list[str]]:
+        control = [installed("pdns_control") or "pdns_control", f"--config-dir={self.directory}"]
+        control.append(f"--socket-dir={self.directory}")
+        name = origin.rstrip(".")
+        return [[*control, "bind-reload-now", name], [*control, "notify", name]]
+
+
+def _pdns_zone(zone: ServedZone) -> str:
+    kind = "type master;"
+    if zone.replication is not None and zone.replication.primary is not None:
+        host, port = zone.replication.primary
+        kind = f"type slave; masters {{ {host}:{port}; }};"
+    return f'zone "{zone.origin[:-1] or "."}" {{ {kind} file "{zone.path}"; }};\n'
+
+
+def _pdns_keys(database: Path, zones: dict[str, Replication]) -> None:
+    """Make the database of the bind backend that holds what BIND's own configuration has no words for."""
+    command = [installed("pdnsutil") or "pdnsutil", "--config-dir=" + str(database.parent)]
+    (database.parent / "pdns.conf").write_text("launch=bind\n")
+    done = subprocess.run(
+        [*command, "create-bind-db", str(database)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PeerError(f"pdnsutil create-bind-db: {done.stdout}{done.stderr}")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for key in {r.key.name: r.key for r in zones.values() if r.key is not None}.values():
+            connection.execute(
+                "INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, ?, ?)",
+                (key.name, key.algorithm, key.secret),
+            )
+        for origin, replication in zones.items():
+            if replication.key is None:
+                continue
+            for kind in ("TSIG-ALLOW-AXFR", "AXFR-MASTER-TSIG"):
+                connection.execute(
+                    "INSERT INTO domainmetadata (domain, kind, content) VALUES (?, ?, ?)",
+                    (origin.rstrip("."), kind, replication.key.name),
+                )
 
 
 class Bindpy(ServerProcess):

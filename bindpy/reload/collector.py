@@ -13,21 +13,28 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+THAW_EVERY = 200
+"""How often what is there is hidden before all of it is walked once: cycles that were in use when they were
+hidden, and have come out of use since, go then."""
+
 _lock = threading.Lock()
 _inside = 0
+_hidden = 0
 
 
 @contextmanager
 def without_collector() -> Iterator[None]:
     """Make many objects without cycles inside the ``with``, from any thread; they are never walked.
 
-    Cycles that other threads leave behind meanwhile are never found either, so use it for large data only.
+    Cycles that other threads leave behind meanwhile stay for long, so use it for large data only.
     """
-    global _inside  # noqa: PLW0603 - the collector is one for the process, and so is this count
+    global _inside, _hidden  # noqa: PLW0603 - the collector is one for the process, and so are the counts
     with _lock:
         _inside += 1
         if _inside == 1:
-            gc.collect()  # what is garbage now would stay for good; what was hidden before costs nothing
+            if _hidden and _hidden % THAW_EVERY == 0:
+                gc.unfreeze()
+            gc.collect()  # what is garbage now would stay for long; what was hidden before costs nothing
             gc.disable()
     try:
         yield
@@ -36,4 +43,5 @@ def without_collector() -> Iterator[None]:
             _inside -= 1
             if not _inside:
                 gc.freeze()
+                _hidden += 1
                 gc.enable()

@@ -84,8 +84,9 @@ class Incoming:
         self._limits = limits or Limits()
         self._question = Question(origin, kind, rdclass)
         self._first_soa: RR | None = None
-        # what the next record means; returns whether it was the last one
-        self._take: Callable[[RR], bool] = self._take_first
+        # What the next record means; returns whether it was the last one. A function, not a bound method: no
+        # cycle keeps the zone and its base alive until the collector comes by.
+        self._take: Callable[[Incoming, RR], bool] = Incoming._take_first
         self._builder = SnapshotBuilder(origin, rdclass)
         self._old_soa: RR | None = None
         self._new_soa: RR | None = None
@@ -200,7 +201,7 @@ class Incoming:
                 raise XferFailure(Stage.DATA, f"sent an SOA record at {to_text(rr.owner)}")
         elif is_meta_type(rr.rtype):
             raise XferFailure(Stage.DATA, f"sent a record of type {type_to_text(rr.rtype)}, which is no data")
-        self._done = self._take(rr)
+        self._done = self._take(self, rr)
 
     def _take_first(self, rr: RR) -> bool:
         if rr.rtype != RRType.SOA:
@@ -210,7 +211,7 @@ class Incoming:
         for least in (self._least_serial, self._base.serial if self._base is not None else None):
             if least is not None and least != self.serial and not is_newer(self.serial, least):
                 raise XferFailure(Stage.SERIAL, f"sent serial {self.serial}, which is not newer than {least}")
-        self._take = self._take_second
+        self._take = Incoming._take_second
         return False
 
     def _take_second(self, rr: RR) -> bool:
@@ -220,13 +221,13 @@ class Incoming:
                 if self.serial == self._base.serial:
                     return self._end(Style.CURRENT)
                 self._old_soa = rr
-                self._take = self._take_removed
+                self._take = Incoming._take_removed
                 return False
             if _serial(rr) != self.serial:
                 ours = self._base.serial
                 raise XferFailure(Stage.DATA, f"sent an IXFR from serial {_serial(rr)}; we have {ours}")
         self._builder.add(*self._first_soa)
-        self._take = self._take_whole
+        self._take = Incoming._take_whole
         return self._take_whole(rr)
 
     def _take_whole(self, rr: RR) -> bool:
@@ -251,7 +252,7 @@ class Incoming:
             numbers = f"{_serial(self._old_soa)} to {_serial(rr)}"
             raise XferFailure(Stage.DATA, f"sent an IXFR whose serial does not rise: from {numbers}")
         self._new_soa = rr
-        self._take = self._take_added
+        self._take = Incoming._take_added
         return False
 
     def _take_added(self, rr: RR) -> bool:
@@ -270,7 +271,7 @@ class Incoming:
             return self._end(Style.DELTAS)
         self._old_soa, self._new_soa = rr, None
         self._removed, self._added = [], []
-        self._take = self._take_removed
+        self._take = Incoming._take_removed
         return False
 
     def _check_last_soa(self, rr: RR) -> None:

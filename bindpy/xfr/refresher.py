@@ -11,7 +11,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
+from bindpy.config.model import ZoneChecks
 from bindpy.engine import Zone
+from bindpy.reload.collector import without_collector
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry
 from bindpy.xfr.failure import Stage, XferFailure
@@ -29,6 +31,9 @@ log = logging.getLogger("bindpy.general")
 transfer_log = logging.getLogger("bindpy.xfer-in")
 
 _NO_ANSWER = frozenset((Stage.CONNECT, Stage.WAIT))
+
+LARGE_RECORDS = 20_000
+"""From how many records on a zone is worth keeping Python's collector from it."""
 
 
 class _End(enum.Enum):
@@ -190,8 +195,9 @@ class Refresher:
         config = attempt.entry.config
         if config.file is None:
             return None
+        large = received.zone.rr_count >= LARGE_RECORDS
         store = functools.partial(
-            store_zone,
+            _store_large if large else store_zone,
             received.zone,
             config.file,
             checks=config.settings.checks,
@@ -209,6 +215,12 @@ class Refresher:
                 attempt.what_stays,
             )
             raise
+
+
+def _store_large(zone: ZoneSnapshot, path: str, *, checks: ZoneChecks, origin_of_data: str) -> LoadedZone:
+    """Store a zone; Python's collector, which would stop everything, never walks what is read back."""
+    with without_collector():
+        return store_zone(zone, path, checks=checks, origin_of_data=origin_of_data)
 
 
 class _Attempt:

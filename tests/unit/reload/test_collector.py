@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 
 import pytest
 
+from bindpy.reload import collector
 from bindpy.reload.collector import without_collector
 
 
@@ -62,3 +64,18 @@ def test_it_is_on_again_after_an_error() -> None:
     with pytest.raises(ValueError, match="x"), without_collector():
         raise ValueError("x")
     assert gc.isenabled()
+
+
+def test_hidden_garbage_goes_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "THAW_EVERY", 3)
+    monkeypatch.setattr(collector, "_hidden", 1)
+    thing = Thing()
+    thing.itself = thing  # type: ignore[attr-defined]
+    gone = weakref.ref(thing)
+    with without_collector():
+        pass
+    del thing
+    with without_collector():
+        assert gone() is not None, "hidden while it was in use"
+    with without_collector():
+        assert gone() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -83,6 +84,24 @@ def test_ixfr_answered_with_the_whole_zone(per_message: int) -> None:
     incoming = ixfr()
     assert feed(incoming, axfr_records(THREE), per_message).same_data(THREE)
     assert incoming.style is Style.WHOLE
+
+
+def test_a_transfer_is_freed_by_counting_references() -> None:
+    def run() -> None:
+        feed(axfr(), axfr_records(TWO), 2)
+        feed(ixfr(), ixfr_records([ONE, TWO, THREE]), 2)
+        broken_off = ixfr()
+        broken_off.request(ID)
+        broken_off.feed(message(ixfr_records([ONE, TWO])[:3], message_id=ID))
+
+    run()  # what is remembered for all transfers is made by now
+    gc.collect()
+    gc.disable()
+    try:
+        run()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_ixfr_when_we_have_it() -> None:

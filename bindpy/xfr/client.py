@@ -19,7 +19,7 @@ from bindpy.config.model import ANY_SOURCE, RemoteServer, SourceAddress, Transfe
 from bindpy.reload.collector import without_collector
 from bindpy.tsig import Keyring, StreamVerifier, TsigError, sign, verify
 from bindpy.xfr.connect import TcpStream, open_udp, peer_text
-from bindpy.xfr.failure import Stage, XferFailure
+from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.incoming import Incoming
 from bindpy.xfr.wire import MAX_MESSAGE_OCTETS, Message, WireError, read_message
 from bindpy.zone.names import to_text
@@ -110,19 +110,24 @@ class _Exchange:
         except TsigError as e:
             raise _tsig_failure(e, octets) from None
         if verified is None:
-            raise XferFailure(Stage.TSIG, "answered without a signature", rcode=_rcode(octets))
+            rcode = _rcode(octets)
+            what = f"{rcode_text(rcode)} " if rcode else ""
+            raise XferFailure(Stage.TSIG, f"answered {what}without a signature", rcode=rcode)
         return verified.plain
 
 
 def _tsig_failure(error: TsigError, octets: bytes) -> XferFailure:
     """Return what is told of a bad signature in the answer *octets*."""
-    why = str(error)
-    detail = why.removeprefix("the peer ") if error.from_peer else f"sent an answer that is refused: {why}"
-    return XferFailure(Stage.TSIG, detail, rcode=_rcode(octets))
+    why, rcode = str(error), _rcode(octets)
+    if error.from_peer:
+        return XferFailure(Stage.TSIG, why.removeprefix("the peer "), rcode=rcode)
+    says = f" (it says {rcode_text(rcode)})" if rcode else ""
+    return XferFailure(Stage.TSIG, f"sent an answer that is not taken: {why}{says}", rcode=rcode)
 
 
-def _rcode(octets: bytes) -> int | None:
-    return octets[3] & 0x0F if len(octets) > 3 else None
+def _rcode(octets: bytes) -> int:
+    """Return the rcode in the header of *octets*, 0 where there is none."""
+    return octets[3] & 0x0F if len(octets) > 3 else 0
 
 
 def _now() -> int:

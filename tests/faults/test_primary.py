@@ -233,6 +233,12 @@ def test_forged_streams(handler: Handler, reason: str) -> None:
     assert any(word in failure.detail for word in reason.split("|")), failure.detail
 
 
+def test_refuses_without_a_signature() -> None:
+    failure = fetch(lambda r, _: [message([], message_id=number(r), flags=0x8405)], key=KEY)
+    assert (failure.stage, failure.rcode) == (Stage.TSIG, 5)
+    assert failure.detail.endswith("the answer to a signed request is not signed (it says REFUSED)")
+
+
 def test_too_many_unsigned_messages_in_a_row() -> None:
     def handler(request: bytes, _: bool) -> Iterator[Action]:
         verified = verify(request, Keyring({KEY.name: KEY}), int(time.time()))
@@ -246,7 +252,7 @@ def test_too_many_unsigned_messages_in_a_row() -> None:
 
     failure = fetch(handler, key=KEY)
     assert failure.stage is Stage.TSIG
-    assert failure.detail == "sent an answer that is refused: more than 99 messages in a row are not signed"
+    assert failure.detail == "sent an answer that is not taken: more than 99 messages in a row are not signed"
     assert failure.records == 100
 
 

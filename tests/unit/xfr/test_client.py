@@ -212,8 +212,9 @@ def test_signed_query(tcp: bool) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (soa_answer, "without a signature"),
-        (lambda request: signed_answer(request, OTHER_KEY), "refused: the signature is wrong"),
+        (soa_answer, "answered without a signature"),
+        (lambda request: soa_answer(request, flags=0x8405), "answered REFUSED without a signature"),
+        (lambda request: signed_answer(request, OTHER_KEY), "not taken: the signature is wrong"),
     ],
 )
 @pytest.mark.parametrize("tcp", [False, True])

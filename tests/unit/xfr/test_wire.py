@@ -41,7 +41,7 @@ RDATAS = {
     "DS": ["1 8 2 " + "ab" * 32, "1 8 77 abcd"],
     "DNSKEY": ["257 3 8 AwEAAQ=="],
     "NSEC": ["b.example. A NS RRSIG NSEC"],
-    "NSEC3": ["1 0 0 - 0123456789abcdefghijklmnopqrstuv A RRSIG", "1 1 5 aabb 00000000 "],
+    "NSEC3": ["1 0 0 - 0123456789abcdefghijklmnopqrstuv A RRSIG", "2 1 5 aabb 00000000 "],
     "RRSIG": ["A 8 2 300 20300101000000 20200101000000 1 example. AwEAAQ=="],
     "HTTPS": ["1 . alpn=h2 port=8443"],
     "TYPE65400": ["\\# 3 010203", "\\# 0"],

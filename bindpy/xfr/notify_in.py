@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import struct
 from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
 from bindpy.config.acl import AddressMatcher, LocalAddresses, parse_address
-from bindpy.config.model import ZoneType
+from bindpy.config.model import Config, ZoneType
 from bindpy.engine import Answerer
+from bindpy.logs.levels import NOTICE
 from bindpy.reload.table import ZoneEntry, ZoneTable
 from bindpy.server.control_plane import error_reply
 from bindpy.server.querylog import Question
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.request import CheckedRequest
+from bindpy.xfr import wire
 from bindpy.xfr.refresh import NotifyVerdict
 from bindpy.xfr.secondaries import Secondaries
-from bindpy.xfr.wire import WireError, read_message
+from bindpy.xfr.wire import Message, WireError, read_message
 from bindpy.zone.records import RRType, Soa
 
 log = logging.getLogger("bindpy.notify")
@@ -45,38 +48,52 @@ class NotifyIn:
         self._table = table
         self._secondaries = secondaries
         self._local = LocalAddresses()
+        self._edns_octets = 0
         self._refused_log = RateLimitedLog(log)
         # Whoever is allowed may tell of 100,000 zones: what they lead to is logged in full elsewhere.
         self._taken_log = RateLimitedLog(log, burst=1000, lines_per_s=100)
 
-    def configure(self, local: LocalAddresses) -> None:
-        """Take over what ``localhost`` and ``localnets`` mean in ``allow-notify``."""
+    def configure(self, config: Config, local: LocalAddresses) -> None:
+        """Take over *config*; *local* is what ``localhost`` and ``localnets`` mean in ``allow-notify``."""
+        self._edns_octets = config.options.edns_udp_size
         self._local = local
 
     async def __call__(self, request: CheckedRequest, question: Question) -> bytes:
         """Return the reply, not signed."""
-        end = self._take(request, question)
-        if isinstance(end, _Refusal):
+        try:
+            message = read_message(request.packet)
+        except WireError:
+            return error_reply(request.packet, Rcode.FORMERR)
+        refusal = self._take(request, question, message)
+        rcode = Rcode.NOERROR if refusal is None else refusal.rcode
+        if refusal is not None:
             self._refused_log.log(
-                logging.INFO if end.rcode is Rcode.NOTIMP else logging.WARNING,
+                NOTICE,
                 "client %s: refused notify for zone '%s'%s: %s",
                 request.client,
                 question.name_text,
                 f": TSIG '{request.key.rstrip('.')}'" if request.key is not None else "",
-                end.why,
+                refusal.why,
             )
-            return error_reply(request.packet, end.rcode, question)
-        reply = error_reply(request.packet, Rcode.NOERROR, question)
-        return reply[:2] + bytes((reply[2] | _AA,)) + reply[3:]
+        return self._reply(request.packet, question, rcode, edns=message.edns is not None)
 
-    def _take(self, request: CheckedRequest, question: Question) -> _Refusal | None:
+    def _reply(self, packet: bytes, question: Question, rcode: Rcode, *, edns: bool) -> bytes:
+        reply = bytearray(error_reply(packet, rcode, question))
+        if rcode is Rcode.NOERROR:
+            reply[2] |= _AA
+        if edns:  # RFC 6891 section 6.1.1
+            reply[11] = 1
+            reply += b"\0" + struct.pack("!HHIH", RRType.OPT, self._edns_octets, 0, 0)
+        return bytes(reply)
+
+    def _take(self, request: CheckedRequest, question: Question, message: Message) -> _Refusal | None:
+        if question.qtype != RRType.SOA:
+            return _Refusal(Rcode.FORMERR, f"it is about {question.type_text}; only SOA has a meaning")
         client = request.client.address
         view = self._answerer.view_of(client, request.local, False, request.keys)
         entry = self._table.get((view, question.name.lower())) if view is not None else None
         if entry is None or entry.config.rdclass != question.qclass:
             return _Refusal(Rcode.NOTAUTH, "no such zone is configured here")
-        if question.qtype != RRType.SOA:
-            return _Refusal(Rcode.NOTIMP, f"it is about {question.type_text}, and only SOA has a meaning")
         match entry.config.type:
             case ZoneType.PRIMARY:
                 log.debug("zone %s: notify from %s ignored: we are a primary", entry.label, request.client)
@@ -84,9 +101,9 @@ class NotifyIn:
             case ZoneType.NATIVE:
                 return _Refusal(Rcode.REFUSED, "the zone is native: it changes by its file only")
             case ZoneType.SECONDARY:
-                return self._follow(request, question, entry)
+                return self._follow(request, message, entry)
 
-    def _follow(self, request: CheckedRequest, question: Question, entry: ZoneEntry) -> _Refusal | None:
+    def _follow(self, request: CheckedRequest, message: Message, entry: ZoneEntry) -> _Refusal | None:
         config = entry.config
         client = parse_address(request.client.address)
         if not any(parse_address(primary.address) == client for primary in config.primaries):
@@ -97,7 +114,7 @@ class NotifyIn:
                     Rcode.REFUSED,
                     f"not from one of the zone's primaries; allow-notify {{ {how}; }} would allow it",
                 )
-        serial = _serial_hint(request.packet, question)
+        serial = _serial_hint(message)
         verdict = self._secondaries.notified(entry.id, request.client.address, serial)
         told = f"serial {serial}" if serial is not None else "no serial"
         if verdict is NotifyVerdict.UP_TO_DATE or verdict is NotifyVerdict.LATER:
@@ -106,14 +123,10 @@ class NotifyIn:
         return None
 
 
-def _serial_hint(packet: bytes, question: Question) -> int | None:
+def _serial_hint(message: Message) -> int | None:
     """Return the serial that the NOTIFY tells of. It is a hint only (RFC 1996 section 3.11)."""
-    try:
-        message = read_message(packet)
-    except WireError:
-        return None
-    key = question.name.lower()
+    asked = message.question
     for owner, rtype, rdclass, _, rdata in message.answer:
-        if rtype == RRType.SOA and owner.lower() == key and rdclass == question.qclass:
+        if asked is not None and asked.same_as(wire.Question(owner, rtype, rdclass)):
             return Soa.from_rdata(rdata).serial
     return None

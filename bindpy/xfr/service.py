@@ -77,7 +77,7 @@ class Replication:
         self._local = local
         self._control_plane.configure(config)
         self._transfers_out.configure(config, local)
-        self._notify_in.configure(local)
+        self._notify_in.configure(config, local)
         self._secondaries.configure(config)
         if self._notifier is not None:
             self._notifier.configure(config, self._endpoints(), local)

@@ -41,12 +41,14 @@ class Replication:
     """How a zone is replicated.
 
     It is a secondary of ``primary``, or a primary if that is None. ``notify`` are the servers that are told
-    of changes. Transfers are given to loopback addresses, or, if there is a ``key``, to who has the key;
-    it then signs what is sent, too.
+    of changes, and with ``notify_name_servers`` those of the zone's NS records (not by NSD and Knot).
+    Transfers are given to loopback addresses, or, if there is a ``key``, to who has the key; it then signs
+    what is sent, too.
     """
 
     primary: Address | None = None
     notify: tuple[Address, ...] = ()
+    notify_name_servers: bool = False
     key: Key | None = None
 
 
@@ -90,7 +92,7 @@ class ServerProcess(abc.ABC):
 
     *threads* is the number of workers that answer. *extra* is text for the configuration file, in that
     server's language, at the place that its `configure` documents. *port* is for servers that must know of
-    each other before they start; the kernel chooses if it is 0.
+    each other before they start; the kernel chooses if it is 0. *host* is the loopback address to listen on.
     """
 
     name: ClassVar[str]
@@ -103,11 +105,13 @@ class ServerProcess(abc.ABC):
         threads: int = 1,
         extra: str = "",
         port: int = 0,
+        host: str = LOOPBACK,
     ) -> None:
         self.zones = tuple(zones)
         self.threads = threads
         self.extra = extra
         self.port = port
+        self.host = host
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -119,7 +123,7 @@ class ServerProcess(abc.ABC):
     @property
     def address(self) -> Address:
         """Where the server answers, UDP and TCP."""
-        return (LOOPBACK, self.port)
+        return (self.host, self.port)
 
     @property
     def pid(self) -> int:

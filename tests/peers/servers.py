@@ -57,6 +57,7 @@ def named_conf(
     *,
     directory: Path,
     port: int,
+    host: str = LOOPBACK,
     extra: str = "",
     log_channel: str = "default_stderr",
     controls: str = "controls { };",
@@ -66,7 +67,7 @@ def named_conf(
     head = NAMED_CONF.format(
         directory=directory,
         port=port,
-        address=LOOPBACK,
+        address=host,
         extra=extra,
         keys="".join(named_key(key) for key in keys_of(zones)),
         controls=controls,
@@ -95,7 +96,9 @@ def _named_zone(zone: ServedZone) -> str:
         body += f"primaries {{ {host} port {port}{signed}; }}; "
     if how.notify:
         targets = "".join(f"{host} port {port}{signed}; " for host, port in how.notify)
-        body += f"notify explicit; also-notify {{ {targets}}}; "
+        body += f"also-notify {{ {targets}}}; "
+    if how.notify or how.notify_name_servers:
+        body += f"notify {'yes' if how.notify_name_servers else 'explicit'}; "
     return f'zone "{zone.origin}" {{ {body}}};\n'
 
 
@@ -116,7 +119,12 @@ class Named(ServerProcess):
                 f'allow {{ {LOOPBACK}; }} keys {{ "{CONTROL_KEY.name}"; }}; }};'
             )
         text = named_conf(
-            self.zones, directory=directory, port=self.port, extra=self.extra, controls=controls
+            self.zones,
+            directory=directory,
+            port=self.port,
+            host=self.host,
+            extra=self.extra,
+            controls=controls,
         )
         conf.write_text(text)
         return [installed(self.binary) or self.binary, "-g", "-n", str(self.threads), "-c", str(conf)]
@@ -144,7 +152,7 @@ class Nsd(ServerProcess):
             control = f'control-enable: yes\n  control-interface: "{directory}/control.sock"'
         conf.write_text(f"""\
 server:
-  ip-address: {LOOPBACK}
+  ip-address: {self.host}
   port: {self.port}
   server-count: {self.threads}
   username: ""
@@ -199,7 +207,7 @@ class Knot(ServerProcess):
 server:
     rundir: "{directory}"
     user: {user}
-    listen: {LOOPBACK}@{self.port}
+    listen: {self.host}@{self.port}
     udp-workers: {self.threads}
     tcp-workers: {self.threads}
     background-workers: 1
@@ -288,7 +296,7 @@ primary=yes
 secondary=yes
 allow-axfr-ips={LOOPBACK}
 allow-notify-from={LOOPBACK}
-only-notify={LOOPBACK}
+only-notify=127.0.0.0/8
 also-notify={", ".join(told)}
 send-signed-notify=yes
 xfr-cycle-interval=1
@@ -297,7 +305,7 @@ xfr-cycle-interval=1
 launch=bind
 bind-config={zones}
 bind-check-interval=0
-local-address={LOOPBACK}
+local-address={self.host}
 local-port={self.port}
 socket-dir={directory}
 daemon=no
@@ -361,7 +369,9 @@ class Bindpy(ServerProcess):
 
     def configure(self, directory: Path) -> list[str]:
         conf = directory / "named.conf"
-        conf.write_text(named_conf(self.zones, directory=directory, port=self.port, extra=self.extra))
+        conf.write_text(
+            named_conf(self.zones, directory=directory, port=self.port, host=self.host, extra=self.extra)
+        )
         return [sys.executable, "-m", "bindpy.cli.main", "serve", "-c", str(conf)]
 
 

@@ -96,7 +96,7 @@ class StateDb:
 
     async def close(self) -> None:
         """Finish what is waiting and close the file."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._connection.close())
         self._thread.shutdown()
         if self._lock is not None:
             os.close(self._lock)

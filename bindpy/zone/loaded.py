@@ -30,6 +30,4 @@ class LoadedZone:
 
     def is_outdated(self) -> bool:
         """Return whether any of the files is not as it was read. Costs a stat for each."""
-        return any(
-            FileStamp.of(path) != stamp for path, stamp in zip(self.files, self.stamps, strict=True)
-        )
+        return any(FileStamp.of(path) != stamp for path, stamp in zip(self.files, self.stamps, strict=True))

@@ -96,10 +96,13 @@ class StateDb:
 
     async def close(self) -> None:
         """Finish what is waiting and close the file."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._connection.close())
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _close(self) -> None:
+        self._connection.close()  # which may be another one than when this was asked for
 
     # --- transactions -----------------------------------------------------------------------------
 

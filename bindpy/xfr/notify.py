@@ -42,9 +42,10 @@ PLANNED_AT_ONCE = 50
 
 _OPCODE_NOTIFY = 4 << 11
 _MAX_UDP_OCTETS = 512
-_NOERROR, _SERVFAIL = 0, 2
+_NOERROR = 0
 _MEANINGS = {
     1: "it cannot read our NOTIFY",
+    2: "it could not process our NOTIFY",
     4: "it does not know NOTIFY",
     5: "it takes no NOTIFY for this zone from us; see its allow-notify and its list of primaries",
     9: "it does not serve this zone, or does not take our key",
@@ -55,6 +56,10 @@ _Asked: TypeAlias = tuple[object, ...]
 
 class _GivenUpError(Exception):
     """No other try would help; the text says why."""
+
+
+class _RefusedError(Exception):
+    """The target understood and said no; the text says what that means. It may be about to get the zone."""
 
 
 @dataclass(slots=True)
@@ -235,14 +240,16 @@ class Notifier:
             self._forget(errand.zone_id)
             self._queue.finished(errand, errand.serial, loop.time(), failure="it is gone", final=True)
             return
-        zone, failure, is_final = entry.zone, "because of a fault in bindpy", True
+        zone, failure, is_final, is_refused = entry.zone, "because of a fault in bindpy", True, False
         try:
             await self._exchange(errand, entry, zone)
             failure = ""
         except _GivenUpError as error:
             failure = str(error)
+        except _RefusedError as error:
+            failure, is_final, is_refused = str(error), False, True
         except XferFailure as error:
-            failure, is_final = _reason(error), False
+            failure, is_final, is_refused = _reason(error), False, error.stage is Stage.TSIG
         finally:
             serial = zone.serial
             given_up = self._queue.finished(errand, serial, loop.time(), failure=failure, final=is_final)
@@ -251,15 +258,17 @@ class Notifier:
         if not failure:
             log.info("zone %s: notify to %s: acknowledged (serial %d)", entry.label, text, serial)
             await self._remember(errand, serial)
-        elif given_up:
-            tries = "" if is_final else f" ({errand.tries} tries, given up)"
+        elif failure != errand.logged and (given_up or is_refused):
+            errand.logged = failure
+            what_next = f" (given up after {errand.tries} tries)" if given_up else "; trying again"
+            what_next = "" if is_final else what_next
             line = "zone %s: notify to %s failed: %s%s"
-            self._failures.log(logging.WARNING, line, entry.label, text, failure, tries)
+            self._failures.log(logging.WARNING, line, entry.label, text, failure, what_next)
         else:
             log.debug("zone %s: notify to %s: %s", entry.label, text, failure)
 
     async def _exchange(self, errand: Errand, entry: ZoneEntry, zone: Zone) -> None:
-        """Return when the target has acknowledged. Raises `XferFailure` and `_GivenUpError`."""
+        """Return when the target has acknowledged. Raises `XferFailure`, `_RefusedError`, `_GivenUpError`."""
         view = self._views.get(entry.config.view)
         if view is None:
             raise _GivenUpError("its view is gone")
@@ -278,10 +287,8 @@ class Notifier:
         )
         if answer.rcode == _NOERROR:
             return
-        text = f"{rcode_text(answer.rcode)}: {_MEANINGS.get(answer.rcode, 'it does not take our NOTIFY')}"
-        if answer.rcode == _SERVFAIL:
-            raise XferFailure(Stage.ANSWER, "answered SERVFAIL", rcode=answer.rcode)
-        raise _GivenUpError(text)
+        meaning = _MEANINGS.get(answer.rcode, "it does not take our NOTIFY")
+        raise _RefusedError(f"{rcode_text(answer.rcode)}: {meaning}")
 
     async def _remember(self, errand: Errand, serial: int) -> None:
         place = (*errand.zone_id, errand.target.text)

@@ -96,6 +96,7 @@ class Errand:
     since: float = 0.0
     tries: int = 0
     reason: str = ""
+    logged: str = ""  # the reason that the log has already
     under_way: bool = False
     sent_at: float = float("-inf")
     delay_s: float = 0.0
@@ -166,7 +167,7 @@ class NotifyQueue:
         elif errand.news == news:
             return False
         errand.news, errand.serial, errand.delay_s = news, serial, delay_s
-        errand.tries, errand.reason = 0, ""
+        errand.tries, errand.reason, errand.logged = 0, "", ""
         if lane is Lane.START and errand.acknowledged == serial:
             self._settle(errand, NotifyState.ACKNOWLEDGED)
             errand.ticket = 0

@@ -1,0 +1,597 @@
+"""Secondary zones against primaries that do as told: what is asked, what is taken, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdata
+import dns.rdatatype
+import dns.rrset
+import pytest
+
+from bindpy.config.model import ANY_SOURCE, Config, RemoteServer
+from bindpy.engine import Zone, python_engine
+from bindpy.reload.keeper import ZoneKeeper
+from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState
+from bindpy.state.db import StateDb
+from bindpy.xfr import refresher
+from bindpy.xfr.client import QueryTiming
+from bindpy.xfr.failure import Stage, XferFailure
+from bindpy.xfr.peers import Primary, primaries_of
+from bindpy.xfr.refresher import in_order
+from bindpy.xfr.secondaries import Secondaries, SecondaryStatus
+from bindpy.xfr.soaquery import ask_version
+from bindpy.zone import names
+from bindpy.zone.diff import diff
+from bindpy.zone.snapshot import ZoneSnapshot
+from tests.faults.primary import Action, Cut, FaultyPrimary, Handler
+from tests.peers.process import free_port
+from tests.support.asking import fail_on_error
+from tests.support.zones import zone_from_text
+from tests.unit.server.test_control_plane import configuration
+
+ORIGIN = names.from_text("example.com.")
+ID: ZoneId = ("_default", ORIGIN)
+SIGNATURE = "@ RRSIG SOA 13 2 300 20300101000000 20200101000000 1 example.com. "
+
+
+def version(serial: int, more: str = "") -> ZoneSnapshot:
+    hosts = "".join(f"h{number} A 192.0.2.{number}\n" for number in range(serial % 100, 200))
+    return zone_from_text(
+        "example.com.", f"@ SOA ns h {serial} 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n{hosts}{more}"
+    )
+
+
+def rrsets(zone: ZoneSnapshot, rrs: Iterable[tuple[bytes, int, int, bytes]]) -> list[dns.rrset.RRset]:
+    out = []
+    for owner, rtype, ttl, rdata in rrs:
+        value = dns.rdata.from_wire(1, rtype, rdata, 0, len(rdata))
+        out.append(dns.rrset.from_rdata(names.to_text(owner), ttl, value))
+    return out
+
+
+class Honest(FaultyPrimary):
+    """A primary of ``example.com`` with one version at a time; *asked* is what it was asked for."""
+
+    def __init__(self, zone: ZoneSnapshot) -> None:
+        super().__init__(self._handle)
+        self.zone = zone
+        self.before: ZoneSnapshot | None = None
+        self.asked: list[str] = []
+        self.refuses: set[str] = set()
+        self.knows_edns = True
+        self.instead: Handler | None = None
+        self.instead_of_ixfr: Callable[[dns.message.Message], Iterable[Action]] | None = None
+
+    def publish(self, zone: ZoneSnapshot) -> None:
+        self.before, self.zone = self.zone, zone
+
+    def _handle(self, packet: bytes, over_tcp: bool) -> Iterable[Action]:
+        return (self.instead or self.answer)(packet, over_tcp)
+
+    def answer(self, packet: bytes, over_tcp: bool) -> Iterable[Action]:
+        """Answer as a primary should."""
+        query = dns.message.from_wire(packet, one_rr_per_rrset=True)
+        qtype = dns.rdatatype.to_text(query.question[0].rdtype)
+        self.asked.append(qtype)
+        reply = dns.message.make_response(query)
+        reply.flags |= dns.flags.AA
+        if query.edns >= 0 and not self.knows_edns:
+            reply.use_edns(-1)
+            reply.set_rcode(dns.rcode.FORMERR)
+            return [reply.to_wire()]
+        if qtype in self.refuses:
+            reply.set_rcode(dns.rcode.REFUSED)
+            return [reply.to_wire()]
+        if qtype == "IXFR" and self.instead_of_ixfr is not None:
+            return self.instead_of_ixfr(reply)
+        records = list(self.zone.rrs())
+        soa = records[:1]
+        if qtype == "SOA":
+            wanted = (6, 46) if query.ednsflags & dns.flags.DO else (6,)
+            records = [rr for rr in records if rr.owner == ORIGIN and rr.rtype in wanted]
+        elif qtype == "IXFR":
+            assert self.before is not None, "asked for IXFR without a version before"
+            delta = diff(self.before, self.zone)
+            records = [*soa, delta.old_soa, *delta.removed, delta.new_soa, *delta.added, *soa]
+        else:
+            records += soa
+        reply.answer = rrsets(self.zone, records)
+        return [reply.to_wire()]
+
+
+class World:
+    """Secondaries with everything below them real, but for the configuration's zones."""
+
+    def __init__(self, keeper: ZoneKeeper, secondaries: Secondaries, state: StateDb) -> None:
+        self.keeper = keeper
+        self.secondaries = secondaries
+        self.state = state
+
+    @property
+    def entry(self) -> ZoneEntry:
+        entry = self.keeper.table.get(ID)
+        assert entry is not None
+        return entry
+
+    @property
+    def zone(self) -> Zone:
+        assert self.entry.zone is not None
+        return self.entry.zone
+
+    @property
+    def status(self) -> SecondaryStatus:
+        status = self.secondaries.status(ID)
+        assert status is not None
+        return status
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of tests
+            await asyncio.sleep(0.005)
+
+    async def until_serial(self, serial: int) -> None:
+        await self.until(lambda: self.status.serial == serial and not self.status.is_refreshing)
+
+    async def until_trouble(self) -> None:
+        await self.until(lambda: bool(self.status.trouble))
+
+    def notify(self, serial: int, source: str = "127.0.0.1") -> None:
+        self.secondaries.notified(ID, source, serial)
+
+
+@asynccontextmanager
+async def world(config: Config, folder: Path) -> AsyncIterator[World]:
+    engine = python_engine(fail_on_error)
+    state = StateDb.open(str(folder))
+    secondaries: Secondaries
+    with ThreadPoolExecutor(2) as executor:
+        keeper = ZoneKeeper(
+            engine.answerer,
+            engine.read_zone_file,
+            executor,
+            lambda zone_id, files: None,
+            lambda entry, before, after: None,
+            is_expired=lambda *told: secondaries.is_expired(*told),  # noqa: PLW0108 - it is made below
+        )
+        keeper.configure(config.zones())
+        secondaries = Secondaries(keeper, executor)
+        secondaries.configure(config)
+        await secondaries.restore(state)
+        tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(secondaries.run())]
+        try:
+            yield World(keeper, secondaries, state)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+            await state.close()
+            assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
+
+
+def conf(folder: Path, *primaries: RemoteServer, zone: str = 'file "copy.db";', more: str = "") -> Config:
+    remotes = " ".join(f"{remote.address} port {remote.port};" for remote in primaries)
+    text = f'zone "example.com" {{ type secondary; {zone} primaries {{ {remotes} }}; }};'
+    return configuration(folder, f'options {{ directory "{folder}"; }};\n{more}\n{text}')
+
+
+def scenario(steps: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(steps(), 20))  # type: ignore[arg-type]
+
+
+# --- what is asked and taken -------------------------------------------------------------------------
+
+
+def test_a_zone_without_data_is_transferred_stored_and_remembered(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            assert primary.asked == ["SOA", "AXFR"]
+            assert here.zone.same_data(primary.zone)
+            assert "5" in (tmp_path / "copy.db").read_text()
+            status = here.status
+            assert (status.state, status.trouble) == ("fresh", "")
+            assert status.primary == f"127.0.0.1#{primary.remote.port}"
+            assert status.refreshed_at == pytest.approx(time.time(), abs=10)
+            assert status.expires_at == pytest.approx(time.time() + 604800, abs=10)
+        state = StateDb.open(str(tmp_path))
+        saved = await state.load_times()
+        await state.close()
+        assert saved[ID].primary_serial == 5
+        assert saved[ID].expires_at == pytest.approx(time.time() + 604800, abs=10)
+
+    scenario(steps)
+
+
+def test_a_newer_version_comes_by_ixfr_and_the_same_one_not_at_all(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            primary.publish(version(6))
+            here.notify(6)
+            await here.until_serial(6)
+            assert primary.asked == ["SOA", "AXFR", "SOA", "IXFR"]
+            assert here.zone.same_data(primary.zone)
+            here.notify(6)
+            here.secondaries.refresh(ID)
+            await here.until(lambda: len(primary.asked) == 5)
+            await here.until(lambda: not here.status.is_refreshing)
+            assert primary.asked[-1] == "SOA"
+
+    scenario(steps)
+
+
+def rcode(code: dns.rcode.Rcode) -> Callable[[dns.message.Message], Iterable[Action]]:
+    def answer(reply: dns.message.Message) -> Iterable[Action]:
+        reply.set_rcode(code)
+        return [reply.to_wire()]
+
+    return answer
+
+
+def bad_delta(reply: dns.message.Message) -> Iterable[Action]:
+    old, new = version(5), version(6)
+    delta = diff(old, new)
+    soa = list(new.rrs())[:1]
+    gone = delta.removed[0]._replace(rdata=b"\1\2\3\4")
+    reply.answer = rrsets(new, [*soa, delta.old_soa, gone, delta.new_soa, *soa])
+    return [reply.to_wire()]
+
+
+def current(reply: dns.message.Message) -> Iterable[Action]:
+    reply.answer = rrsets(version(5), list(version(5).rrs())[:1])
+    return [reply.to_wire()]
+
+
+TROUBLES = {
+    "notimp": rcode(dns.rcode.NOTIMP),
+    "formerr": rcode(dns.rcode.FORMERR),
+    "refused": rcode(dns.rcode.REFUSED),
+    "cut": lambda reply: [Cut()],
+    "nonsense": lambda reply: [b"\0" * 40],
+    "bad delta": bad_delta,
+    "no change": current,
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_any_trouble_with_ixfr_ends_in_axfr_from_the_same_primary(tmp_path: Path, trouble: str) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            primary.publish(version(6))
+            primary.instead_of_ixfr = TROUBLES[trouble]
+            here.notify(6)
+            await here.until_serial(6)
+            assert primary.asked == ["SOA", "AXFR", "SOA", "IXFR", "AXFR"]
+
+    scenario(steps)
+
+
+@pytest.mark.parametrize(
+    ("zone", "more"),
+    [
+        ('file "copy.db"; request-ixfr no;', ""),
+        ('file "copy.db";', "server 127.0.0.1 { request-ixfr no; };"),
+    ],
+)
+def test_request_ixfr_no_is_heeded(tmp_path: Path, zone: str, more: str) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            config = conf(tmp_path, primary.remote, zone=zone, more=more)
+            async with world(config, tmp_path) as here:
+                await here.until_serial(5)
+                primary.publish(version(6))
+                here.notify(6)
+                await here.until_serial(6)
+                assert primary.asked == ["SOA", "AXFR", "SOA", "AXFR"]
+
+    scenario(steps)
+
+
+def test_a_primary_that_refuses_queries_may_allow_transfers(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            primary.refuses = {"SOA"}
+            await here.until_serial(5)
+            primary.instead_of_ixfr = current
+            here.secondaries.refresh(ID)
+            await here.until(lambda: primary.asked[-1] == "IXFR")
+            await here.until(lambda: not here.status.is_refreshing)
+            assert here.status.state == "fresh"
+            assert primary.asked == ["SOA", "AXFR", "SOA", "IXFR"]
+
+    scenario(steps)
+
+
+def test_new_signatures_with_the_old_serial_are_fetched(tmp_path: Path) -> None:
+    async def steps() -> None:
+        old, new = (version(5, SIGNATURE + text) for text in ("AAAA", "BBBB"))
+        async with Honest(old) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            primary.publish(new)
+            here.secondaries.refresh(ID)
+            await here.until(lambda: here.zone.same_data(new))
+            assert primary.asked == ["SOA", "AXFR", "SOA", "AXFR"]
+
+    scenario(steps)
+
+
+def test_an_older_version_is_taken_only_when_the_operator_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            primary.publish(version(3))
+            here.secondaries.refresh(ID)
+            await here.until_trouble()
+            assert here.status.state == "stale"
+            assert here.status.serial == 5
+            here.secondaries.refresh(ID, whole=True)
+            await here.until_serial(3)
+            assert primary.asked == ["SOA", "AXFR", "SOA", "AXFR"]
+
+    caplog.set_level(logging.INFO)
+    scenario(steps)
+    assert "serial number (3) received from primary 127.0.0.1#" in caplog.text
+
+
+def test_a_primary_that_lags_behind_does_not_hide_a_newer_one(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as first, Honest(version(4)) as second:
+            second.publish(version(6))
+            second.before = version(5)
+            first_only = conf(tmp_path, first.remote)
+            async with world(first_only, tmp_path) as here:
+                await here.until_serial(5)
+                both = conf(tmp_path, first.remote, second.remote)
+                here.keeper.configure(both.zones())
+                here.secondaries.configure(both)
+                await here.until_serial(6)
+                assert first.asked == ["SOA", "AXFR", "SOA"]
+                assert second.asked == ["SOA", "IXFR"]
+                assert here.status.primary.endswith(f"#{second.remote.port}")
+
+    scenario(steps)
+
+
+def test_a_transfer_that_fails_goes_on_at_the_next_primary(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as first, Honest(version(5)) as second:
+            first.refuses = {"AXFR"}
+            async with world(conf(tmp_path, first.remote, second.remote), tmp_path) as here:
+                await here.until_serial(5)
+                assert (first.asked, second.asked) == (["SOA", "AXFR"], ["SOA", "AXFR"])
+
+    scenario(steps)
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------
+
+
+def test_a_zone_that_cannot_be_stored_is_not_served_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            config = conf(tmp_path, primary.remote, zone='file "not/there/copy.db";')
+            async with world(config, tmp_path) as here:
+                await here.until_trouble()
+                assert here.entry.state is ZoneState.WAITING
+                assert here.status.next_refresh_at == pytest.approx(time.time() + 10, abs=5)
+                (tmp_path / "not" / "there").mkdir(parents=True)
+                here.notify(5)
+                await here.until_serial(5)
+
+    scenario(steps)
+    assert "serial 5 from 127.0.0.1#" in caplog.text
+    assert "was not stored" in caplog.text
+
+
+def test_too_many_records_are_not_taken(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            config = conf(tmp_path, primary.remote, zone='file "copy.db"; max-records 10;')
+            async with world(config, tmp_path) as here:
+                await here.until_trouble()
+                assert "max-records" in here.status.trouble
+                assert not (tmp_path / "copy.db").exists()
+
+    scenario(steps)
+
+
+def test_a_primary_without_its_key_is_not_asked(tmp_path: Path) -> None:
+    config = conf(tmp_path, RemoteServer("127.0.0.1", 53))
+    (zone,) = config.zones()
+    keyed = replace(zone, primaries=(RemoteServer("127.0.0.1", 53, "lost."),))
+    (primary,) = primaries_of(keyed, config.views[0], 2)
+    with pytest.raises(XferFailure, match=r'there is no .key. statement for "lost\."') as caught:
+        asyncio.run(ask_version(primary, ORIGIN, 1, signed=False, try_tcp=True))
+    assert caught.value.stage is Stage.TSIG
+
+
+def test_a_fault_of_ours_does_not_end_a_zone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fault(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            with monkeypatch.context() as patch:
+                patch.setattr(refresher, "ask_version", fault)
+                await here.until(lambda: "fault in bindpy" in caplog.text)
+            here.notify(5)
+            await here.until_serial(5)
+
+    scenario(steps)
+
+
+def refreshes() -> list[asyncio.Task[object]]:
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith("refresh of")]
+
+
+def test_a_zone_that_is_removed_while_it_is_transferred_is_forgotten(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            primary.refuses = {"AXFR"}
+            held = asyncio.Event()
+
+            def hold(packet: bytes, over_tcp: bool) -> Iterable[Action]:
+                held.set()
+                return []
+
+            primary.instead = hold
+            async with world(conf(tmp_path, primary.remote), tmp_path) as here:
+                await held.wait()
+                assert refreshes()
+                empty = configuration(tmp_path, f'options {{ directory "{tmp_path}"; }};')
+                here.keeper.configure(empty.zones())
+                here.secondaries.configure(empty)
+                assert here.secondaries.status(ID) is None
+                await here.until(lambda: not refreshes())
+                assert here.secondaries.notified(ID, "127.0.0.1", 6) is None
+                assert not here.secondaries.refresh(ID)
+
+    scenario(steps)
+
+
+# --- a single question -------------------------------------------------------------------------------
+
+
+def lone(remote: RemoteServer, *, edns: bool = True, tcp_only: bool = False) -> Primary:
+    return Primary(remote, None, "", ANY_SOURCE, edns, tcp_only, True, True, 2)
+
+
+QUICK = QueryTiming(udp_s=0.1, udp_attempts=1, connect_s=5, tcp_s=5)
+
+
+def test_silence_by_udp_leads_to_tcp_unless_forbidden() -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            answer = primary.answer
+            primary.instead = lambda packet, over_tcp: answer(packet, over_tcp) if over_tcp else []
+            asked = lone(primary.remote)
+            found = await ask_version(asked, ORIGIN, 1, signed=False, try_tcp=True, timing=QUICK)
+            assert found.serial == 5
+            with pytest.raises(XferFailure, match="did not answer by UDP"):
+                await ask_version(asked, ORIGIN, 1, signed=False, try_tcp=False, timing=QUICK)
+            asked = lone(primary.remote, tcp_only=True)
+            found = await ask_version(asked, ORIGIN, 1, signed=False, try_tcp=False, timing=QUICK)
+            assert found.serial == 5
+
+    scenario(steps)
+
+
+def test_nobody_there_is_what_udp_said() -> None:
+    with pytest.raises(XferFailure, match="refused the UDP packet"):
+        asyncio.run(
+            ask_version(lone(RemoteServer("127.0.0.1", free_port())), ORIGIN, 1, signed=False, try_tcp=True)
+        )
+
+
+def test_a_primary_that_does_not_know_edns_is_asked_without() -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            primary.knows_edns = False
+            found = await ask_version(lone(primary.remote), ORIGIN, 1, signed=True, try_tcp=True)
+            assert (found.serial, found.signatures, found.expire_s) == (5, frozenset(), None)
+            assert primary.asked == ["SOA", "SOA"]
+
+    scenario(steps)
+
+
+def test_expire_is_asked_for_and_heard() -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            seen: list[bool] = []
+
+            def answer(packet: bytes, over_tcp: bool) -> Iterable[Action]:
+                query = dns.message.from_wire(packet)
+                seen.append(any(option.otype == 9 for option in query.options))
+                reply = dns.message.make_response(query)
+                reply.flags |= dns.flags.AA
+                reply.use_edns(0, options=[dns.edns.GenericOption(9, (1234).to_bytes(4))])
+                reply.answer = rrsets(primary.zone, list(primary.zone.rrs())[:1])
+                return [reply.to_wire()]
+
+            primary.instead = answer
+            found = await ask_version(lone(primary.remote), ORIGIN, 1, signed=False, try_tcp=True)
+            assert found.expire_s == 1234
+            await ask_version(lone(primary.remote, edns=False), ORIGIN, 1, signed=False, try_tcp=True)
+            assert seen == [True, False]
+
+    scenario(steps)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda reply: setattr(reply, "flags", reply.flags & ~dns.flags.AA), "without authority"),
+        (lambda reply: reply.answer.clear(), "no SOA"),
+        (lambda reply: reply.set_rcode(dns.rcode.NOTAUTH), "NOTAUTH"),
+    ],
+)
+def test_what_is_no_answer_is_none(spoil: Callable[[dns.message.Message], None], reason: str) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            answer = primary.answer
+
+            def spoiled(packet: bytes, over_tcp: bool) -> Iterable[Action]:
+                (octets,) = answer(packet, over_tcp)
+                assert isinstance(octets, bytes)
+                reply = dns.message.from_wire(octets)
+                spoil(reply)
+                return [reply.to_wire()]
+
+            primary.instead = spoiled
+            with pytest.raises(XferFailure, match=reason):
+                await ask_version(lone(primary.remote), ORIGIN, 1, signed=False, try_tcp=True)
+
+    scenario(steps)
+
+
+def test_who_is_asked_first() -> None:
+    one, two, three = (lone(RemoteServer(f"192.0.2.{n}", 53)) for n in (1, 2, 3))
+    assert in_order([one, two, three], "", "") == [one, two, three]
+    assert in_order([one, two, three], "192.0.2.3#53", "") == [three, one, two]
+    assert in_order([one, two, three], "192.0.2.3#53", "192.0.2.2") == [two, three, one]
+
+
+# --- many zones --------------------------------------------------------------------------------------
+
+
+def test_many_zones_at_the_start_do_not_flood_the_primary_and_a_notify_goes_first(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with FaultyPrimary(lambda packet, over_tcp: []) as primary:
+            remote = f"{primary.remote.address} port {primary.remote.port}"
+            zones = "".join(
+                f'zone "z{i}.test" {{ type secondary; primaries {{ {remote}; }}; }};\n' for i in range(10000)
+            )
+            text = (
+                f'options {{ directory "{tmp_path}"; serial-query-rate 20; try-tcp-refresh no; }};\n{zones}'
+            )
+            config = configuration(tmp_path, text)
+            async with world(config, tmp_path) as here:
+                started = time.monotonic()
+                await here.until(lambda: len(primary.requests) >= 10)
+                last = names.from_text("z9999.test.")
+                here.secondaries.notified(("_default", last), "127.0.0.1", 1)
+                before = len(primary.requests)
+                await here.until(lambda: any(last in packet for packet, _ in primary.requests))
+                assert len(primary.requests) - before <= 4, "others went before it"
+                elapsed = time.monotonic() - started
+                assert len(primary.requests) <= 5 + 1 + 20 * elapsed
+
+    scenario(steps)

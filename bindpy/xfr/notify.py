@@ -232,9 +232,6 @@ class Notifier:
     async def _tell(self, errand: Errand) -> None:
         """Tell one target of the zone as it is now, and take in what it says."""
         loop = asyncio.get_running_loop()
-        if errand.zone_id in self._to_plan:
-            del self._to_plan[errand.zone_id]
-            self._plan(errand.zone_id, loop.time())
         entry = self._table.get(errand.zone_id)
         if entry is None or entry.zone is None or entry.expired:
             self._forget(errand.zone_id)

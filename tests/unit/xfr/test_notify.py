@@ -429,6 +429,20 @@ def test_a_serial_that_does_not_rise_is_not_told(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_going_back_ends_what_was_being_told(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path) as w:
+            w.receiver.answer = silent
+            w.publish(zone(5))
+            await w.until(lambda: len(w.receiver.packets) == 1)
+            w.publish(zone(4))
+            assert w.notifier.status(ZONE_ID) == ()
+            await asyncio.sleep(2 * sum(QUICK_S))
+            assert w.receiver.serials == [5]
+
+    asyncio.run(run())
+
+
 def test_serials_wrap_round(tmp_path: Path) -> None:
     async def run() -> None:
         async with world(tmp_path) as w:

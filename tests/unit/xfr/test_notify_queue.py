@@ -233,6 +233,19 @@ def test_all_are_told_in_the_end_when_a_server_comes_back() -> None:
     assert len(answered) > 50
 
 
+def test_who_waits_for_a_server_is_not_forgotten_with_the_zone_that_was_to_go_before() -> None:
+    queue = Queue()
+    for number in range(MAX_PER_TARGET + 3):
+        queue.change(0.0, 1, number, lane=Lane.START)
+    under_way = drain(queue, 0.0)
+    for errand in under_way:
+        queue.finished(errand, 1, 1.0, failure="timed out", final=False)
+        queue.keep(errand.zone_id)
+    queue.keep(zone_id(MAX_PER_TARGET))  # the only one that was let in
+    (following,) = drain(queue, 1.0)
+    assert following.zone_id == zone_id(MAX_PER_TARGET + 1)
+
+
 def test_forgetting_a_zone_ends_what_waits_and_ignores_what_comes() -> None:
     queue = Queue()
     queue.change(0.0, 1)

@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 CONF   ?= examples/named.conf
-PYTEST_ARGS ?=
+# Two at a time: the tests start servers of their own. PYTEST_ARGS="-x tests/unit" runs a part.
+PYTEST_ARGS ?= -n 2
 
 .PHONY: run test lint fmt bench clean
 

@@ -75,7 +75,7 @@ class Server:
         self, path: str, result: ConfigResult, config: Config, account: Account | None, debug_level: int
     ) -> None:
         self._path = path
-        self._result = result
+        self._findings = result.diagnostics  # the rest of the result, the tree, is large
         self._config = config
         self._account = account
         self._debug_level = debug_level
@@ -91,7 +91,7 @@ class Server:
         self._open_logs(self._config)
         logs.set_debug_level(self._debug_level)
         log.info("starting bindpy %s, %s", __version__, self._engine.name)
-        self._report(self._result.diagnostics)
+        self._report(self._findings)
         host = await asyncio.to_thread(scan_host)
         self._engine.answerer.configure(answer_policy(self._config, host.local()))
         self._watcher = FileWatcher(self._files_changed)
@@ -218,7 +218,7 @@ class Server:
                 log.error("%s cannot be used: keeping the running configuration", self._path)
                 return
             self._report(result.diagnostics)
-            self._keeper.reload()
+            self._keeper.reload(being_written=self._watcher.is_settling)
             await self._keeper.idle()
             log.info("reloading finished: %d zones", len(self._keeper.table))
             await self._replication.forget_other_zones()

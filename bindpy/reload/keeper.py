@@ -63,6 +63,10 @@ class _Outcome:
     beyond: tuple[str, int] | None = None  # BIND's journal with changes that the file lacks, and its serial
 
 
+def _never_written(path: str) -> bool:  # noqa: ARG001 - where nothing is watched
+    return False
+
+
 class ZoneKeeper:
     """Keeps what is served true to the zone files.
 
@@ -181,9 +185,14 @@ class ZoneKeeper:
             ours = entry is not None and entry.is_stored
             self._request(zone_id, urgent=True, only_if_changed=ours or zone_id in self._stored)
 
-    def reload(self, *, force: bool = False) -> None:
-        """Look at all zones; read those whose files changed or that have errors (all of them if *force*)."""
+    def reload(self, *, force: bool = False, being_written: Callable[[str], bool] = _never_written) -> None:
+        """Look at all zones; read those whose files changed or that have errors (all of them if *force*).
+
+        Zones with a file that is *being_written* are left to their watcher, which tells when it is complete.
+        """
         for entry in self.table:
+            if any(being_written(path) for path in entry.files):
+                continue
             retry = force or entry.zone is None or bool(entry.errors)
             self._request(entry.id, urgent=False, only_if_changed=not retry)
 

@@ -114,6 +114,11 @@ class FileWatcher:
                 self._look(file)
         self._blind_changed()
 
+    def is_settling(self, path: str) -> bool:
+        """Return whether *path* has changed and is not yet fit to be read; its change will be told."""
+        file = self._files.get(path)
+        return file is not None and file in self._pending
+
     def rescan(self) -> None:
         """Look at every file soon, as after lost events."""
         self._rescan_now.set()

@@ -278,3 +278,20 @@ def test_garbage_gets_formerr_or_nothing_and_leaves_no_trace(tmp_path: Path) -> 
                 client.send(packet)
         assert server.addresses("www.example.com") == ["192.0.2.10"]
         assert " error: " not in server.log
+
+
+def test_hup_leaves_a_file_that_is_being_written_alone(tmp_path: Path) -> None:
+    """Half a file can be a good zone: cut off behind a line, it lacks records and nothing else."""
+    with daemon(tmp_path, ONE_ZONE, {"a.db": zone_text()}) as server:
+        text = zone_text(2, "192.0.2.20")
+        half = text.index("www")
+        with (tmp_path / "a.db").open("w") as file:
+            file.write(text[:half])
+            file.flush()
+            for times in range(1, 4):
+                server.signal(signal.SIGHUP)
+                server.wait_for_log("reloading finished", times)
+                assert server.addresses("www.example.com") == ["192.0.2.10"]
+            file.write(text[half:])
+        server.wait_for_address("www.example.com", "192.0.2.20")
+        assert server.log.count("loaded serial 2 ") == 1

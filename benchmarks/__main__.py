@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = ("answers", "reader", "checkconf", "edit_latency")
+PARTS = ("answers", "reader", "checkconf", "edit_latency", "propagation")
 
 
 def main() -> int:

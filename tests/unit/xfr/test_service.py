@@ -1,0 +1,176 @@
+"""Replication as a whole: one request, one change and one end go through all of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import pytest
+
+from bindpy.answer.policy import Transport
+from bindpy.config.acl import LocalAddresses
+from bindpy.engine import python_engine
+from bindpy.policy import answer_policy
+from bindpy.reload.keeper import ZoneKeeper
+from bindpy.server.endpoint import Endpoint
+from bindpy.server.request import Request, Stream
+from bindpy.state.db import StateDb
+from bindpy.xfr.service import Replication
+from tests.faults.primary import FaultyPrimary
+from tests.support.asking import fail_on_error
+from tests.unit.server.test_control_plane import configuration
+from tests.unit.xfr.honest import ORIGIN, Honest, version
+
+ID = ("_default", ORIGIN)
+
+
+@asynccontextmanager
+async def replication(folder: Path, zone: str) -> AsyncIterator[tuple[Replication, ZoneKeeper]]:
+    """Run everything for one *zone* statement, and see to it that nothing is left behind."""
+    before = asyncio.all_tasks()
+    config = configuration(folder, f'options {{ directory "{folder}"; }};\n{zone}')
+    engine = python_engine(fail_on_error)
+    engine.answerer.configure(answer_policy(config, LocalAddresses()))
+    service: Replication
+    with ThreadPoolExecutor(1) as executor:
+        keeper = ZoneKeeper(
+            engine.answerer,
+            engine.read_zone_file,
+            executor,
+            lambda zone_id, files: None,
+            lambda *told: service.on_published(*told),  # noqa: PLW0108 - it is made below
+            is_expired=lambda *told: service.is_expired(*told),  # noqa: PLW0108
+        )
+        service = Replication(engine, keeper, lambda: [Endpoint("192.0.2.1", 53)])
+        keeper.configure(config.zones())
+        service.configure(config, LocalAddresses())
+        state = StateDb.open(str(folder))
+        await service.open(state)
+        tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(service.run())]
+        try:
+            yield service, keeper
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await service.close()
+            await state.close()
+            assert asyncio.all_tasks() == before
+
+
+async def ask(service: Replication, message: dns.message.Message) -> list[dns.message.Message]:
+    request = Request(message.to_wire(), Endpoint("127.0.0.1", 4321), "192.0.2.1", Transport.TCP)
+    reply = await service.handler.handle(request)
+    if isinstance(reply, Stream):
+        return [dns.message.from_wire(one, xfr=True) async for one in reply.messages]
+    assert reply is not None
+    return [dns.message.from_wire(reply)]
+
+
+def notify() -> dns.message.Message:
+    message = dns.message.make_query("example.com", "SOA", use_edns=None)
+    message.flags = dns.flags.AA
+    message.set_opcode(dns.opcode.NOTIFY)
+    return message
+
+
+def test_a_notify_leads_to_a_transfer_a_journal_and_a_notify_to_others(tmp_path: Path) -> None:
+    async def steps() -> None:
+        told = asyncio.Event()
+
+        def acknowledge(packet: bytes, over_tcp: bool) -> list[bytes]:
+            told.set()
+            return [dns.message.make_response(dns.message.from_wire(packet)).to_wire()]
+
+        async with Honest(version(5)) as primary, FaultyPrimary(acknowledge) as downstream:
+            zone = (
+                f'zone "example.com" {{ type secondary; file "copy.db"; allow-transfer {{ any; }};'
+                f" primaries {{ 127.0.0.1 port {primary.remote.port}; }};"
+                f" notify explicit; also-notify {{ 127.0.0.1 port {downstream.remote.port}; }}; }};"
+            )
+            async with replication(tmp_path, zone) as (service, _):
+                await until_serial(service, 5)
+                await told.wait()
+                primary.publish(version(6))
+                (answer,) = await ask(service, notify())
+                assert answer.rcode() == dns.rcode.NOERROR
+                await until_serial(service, 6)
+                query = dns.message.make_query("example.com", "IXFR", use_edns=None)
+                query.authority = dns.message.from_text(
+                    "id 1\n;AUTHORITY\nexample.com. 0 IN SOA n. h. 5 1 1 1 1\n"
+                ).authority
+                replies = await ask(service, query)
+                assert sum(len(rrset) for reply in replies for rrset in reply.answer) == 5
+                status = service.status(ID)
+                assert status.secondary is not None
+                assert status.secondary.state == "fresh"
+                assert [target.target for target in status.targets] == [f"127.0.0.1#{downstream.remote.port}"]
+
+    asyncio.run(asyncio.wait_for(steps(), 20))
+
+
+async def until_serial(service: Replication, serial: int) -> None:
+    while True:
+        secondary = service.status(ID).secondary
+        assert secondary is not None
+        if secondary.serial == serial:
+            return
+        await asyncio.sleep(0.005)
+
+
+def test_an_end_in_the_middle_of_everything_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def steps() -> None:
+        asked = asyncio.Event()
+
+        def hold(packet: bytes, over_tcp: bool) -> list[bytes]:
+            asked.set()
+            return []
+
+        async with FaultyPrimary(hold) as primary:
+            remote = f"127.0.0.1 port {primary.remote.port}"
+            zone = f'zone "example.com" {{ type secondary; primaries {{ {remote}; }}; }};'
+            async with replication(tmp_path, zone) as (service, _):
+                await asked.wait()
+                secondary = service.status(ID).secondary
+                assert secondary is not None
+                assert (secondary.state, secondary.is_refreshing) == ("no data yet", True)
+
+    asyncio.run(asyncio.wait_for(steps(), 20))
+
+
+def test_what_an_interrupted_transfer_left_is_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = tmp_path / ".copy.db.bindpy-0123456789ab"
+    left.write_text("half a zo")
+
+    async def steps() -> None:
+        zone = 'zone "example.com" { type secondary; file "copy.db"; primaries { 127.0.0.1 port 1; }; };'
+        async with replication(tmp_path, zone):
+            assert not left.exists()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(asyncio.wait_for(steps(), 20))
+    assert f"removed {left}" in caplog.text
+
+
+def test_a_primary_zone_has_no_secondary_side(tmp_path: Path) -> None:
+    async def steps() -> None:
+        (tmp_path / "zone").write_text("@ 60 SOA ns h 5 1 1 1 1\n@ 60 NS ns\nns 60 A 192.0.2.1\n")
+        zone = 'zone "example.com" { type primary; file "zone"; notify no; };'
+        async with replication(tmp_path, zone) as (service, keeper):
+            await keeper.idle()
+            assert service.status(ID).secondary is None
+            assert not service.refresh(ID)
+            (answer,) = await ask(service, notify())
+            assert answer.rcode() == dns.rcode.NOERROR
+
+    asyncio.run(asyncio.wait_for(steps(), 20))

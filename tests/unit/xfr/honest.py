@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -45,6 +46,7 @@ class Honest(FaultyPrimary):
         self.asked: list[str] = []
         self.refuses: set[str] = set()
         self.knows_edns = True
+        self.expire_s: int | None = None
         self.instead: Handler | None = None
         self.instead_of_ixfr: Callable[[dns.message.Message], Iterable[Action]] | None = None
 
@@ -61,6 +63,8 @@ class Honest(FaultyPrimary):
         self.asked.append(qtype)
         reply = dns.message.make_response(query)
         reply.flags |= dns.flags.AA
+        if query.edns >= 0 and self.expire_s is not None:
+            reply.use_edns(0, options=[dns.edns.GenericOption(9, self.expire_s.to_bytes(4))])
         if query.edns >= 0 and not self.knows_edns:
             reply.use_edns(-1)
             reply.set_rcode(dns.rcode.FORMERR)

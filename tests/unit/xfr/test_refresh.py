@@ -302,6 +302,14 @@ def test_the_operator_goes_first_and_may_take_anything() -> None:
     assert life.serial == 1
 
 
+def test_the_operator_ends_the_back_off() -> None:
+    life = with_data(5)
+    delays(life, HOUR, answered=False, times=3)
+    life.want()
+    life.begin()
+    assert life.failed(9 * HOUR, answered=False) == 900
+
+
 def test_a_refresh_by_the_operator_takes_nothing_old() -> None:
     life = with_data(5)
     life.want()

@@ -14,6 +14,7 @@ from pathlib import Path
 import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdata
 import dns.rdatatype
@@ -24,7 +25,7 @@ from bindpy.config.model import ANY_SOURCE, Config, RemoteServer
 from bindpy.engine import Zone, python_engine
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState
-from bindpy.state.db import StateDb
+from bindpy.state.db import StateDb, ZoneTimes
 from bindpy.xfr import refresher
 from bindpy.xfr.client import QueryTiming
 from bindpy.xfr.failure import Stage, XferFailure
@@ -76,6 +77,10 @@ class World:
     async def until_serial(self, serial: int) -> None:
         await self.until(lambda: self.status.serial == serial and not self.status.is_refreshing)
 
+    async def until_next_is_in(self, wait_s: float) -> None:
+        next_at = pytest.approx(time.time() + wait_s, abs=30)
+        await self.until(lambda: self.status.next_refresh_at == next_at)
+
     async def until_trouble(self) -> None:
         await self.until(lambda: bool(self.status.trouble))
 
@@ -98,7 +103,7 @@ async def world(config: Config, folder: Path) -> AsyncIterator[World]:
             is_expired=lambda *told: secondaries.is_expired(*told),  # noqa: PLW0108 - it is made below
         )
         keeper.configure(config.zones())
-        secondaries = Secondaries(keeper, executor)
+        secondaries = Secondaries(keeper, executor, random_source=lambda: 0.0)
         secondaries.configure(config)
         await secondaries.restore(state)
         tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(secondaries.run())]
@@ -310,6 +315,84 @@ def test_a_transfer_that_fails_goes_on_at_the_next_primary(tmp_path: Path) -> No
     scenario(steps)
 
 
+def test_a_transfer_of_less_than_was_told_is_not_taken(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            by_udp, by_tcp = Honest(version(7)), Honest(version(6))
+            by_tcp.instead_of_ixfr = rcode(dns.rcode.NOTIMP)
+            primary.instead = lambda packet, over_tcp: (by_tcp if over_tcp else by_udp).answer(packet, False)
+            here.notify(7)
+            await here.until_trouble()
+            assert "serial 6" in here.status.trouble
+            assert here.status.serial == 5
+
+    scenario(steps)
+
+
+def test_a_copy_lives_no_longer_than_its_primarys(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            primary.expire_s = 50
+            await here.until_serial(5)
+            assert here.status.expires_at == pytest.approx(time.time() + 50, abs=10)
+            primary.expire_s = 100
+            asked = len(primary.asked)
+            here.secondaries.refresh(ID)
+            await here.until(lambda: len(primary.asked) > asked and not here.status.is_refreshing)
+            assert here.status.expires_at == pytest.approx(time.time() + 100, abs=10)
+
+    scenario(steps)
+
+
+# --- what survives a restart -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("saved_serial", "saved_expires_in_s", "expires_in_s"),
+    [
+        (5, 1000, 1000),
+        (5, 10**9, 604800),  # the clock was set back
+        (4, 1000, 604800),  # of another version: the file's time counts
+        (5, -1000, None),
+    ],
+)
+def test_a_file_counts_for_what_is_known_of_it(
+    tmp_path: Path, saved_serial: int, saved_expires_in_s: int, expires_in_s: int | None
+) -> None:
+    async def steps() -> None:
+        now = time.time()
+        state = StateDb.open(str(tmp_path))
+        await state.save_times(ZoneTimes(*ID, saved_serial, now - 5, now, now + saved_expires_in_s, "x#1"))
+        await state.close()
+        hosts = "@ 60 SOA ns h 5 3600 900 604800 60\n@ 60 NS ns\nns 60 A 192.0.2.1\n"
+        (tmp_path / "copy.db").write_text(hosts)
+        nobody = RemoteServer("127.0.0.1", free_port())
+        async with world(conf(tmp_path, nobody), tmp_path) as here:
+            await here.until_trouble()
+            if expires_in_s is None:
+                assert (here.status.state, here.entry.state) == ("expired", ZoneState.EXPIRED)
+            else:
+                assert (here.status.state, here.entry.state) == ("stale", ZoneState.SERVED)
+                assert here.status.expires_at == pytest.approx(now + expires_in_s, abs=10)
+
+    scenario(steps)
+
+
+def test_a_file_that_is_there_is_not_transferred_again(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            async with world(conf(tmp_path, primary.remote), tmp_path) as here:
+                await here.until_serial(5)
+            primary.asked.clear()
+            async with world(conf(tmp_path, primary.remote), tmp_path) as here:
+                await here.until(lambda: here.status.serial == 5 and bool(primary.asked))
+                await here.until(lambda: not here.status.is_refreshing)
+                assert primary.asked == ["SOA"]
+
+    scenario(steps)
+
+
 # --- what goes wrong ---------------------------------------------------------------------------------
 
 
@@ -330,6 +413,26 @@ def test_a_zone_that_cannot_be_stored_is_not_served_and_tried_again(
     scenario(steps)
     assert "serial 5 from 127.0.0.1#" in caplog.text
     assert "was not stored" in caplog.text
+
+
+def test_silence_doubles_the_wait_until_the_operator_asks(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            nobody = conf(tmp_path, RemoteServer("127.0.0.1", free_port()))
+            here.keeper.configure(nobody.zones())
+            here.secondaries.configure(nobody)
+            ask_again = [
+                lambda: here.secondaries.notified(ID, "127.0.0.1", None),
+                lambda: here.secondaries.notified(ID, "127.0.0.1", None),
+                lambda: here.secondaries.refresh(ID),
+                lambda: None,
+            ]
+            for wait_s, ask in zip((900, 1800, 3600, 900), ask_again, strict=True):
+                await here.until_next_is_in(wait_s)
+                ask()
+
+    scenario(steps)
 
 
 def test_too_many_records_are_not_taken(tmp_path: Path) -> None:
@@ -473,6 +576,7 @@ def test_expire_is_asked_for_and_heard() -> None:
     [
         (lambda reply: setattr(reply, "flags", reply.flags & ~dns.flags.AA), "without authority"),
         (lambda reply: reply.answer.clear(), "no SOA"),
+        (lambda reply: setattr(reply.answer[0], "name", dns.name.from_text("example.org")), "no SOA"),
         (lambda reply: reply.set_rcode(dns.rcode.NOTAUTH), "NOTAUTH"),
     ],
 )

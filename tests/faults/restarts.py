@@ -96,4 +96,6 @@ class Restarts:
         assert self._nursery.stdout is not None
         self._nursery.stdin.write(f"{word}\n")
         self._nursery.stdin.flush()
-        return self._nursery.stdout.readline()
+        answer = self._nursery.stdout.readline()
+        assert answer, f"the process that starts servers has ended:\n{self.log}"
+        return answer

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,7 +29,7 @@ from bindpy.server.endpoint import Endpoint
 from bindpy.server.interfaces import HostAddresses, listen_endpoints, scan_host
 from bindpy.server.listeners import Listeners, ListenersError, default_udp_workers
 from bindpy.server.pidfile import PidFile, PidFileError
-from bindpy.server.privileges import Account, PrivilegeError, drop_privileges, find_account
+from bindpy.server.privileges import Account, PrivilegeError, acting_as, drop_privileges, find_account
 from bindpy.server.querylog import QueryLog
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.state.db import StateDb
@@ -40,6 +41,10 @@ from bindpy.zone.rdata import load_all_types
 
 log = logging.getLogger("bindpy.general")
 config_log = logging.getLogger("bindpy.config")
+
+WORKER = "worker"
+END_READING_WITHIN_S = 0.5
+HELD_SIGNALS = frozenset((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
 
 
 class StartError(BindpyError):
@@ -56,8 +61,7 @@ class StartError(BindpyError):
 
 def serve(conf: str, *, user: str | None = None, debug_level: int = 0) -> None:
     """Serve *conf* until a signal ends it. Raises `StartError`."""
-    path = Path(conf)
-    place = path if path.is_absolute() else Path.cwd() / path
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)  # until somebody listens: they would end us
     result = load_config(conf)
     if result.config is None:
         raise StartError([*_lines(result.diagnostics), f"{conf}: not started because of these errors"])
@@ -65,34 +69,46 @@ def serve(conf: str, *, user: str | None = None, debug_level: int = 0) -> None:
         account = find_account(user) if user is not None else None
     except PrivilegeError as error:
         raise StartError([str(error)]) from error
-    asyncio.run(Server(str(place), result, result.config, account, debug_level).run())
+    asyncio.run(Server(Path(conf), result, result.config, account, debug_level).run())
+    _end_reading()
 
 
 class Server:
     """The running server. Everything here happens on the event loop's thread."""
 
     def __init__(
-        self, path: str, result: ConfigResult, config: Config, account: Account | None, debug_level: int
+        self,
+        path: Path,
+        result: ConfigResult,
+        config: Config,
+        account: Account | None,
+        debug_level: int,
     ) -> None:
-        self._path = path
+        self._start_directory = Path.cwd()  # ours is another one soon, and may be deleted
+        self._path = str(self._start_directory / path)
         self._findings = result.diagnostics  # the rest of the result, the tree, is large
         self._config = config
         self._account = account
         self._debug_level = debug_level
         self._engine: Engine = python_engine(_log_query_fault)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="worker")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=WORKER)
         self._stopping = asyncio.Event()
-        self._reloading = asyncio.Lock()
+        self._hup = asyncio.Event()
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
         """Start, serve until told to stop, stop. Raises `StartError`."""
+        self._handle_signals()
         self._enter_directory(self._config)
-        self._open_logs(self._config)
+        try:
+            with acting_as(self._account):
+                self._open_logs(self._config)
+        except PrivilegeError as error:
+            raise StartError([str(error)]) from error
         logs.set_debug_level(self._debug_level)
         log.info("starting bindpy %s, %s", __version__, self._engine.name)
         self._report(self._findings)
-        host = await asyncio.to_thread(scan_host)
+        host = await _scan_host()
         self._engine.answerer.configure(answer_policy(self._config, host.local()))
         self._watcher = FileWatcher(self._files_changed)
         self._keeper = ZoneKeeper(
@@ -152,24 +168,15 @@ class Server:
             log.warning("not listening on any address: nobody can ask; see listen-on and listen-on-v6")
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGUSR1, self._change_debug_level, +1)
-        loop.add_signal_handler(signal.SIGUSR2, self._change_debug_level, -1)
         async with asyncio.TaskGroup() as tasks:
-            loop.add_signal_handler(
-                signal.SIGHUP, lambda: tasks.create_task(self._reload(), name="reload after HUP")
-            )
             background = [
+                tasks.create_task(self._reload_after_hup(), name="reload after HUP"),
                 tasks.create_task(self._keeper.run(), name="zone keeper"),
                 tasks.create_task(self._watcher.run(), name="file watcher"),
                 tasks.create_task(self._replication.run(), name="replication"),
             ]
             await self._until_loaded()
             await self._stopping.wait()
-            for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-                loop.remove_signal_handler(number)
             for task in background:
                 task.cancel()
         log.info("stopped")
@@ -188,6 +195,15 @@ class Server:
 
     # --- signals ----------------------------------------------------------------------------------
 
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._hup.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._change_debug_level, +1)
+        loop.add_signal_handler(signal.SIGUSR2, self._change_debug_level, -1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
+
     def _stop(self, number: signal.Signals) -> None:
         log.info("stopping on %s", signal.Signals(number).name)
         self._stopping.set()
@@ -201,31 +217,42 @@ class Server:
         logs.set_debug_level(max(0, logs.debug_level() + by))
         log.info("debug level is now %d", logs.debug_level())
 
+    async def _reload_after_hup(self) -> None:
+        """Reload for each HUP; those that come during one are answered by one more."""
+        while True:
+            await self._hup.wait()
+            self._hup.clear()
+            await self._reload()
+
     async def _reload(self) -> None:
         """Reread named.conf, replace what differs, and look for changed zone files."""
-        async with self._reloading:
-            log.info("received SIGHUP: reloading %s", self._path)
-            loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(self._worker, load_config, self._path)
-            if result.config is None:
-                self._report(result.diagnostics)
-                log.error("%s has errors: keeping the running configuration", self._path)
-                return
-            try:
-                await self._replace(result.config)
-            except (StartError, ListenersError) as error:
-                log.error("%s", error)
-                log.error("%s cannot be used: keeping the running configuration", self._path)
-                return
+        log.info("received SIGHUP: reloading %s", self._path)
+        loop = asyncio.get_running_loop()
+        result = await loop.run_in_executor(self._worker, self._load_again)
+        if result.config is None:
             self._report(result.diagnostics)
-            self._keeper.reload(being_written=self._watcher.is_settling)
-            await self._keeper.idle()
-            log.info("reloading finished: %d zones", len(self._keeper.table))
-            await self._replication.forget_other_zones()
+            log.error("%s has errors: keeping the running configuration", self._path)
+            return
+        try:
+            await self._replace(result.config)
+        except (StartError, ListenersError) as error:
+            log.error("%s", error)
+            log.error("%s cannot be used: keeping the running configuration", self._path)
+            return
+        self._report(result.diagnostics)
+        self._keeper.reload(being_written=self._watcher.is_settling)
+        await self._keeper.idle()
+        log.info("reloading finished: %d zones", len(self._keeper.table))
+        await self._replication.forget_other_zones()
+
+    def _load_again(self) -> ConfigResult:
+        # From where the first reading started, so that relative names mean the same files. A pipe has been
+        # read already; waiting for another writer would hold up every zone that is to be read.
+        return load_config(self._path, base=self._start_directory, wait_for_pipes=False)
 
     async def _replace(self, config: Config) -> None:
         """Take *config* over. Sockets come first, as only they can be refused."""
-        host = await asyncio.to_thread(scan_host)
+        host = await _scan_host()
         plan = listen_endpoints(config.options.listen_on, host)
         self._enter_directory(config)
         try:
@@ -292,6 +319,23 @@ class Server:
         for finding in findings:
             for line in finding.log_lines():
                 config_log.log(levels[finding.severity], "%s", line)
+
+
+async def _scan_host() -> HostAddresses:
+    """Return this host's addresses. Raises `StartError`, for want of file descriptors for example."""
+    try:
+        return await asyncio.to_thread(scan_host)
+    except OSError as error:
+        raise StartError([f"cannot read this host's addresses: {error.strerror}"]) from error
+
+
+def _end_reading() -> None:
+    """End the process at once if a zone file is still being read: Python would wait for it, maybe minutes."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(WORKER):
+            thread.join(END_READING_WITHIN_S)
+            if thread.is_alive():  # it writes nothing, and all that has to be closed is closed
+                os._exit(0)
 
 
 def _lines(findings: Iterable[Diagnostic]) -> list[str]:

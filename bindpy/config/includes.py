@@ -9,6 +9,7 @@ Nothing here changes the process's own working directory.
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -31,11 +32,18 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 class FileReader:
-    """Reads a configuration file and all that it includes; findings go into *diagnostics*."""
+    """Reads a configuration file and all that it includes; findings go into *diagnostics*.
 
-    def __init__(self, diagnostics: Diagnostics) -> None:
+    Relative names count from *base*, else from the working directory, until ``directory`` says otherwise.
+    A named pipe is an error unless *wait_for_pipes*.
+    """
+
+    def __init__(
+        self, diagnostics: Diagnostics, base: Path | None = None, *, wait_for_pipes: bool = True
+    ) -> None:
         self.files: list[str] = []  # absolute, in the order of reading
-        self.directory = Path.cwd()
+        self.directory = Path.cwd() if base is None else base
+        self._opener = None if wait_for_pipes else _open_without_waiting
         self._diagnostics = diagnostics
         self._octets = 0
         self._blocks = frozenset(context for context in contexts() if context != "top")
@@ -63,7 +71,7 @@ class FileReader:
         name = f" '{source.name}'" if source.included_from else ""
         notes = source.includer.chain() if source.includer else ()
         try:
-            with open(source.path, "rb") as stream:
+            with open(source.path, "rb", opener=self._opener) as stream:
                 if stat.S_ISDIR(os.fstat(stream.fileno()).st_mode):
                     raise IsADirectoryError
                 data = stream.read(MAX_OCTETS - self._octets + 1)
@@ -157,3 +165,12 @@ class FileReader:
         self, statement: Statement, message: str, *, span: SourceSpan | None = None, hint: str = ""
     ) -> None:
         self._diagnostics.error(message, span or statement.span, hint=hint, notes=statement.source.chain())
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file, but no named pipe. Raises `OSError`."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a pipe; name a file")
+    return descriptor

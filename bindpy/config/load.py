@@ -35,22 +35,25 @@ class ConfigResult:
     section: Section
 
 
-def load_config(path: str, *, text: str | None = None) -> ConfigResult:
+def load_config(
+    path: str, *, text: str | None = None, base: Path | None = None, wait_for_pipes: bool = True
+) -> ConfigResult:
     """Read the configuration file *path*, or *text* under that name, and all that it includes.
 
-    Reads files and nothing else; a relative *path* counts from the working directory. Never raises for
+    Reads files and nothing else; relative names count from *base*, else from the working directory. A named
+    pipe, which somebody has to write to first, is an error unless *wait_for_pipes*. Never raises for
     what is in the files or for files that cannot be read: that is in the result's diagnostics, at most
     `MAX_ERRORS` errors of it.
     """
     diagnostics = Diagnostics()
     with _no_collections():
-        reader = FileReader(diagnostics)
+        reader = FileReader(diagnostics, base, wait_for_pipes=wait_for_pipes)
         tree = reader.read(path, text)
         section = SectionReader(diagnostics).read("top", tree)
         diagnostics.extend(check_statements(tree))
         config = None
         if not diagnostics.has_errors:
-            absolute = str(Path(path).absolute())
+            absolute = str(base / path if base is not None else Path(path).absolute())
             config = build_config(section, absolute, tuple(reader.files), str(reader.directory), diagnostics)
     if diagnostics.has_errors:
         config = None

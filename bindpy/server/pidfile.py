@@ -84,7 +84,7 @@ def _make_directory(directory: Path, owner: Account | None) -> None:
     _make_directory(directory.parent, owner)
     directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     if owner is not None and os.geteuid() == 0:
-        os.chown(directory, owner.uid, owner.gid)
+        os.chown(directory, owner.uid, owner.gid, follow_symlinks=False)
 
 
 def _lock_existing(place: Path) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bindpy.diagnostics import BindpyError
@@ -70,6 +72,31 @@ def drop_privileges(account: Account) -> None:
             f"became user '{account.name}' but still holds rights of root: refusing to serve"
         )
     _check_installation(account)
+
+
+@contextmanager
+def acting_as(account: Account | None) -> Iterator[None]:
+    """Have *account*'s rights on files, and its name on those that are made, inside the ``with``.
+
+    For files in places that belong to the account: root would follow its links, and leave files that it
+    cannot open again. Does nothing where we are not root or are to stay it. Raises `PrivilegeError`.
+    """
+    if account is None or account.uid == 0 or os.geteuid() != 0:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.initgroups(account.name, account.gid)
+        os.setegid(account.gid)
+        os.seteuid(account.uid)
+    except OSError as error:
+        raise PrivilegeError(f"cannot act as user '{account.name}': {error.strerror}") from error
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def _check_installation(account: Account) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +20,8 @@ from tests.e2e.daemon import Daemon, daemon, options, wait_until, zone_text
 from tests.peers.process import free_port
 
 ONE_ZONE = 'zone "example.com" { type primary; file "a.db"; };\n'
+ENDLESS = "".join(f"$GENERATE 1-65535 h$.n{number} A 192.0.2.1\n" for number in range(100))
+"""So many records that reading them takes far longer than any test waits."""
 TWO_ZONES = ONE_ZONE + 'zone "example.net" { type primary; file "b.db"; };\n'
 
 
@@ -137,6 +141,64 @@ def test_hup_with_an_error_keeps_everything(tmp_path: Path) -> None:
         assert server.addresses("www.example.com") == ["192.0.2.10"]
 
 
+def test_a_relative_directory_means_the_same_after_hup(tmp_path: Path) -> None:
+    (tmp_path / "zones").mkdir()
+    files = {"zones/a.db": zone_text()}
+    with daemon(tmp_path, ONE_ZONE, files, extra='directory "zones";') as server:
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reloading finished")
+        assert server.addresses("www.example.com") == ["192.0.2.10"]
+
+
+def test_hup_while_the_directory_is_not_there(tmp_path: Path) -> None:
+    zones = tmp_path / "zones"
+    zones.mkdir()
+    files = {"zones/a.db": zone_text()}
+    with daemon(tmp_path, ONE_ZONE, files, extra=f'directory "{zones}";') as server:
+        shutil.rmtree(zones)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("keeping the running configuration")
+        assert server.addresses("www.example.com") == ["192.0.2.10"]
+        zones.mkdir()
+        (zones / "a.db").write_text(zone_text(2, "192.0.2.20"))
+        server.signal(signal.SIGHUP)
+        server.wait_for_address("www.example.com", "192.0.2.20")
+
+
+def test_hup_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
+    with daemon(tmp_path, ONE_ZONE, {"a.db": zone_text()}) as server:
+        (tmp_path / "named.conf").unlink()
+        os.mkfifo(tmp_path / "named.conf")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("named.conf: cannot read: it is a pipe")
+        (tmp_path / "a.db").write_text(zone_text(2, "192.0.2.20"))
+        server.wait_for_address("www.example.com", "192.0.2.20")
+
+
+def test_a_stop_does_not_wait_for_a_reload(tmp_path: Path) -> None:
+    with daemon(tmp_path, ONE_ZONE, {"a.db": zone_text()}, extra="watch no;") as server:
+        (tmp_path / "a.db").write_text(zone_text(2) + ENDLESS)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("received SIGHUP")
+        server.signal(signal.SIGTERM)
+        assert server.wait_end() == 0
+        assert "stopped" in server.log
+
+
+def test_a_stop_does_not_wait_for_the_first_load(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text(zone_text() + ENDLESS)
+    port = free_port()
+    (tmp_path / "named.conf").write_text(options(port) + ONE_ZONE)
+    server = Daemon(tmp_path, port)
+    server.start()
+    server.wait_for_log("listening on")
+    wait_until(lambda: server.rcode("example.com") == "SERVFAIL", lambda: server.log)
+    server.signal(signal.SIGTERM)
+    assert server.wait_end() == 0
+    assert "stopped" in server.log
+    server.stop()
+
+
 def test_hup_moves_listeners(tmp_path: Path) -> None:
     with daemon(tmp_path, ONE_ZONE, {"a.db": zone_text()}) as server:
         other = Daemon(tmp_path, free_port())
@@ -227,6 +289,37 @@ def test_privileges_are_dropped_after_binding(folder_for_all: Path) -> None:
         server.wait_for_address("www.example.com", "192.0.2.20")
     finally:
         server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_log_files_belong_to_the_user_of_u(folder_for_all: Path) -> None:
+    tmp_path = folder_for_all
+    account = pwd.getpwnam("nobody")
+    for folder in (tmp_path, tmp_path / "logs"):
+        folder.mkdir(exist_ok=True)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    secret = tmp_path / "of_root"
+    secret.touch(0o600)
+    (tmp_path / "logs" / "link").symlink_to(secret)
+    channels = 'channel f { file "logs/f"; }; channel link { file "logs/link"; };'
+    logging = f"logging {{ {channels} category default {{ f; default_stderr; link; }}; }};\n"
+    port = free_port()
+    (tmp_path / "named.conf").write_text(options(port, f'directory "{tmp_path}";') + logging + ONE_ZONE)
+    (tmp_path / "a.db").write_text(zone_text())
+    server = Daemon(tmp_path, port)
+    server.start("-u", "nobody")
+    try:
+        server.wait_for_log("running")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reloading finished")
+        found = (tmp_path / "logs" / "f").stat()
+        assert (found.st_uid, found.st_gid) == (account.pw_uid, account.pw_gid)
+        assert "cannot open file" in server.log
+        assert str(tmp_path / "logs" / "f") not in server.log
+        assert not secret.read_text()
+    finally:
+        server.stop()
+    assert "stopped" in (tmp_path / "logs" / "f").read_text()
 
 
 def test_an_unknown_user(tmp_path: Path) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import dns.message
+import dns.name
 import dns.query
+import dns.rdata
 import dns.rdatatype
 import dns.tsig
 import dns.tsigkeyring
 import dns.zone
 
-from tests.interop.edited import EditedZone
+from tests.interop.edited import MOTIFS, EditedZone
 from tests.peers.client import Address, exchange_udp, soa_query
 from tests.peers.process import LOOPBACK, Key, Replication, ServedZone, ServerProcess, free_port
 from tests.peers.require import require_peer
@@ -33,11 +36,30 @@ DEADLINE_S = 25.0
 
 SERVERS: dict[str, type[ServerProcess]] = {**PEERS, Bindpy.name: Bindpy}
 
+PAIRS = [
+    *(("bindpy", name) for name in PEERS),
+    *((name, "bindpy") for name in PEERS),
+    ("bindpy", "bindpy"),
+]
+"""Names of a primary and a secondary: bindpy beside everybody, on either side."""
+
 PRIMARY_EXTRA = {"named": "notify-delay 0;", "bindpy": "notify-delay 0;"}
 """By default named tells of a change 5 s later, and bindpy tells of a zone at most every 5 s."""
 
+MakeZone: TypeAlias = Callable[[str, Path], "EditedZone | FixedZone"]
+"""Makes the zone of an origin and writes its file."""
+
 Contents: TypeAlias = frozenset[tuple[str, str, int, bytes]]
 """Records as (owner, type, TTL, canonical RDATA)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FixedZone:
+    """A zone whose file stays as it is."""
+
+    origin: str
+    path: Path
+    serial: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,7 +68,7 @@ class Link:
 
     primary: ServerProcess
     secondary: ServerProcess
-    zones: Sequence[EditedZone]
+    zones: Sequence[EditedZone | FixedZone]
     keys: Mapping[str, Key | None]
 
     def logs(self) -> str:
@@ -73,17 +95,18 @@ class Link:
             at_primary = contents(self.primary.address, zone.origin, key)
             at_secondary = contents(self.secondary.address, zone.origin, key)
             lost, gained = sorted(at_primary - at_secondary), sorted(at_secondary - at_primary)
-            assert (lost, gained) == ([], []), f"{zone.origin}: lost, gained{self.logs()}"
+            assert (lost, gained) == ([], []), f"{zone.origin}: lost {lost}, gained {gained}{self.logs()}"
 
-    def ixfrs(self, zone: EditedZone) -> int:
+    def ixfrs(self, zone: EditedZone | FixedZone) -> int:
         """Return how many IXFRs of *zone* a primary that logs as BIND does has sent.
 
         An answer in the style of AXFR is not counted.
         """
         return self.primary.log_text().count(f"transfer of '{zone.origin[:-1]}/IN': IXFR ended")
 
-    def edit(self, zone: EditedZone) -> int:
+    def edit(self, zone: EditedZone | FixedZone) -> int:
         """Edit *zone* at random, and say so to the primary if it needs to be told; return the serial."""
+        assert isinstance(zone, EditedZone)
         serial = zone.edit()
         self.primary.tell_of_edit(zone.origin)
         return serial
@@ -121,39 +144,49 @@ def contents(address: Address, origin: str, key: Key | None) -> Contents:
     zone = dns.zone.Zone(origin, relativize=False)
     dns.query.inbound_xfr(address[0], zone, query, port=address[1], timeout=5, lifetime=20)
     return frozenset(
-        (owner.canonicalize().to_text(), dns.rdatatype.to_text(rdata.rdtype), ttl, rdata.to_digestable())
+        (owner.canonicalize().to_text(), dns.rdatatype.to_text(rdata.rdtype), ttl, _comparable(rdata))
         for owner, ttl, rdata in zone.iterate_rdatas()
     )
 
 
+def _comparable(rdata: dns.rdata.Rdata) -> bytes:
+    """Return canonical RDATA. The target of SVCB and HTTPS keeps its case there, but not in NSD."""
+    octets = rdata.to_digestable()
+    return octets.lower() if rdata.rdtype in (dns.rdatatype.SVCB, dns.rdatatype.HTTPS) else octets
+
+
 @contextmanager
 def linked(
-    primary: str,
-    secondary: str,
-    folder: Path,
-    *,
-    seed: object,
-    keys: Mapping[str, Key | None] = KEYS,
-    motifs: int = 12,
+    primary: str, secondary: str, folder: Path, zones: Mapping[str, Key | None], make: MakeZone
 ) -> Iterator[Link]:
-    """Run *primary* and *secondary* (names in `SERVERS`), with one zone for each of *keys*."""
+    """Run *primary* and *secondary* (names in `SERVERS`); *make* makes each of *zones*, names and their keys.
+
+    Zone files are in *folder*, the secondary's in ``copies`` there.
+    """
     for name in {primary, secondary} & PEERS.keys():
         require_peer(name)
-    for_pdns = "pdns" in (primary, secondary)
     ports = (free_port(), free_port())
-    edited, at_primary, at_secondary, key_of = [], [], [], {}
-    for name, key in keys.items():
-        origin = f"{name}.test."
-        zone = EditedZone(seed, origin, folder / f"{name}.zone", for_pdns=for_pdns, motifs=motifs)
-        edited.append(zone)
-        key_of[origin] = key
-        (folder / "copies").mkdir(exist_ok=True)
+    (folder / "copies").mkdir()
+    made, at_primary, at_secondary, keys = [], [], [], {}
+    for name, key in zones.items():
+        zone = make(f"{name}.test.", folder / f"{name}.zone")
+        made.append(zone)
+        keys[zone.origin] = key
         there = Replication(notify=((LOOPBACK, ports[1]),), key=key)
-        at_primary.append(ServedZone(origin, zone.path, there))
+        at_primary.append(ServedZone(zone.origin, zone.path, there))
         here = Replication(primary=(LOOPBACK, ports[0]), key=key)
-        at_secondary.append(ServedZone(origin, folder / "copies" / f"{name}.zone", here))
+        at_secondary.append(ServedZone(zone.origin, folder / "copies" / f"{name}.zone", here))
     with (
         SERVERS[primary](at_primary, port=ports[0], extra=PRIMARY_EXTRA.get(primary, "")) as first,
         SERVERS[secondary](at_secondary, port=ports[1]) as second,
     ):
-        yield Link(first, second, edited, key_of)
+        yield Link(first, second, made, keys)
+
+
+def random_zones(seed: object, servers: Collection[str], motifs: int = MOTIFS) -> MakeZone:
+    """Return a maker of random zones that *servers* can all hold."""
+    return partial(_random_zone, f"{seed} {sorted(servers)}", "pdns" in servers, motifs)
+
+
+def _random_zone(seed: str, for_pdns: bool, motifs: int, origin: str, path: Path) -> EditedZone:
+    return EditedZone(seed, origin, path, for_pdns=for_pdns, motifs=motifs)

@@ -10,18 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.links import KEYS, SERVERS, linked
+from tests.interop.links import KEYS, PAIRS, linked, random_zones
 
 EDITS = 3
-OTHERS = [name for name in SERVERS if name != "bindpy"]
-PAIRS = [("bindpy", name) for name in OTHERS] + [(name, "bindpy") for name in OTHERS] + [("bindpy", "bindpy")]
 COUNTED = [pair for pair in PAIRS if pair[0] in ("bindpy", "named") and pair[1] != "pdns"]
 """The pairs whose primary logs each IXFR as BIND does, and whose secondary asks for one."""
 
 
 @pytest.mark.parametrize(("primary", "secondary"), PAIRS)
 def test_every_zone_and_every_edit_arrives(primary: str, secondary: str, tmp_path: Path) -> None:
-    with linked(primary, secondary, tmp_path, seed=f"{primary} {secondary}") as link:
+    make = random_zones("matrix", {primary, secondary})
+    with linked(primary, secondary, tmp_path, KEYS, make) as link:
         link.wait_for_serials()
         link.assert_same_zones()
         for _ in range(EDITS):
@@ -31,7 +30,8 @@ def test_every_zone_and_every_edit_arrives(primary: str, secondary: str, tmp_pat
         link.assert_same_zones()
         if (primary, secondary) in COUNTED:
             sent = {zone.origin: link.ixfrs(zone) for zone in link.zones}
-            assert all(count >= EDITS for count in sent.values()), f"{sent}{link.logs()}"
+            # Not for each edit: one that changes much of a zone goes out as AXFR (max-ixfr-ratio).
+            assert min(sent.values()) > 0, f"{sent}{link.logs()}"
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_every_zone_and_every_edit_arrives(primary: str, secondary: str, tmp_pat
 )  # fmt: skip
 def test_fifty_edits_by_ixfr_end_with_the_same_zone(primary: str, secondary: str, tmp_path: Path) -> None:
     """The edits come as fast as they can be written, so one IXFR may hold several of them."""
-    keys = {"busy": KEYS["hmac-sha256"]}
-    with linked(primary, secondary, tmp_path, seed=50, keys=keys, motifs=80) as link:
+    make = random_zones("fifty", {primary, secondary}, motifs=80)
+    with linked(primary, secondary, tmp_path, {"busy": KEYS["hmac-sha256"]}, make) as link:
         link.wait_for_serials()
         (zone,) = link.zones
         for number in range(50):

@@ -43,13 +43,15 @@ class Replication:
     It is a secondary of ``primary``, or a primary if that is None. ``notify`` are the servers that are told
     of changes, and with ``notify_name_servers`` those of the zone's NS records (not by NSD and Knot).
     Transfers are given to loopback addresses, or, if there is a ``key``, to who has the key; it then signs
-    what is sent, too.
+    what is sent, too. For the zone's own secondaries ``key_of_secondaries`` takes its place (not in NSD, Knot
+    and PowerDNS).
     """
 
     primary: Address | None = None
     notify: tuple[Address, ...] = ()
     notify_name_servers: bool = False
     key: Key | None = None
+    key_of_secondaries: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class ServedZone:
 
 def keys_of(zones: Iterable[ServedZone]) -> list[Key]:
     """Return the keys that *zones* use, each once."""
-    keys = [z.replication.key for z in zones if z.replication is not None and z.replication.key is not None]
+    replications = [zone.replication for zone in zones if zone.replication is not None]
+    keys = [key for r in replications for key in (r.key, r.key_of_secondaries) if key is not None]
     return list({key.name: key for key in keys}.values())
 
 

@@ -85,21 +85,24 @@ def _named_zone(zone: ServedZone) -> str:
     how = zone.replication
     if how is None:
         return f'zone "{zone.origin}" {{ type primary; file "{zone.path}"; }};\n'
-    signed = "" if how.key is None else f' key "{how.key.name}"'
-    who = LOOPBACK if how.key is None else signed
+    outward = how.key_of_secondaries or how.key
+    who = LOOPBACK if outward is None else f'key "{outward.name}"'
     body = f'file "{zone.path}"; allow-transfer {{ {who}; }}; ixfr-from-differences yes; '
     if how.primary is None:
         body = f"type primary; {body}"
     else:
-        host, port = how.primary
         body = f"type secondary; masterfile-format text; {body}"
-        body += f"primaries {{ {host} port {port}{signed}; }}; "
+        body += f"primaries {{ {_remote(how.primary, how.key)} }}; "
     if how.notify:
-        targets = "".join(f"{host} port {port}{signed}; " for host, port in how.notify)
-        body += f"also-notify {{ {targets}}}; "
+        body += f"also-notify {{ {' '.join(_remote(target, outward) for target in how.notify)} }}; "
     if how.notify or how.notify_name_servers:
         body += f"notify {'yes' if how.notify_name_servers else 'explicit'}; "
     return f'zone "{zone.origin}" {{ {body}}};\n'
+
+
+def _remote(address: Address, key: Key | None) -> str:
+    signed = "" if key is None else f' key "{key.name}"'
+    return f"{address[0]} port {address[1]}{signed};"
 
 
 class Named(ServerProcess):

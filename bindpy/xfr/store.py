@@ -8,11 +8,8 @@ here blocks: call it in a worker thread.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
-import re
-import secrets
 import stat
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,33 +20,17 @@ from bindpy import __version__
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError, Diagnostic, Severity
 from bindpy.engine import ZoneFileReader
-from bindpy.files import FileStamp
 from bindpy.reload.collector import without_collector
+from bindpy.replacing import TEMPORARY, ReplaceError, replacing
 from bindpy.xfr.zonefile import zone_file_text
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import to_text
 from bindpy.zone.snapshot import ZoneSnapshot
 
-_TEMPORARY = re.compile(r"\..+\.bindpy-[0-9a-f]{12}", re.DOTALL)
-_SUFFIX_OCTETS = len(".") + len(".bindpy-") + 12
-_MAX_FILE_NAME_OCTETS = 255
-_NEW_FILE_MODE = 0o644
 LARGE_RECORDS = 10_000
 """From so many records on, a zone is worth keeping Python's collector from it."""
 _BUFFER_OCTETS = 1 << 18
-
-_HINTS = {
-    errno.ENOSPC: "the disk is full: make room; it is tried again at the next refresh",
-    errno.EDQUOT: "the disk quota is used up: raise it or make room",
-    errno.EFBIG: "the file is larger than this process may write (ulimit -f)",
-    errno.EROFS: "the file system is mounted read-only",
-    errno.EACCES: "let the user that bindpy runs as write into the directory",
-    errno.EPERM: "let the user that bindpy runs as write into the directory",
-    errno.ENOENT: "make the directory, or correct the zone's file statement",
-    errno.ENOTDIR: "correct the zone's file statement",
-    errno.EIO: "the disk does not work",
-}
 
 
 class StoreError(BindpyError):
@@ -79,30 +60,14 @@ def _store(
     zone: ZoneSnapshot, path: str, checks: ZoneChecks, origin_of_data: str, reader: ZoneFileReader
 ) -> LoadedZone:
     target = Path(os.path.realpath(path))
-    directory = target.parent
-    temporary = directory / _temporary_name(target.name)
     try:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_FILE_MODE)
-    except OSError as e:
-        raise StoreError(_reason(f"cannot write into the directory {directory}", e)) from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # says to `remove_stale` that somebody is at work
-            _take_over_mode(descriptor, target)
-            _write(descriptor, zone, origin_of_data)
-            os.fsync(descriptor)
-            loaded = _read_back(temporary, target, zone, checks, reader)
-            temporary.rename(target)
-            stamp = FileStamp.of_stat(os.fstat(descriptor))
-            _sync_directory(directory)
-        finally:
-            os.close(descriptor)
-    except OSError as e:
-        _remove(temporary)
-        raise StoreError(_reason(f"cannot write {target}", e)) from None
-    except BaseException:
-        _remove(temporary)
-        raise
+        with replacing(target) as new:  # its lock says to `remove_stale` that somebody is at work
+            _write(new.descriptor, zone, origin_of_data)
+            new.flush()
+            loaded = _read_back(new.path, target, zone, checks, reader)
+            stamp = new.commit()
+    except ReplaceError as e:
+        raise StoreError(str(e)) from None
     return replace(loaded, files=(path,), stamps=(stamp,))
 
 
@@ -114,7 +79,7 @@ def remove_stale(directories: Iterable[str]) -> list[str]:
     removed: list[str] = []
     for directory in directories:
         try:
-            found = [path for path in Path(directory).iterdir() if _TEMPORARY.fullmatch(path.name)]
+            found = [path for path in Path(directory).iterdir() if TEMPORARY.fullmatch(path.name)]
         except OSError:
             continue
         removed += [str(path) for path in found if _remove_if_abandoned(path)]
@@ -136,29 +101,6 @@ def _remove_if_abandoned(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-def _temporary_name(name: str) -> str:
-    """Return a name that `remove_stale` knows, not longer than a file's name may be."""
-    kept = os.fsencode(name)[: _MAX_FILE_NAME_OCTETS - _SUFFIX_OCTETS]
-    return f".{os.fsdecode(kept)}.bindpy-{secrets.token_hex(6)}"
-
-
-def _take_over_mode(descriptor: int, target: Path) -> None:
-    """Give the new file the mode and, as far as that is allowed, the owner of the old one."""
-    try:
-        old = target.stat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(old.st_mode):
-        raise StoreError(f"{target} is not a regular file; correct the zone's file statement")
-    for owner in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
-        try:
-            os.fchown(descriptor, *owner)
-        except PermissionError:
-            continue
-        break
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
 
 
 def _write(descriptor: int, zone: ZoneSnapshot, origin_of_data: str) -> None:
@@ -193,25 +135,3 @@ def _at(item: Diagnostic, temporary: str, target: str) -> Diagnostic:
     if span is not None and span.file == temporary:
         span = replace(span, file=target)
     return replace(item, span=span, notes=tuple(_at(note, temporary, target) for note in item.notes))
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the rename last. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as e:
-        if e.errno != errno.EINVAL:  # some file systems cannot, and need not
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # renamed already; or the next start removes it
-        path.unlink()
-
-
-def _reason(what: str, error: OSError) -> str:
-    hint = _HINTS.get(error.errno or 0, "")
-    return f"{what}: {error.strerror or error}" + (f"; {hint}" if hint else "")

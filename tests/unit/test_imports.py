@@ -14,11 +14,11 @@ PACKAGE = Path(bindpy.__file__).parent
 # From the ground up: a room may import from its own and from those that stand before it.
 FLOORS = [
     {"diagnostics", "files"},
-    {"zone.names", "zone.records"},
+    {"replacing", "zone.names", "zone.records"},
     {"config"},
     {"zone"},
     {"tsig"},
-    {"answer"},
+    {"answer", "edit"},
     {"engine"},
     {"logs", "watch", "server", "policy"},
     {"reload", "state"},

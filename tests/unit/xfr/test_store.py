@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from bindpy import replacing
 from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.diagnostics import Severity
 from bindpy.files import FileStamp
-from bindpy.xfr import store
 from bindpy.xfr.store import StoreError, remove_stale, store_zone
 from bindpy.xfr.zonefile import zone_file_text
 from bindpy.zone import names
@@ -288,8 +288,8 @@ def test_store_locks_what_it_writes(tmp_path: Path) -> None:
 
 def test_temporary_names_are_those_that_are_removed() -> None:
     for name in ("zone", "z" * 255, "\u00e4" * 127, "new\nline"):
-        temporary = store._temporary_name(name)
-        assert store._TEMPORARY.fullmatch(temporary)
+        temporary = replacing.temporary_name(name)
+        assert replacing.TEMPORARY.fullmatch(temporary)
         assert len(os.fsencode(temporary)) <= 255
 
 

@@ -1,0 +1,161 @@
+"""What the commands of ``bindpy zone`` share: options, finding the zone, showing and writing a change."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import NoReturn, TypeVar
+
+import click
+
+from bindpy.config.load import load_config
+from bindpy.config.model import Config
+from bindpy.diagnostics import Diagnostic, Severity
+from bindpy.edit.document import ZoneDocument
+from bindpy.edit.errors import EditError
+from bindpy.edit.find import find_zone, refuse_secondary
+from bindpy.edit.serial import next_serial
+from bindpy.edit.soa import serial_change
+from bindpy.replacing import ReplaceError
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import BadNameError, Name, from_text, to_text
+from bindpy.zone.snapshot import ZoneSnapshot
+
+DEFAULT_CONF = "/etc/bind/named.conf"
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def parse_zone_name(_ctx: click.Context, _param: click.Parameter, value: str) -> Name:
+    """Read a zone's name, with or without the final dot."""
+    try:
+        return from_text(value)
+    except BadNameError as e:
+        raise click.BadParameter(str(e)) from None
+
+
+zone_argument = click.argument("zone", callback=parse_zone_name)
+conf_option = click.option(
+    "-c", "conf", default=DEFAULT_CONF, metavar="FILE", show_default=True, help="The configuration."
+)
+view_option = click.option("--view", metavar="VIEW", help="The view, where several have the zone.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
+
+
+def writing_options(function: F) -> F:
+    """Add the options of every command that changes a zone file."""
+    for option in (
+        json_option,
+        click.option("--dry-run", is_flag=True, help="Show the change, write nothing."),
+        click.option("-y", "--yes", is_flag=True, help="Ask no questions."),
+        view_option,
+        conf_option,
+    ):
+        function = option(function)
+    return function
+
+
+def reports_errors(function: Callable[..., None]) -> Callable[..., None]:
+    """Make what *function* refuses a message and exit status 1."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments: object, **options: object) -> None:
+        try:
+            function(*arguments, **options)
+        except EditError as e:
+            fail(str(e), e.diagnostics)
+        except ReplaceError as e:
+            fail(str(e))
+
+    return wrapped
+
+
+def fail(message: str, diagnostics: Iterable[Diagnostic] = ()) -> NoReturn:
+    """Say what is wrong on stderr and end with exit status 1."""
+    show_diagnostics(diagnostics)
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)
+
+
+def show_diagnostics(items: Iterable[Diagnostic]) -> None:
+    """Print findings to stderr, one a line."""
+    for item in items:
+        for line in item.lines():
+            click.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
+
+
+def read_conf(conf: str) -> Config:
+    """Return the configuration; end with exit status 1 where it is not good."""
+    result = load_config(conf)
+    if result.config is None:
+        errors = [item for item in result.diagnostics if item.severity is Severity.ERROR]
+        fail(f"{conf} is not good; nothing was done", errors)
+    return result.config
+
+
+def open_for_change(conf: str, origin: Name, view: str | None) -> ZoneDocument:
+    """Return the file of a zone that may be changed here. Raises `EditError`."""
+    config = read_conf(conf)
+    zone = find_zone(config, origin, view)
+    refuse_secondary(zone)
+    return ZoneDocument(zone, config.options.directory)
+
+
+def raised(document: ZoneDocument, zone: ZoneSnapshot) -> tuple[int, int, str]:
+    """Return the change of the text that raises the serial of *zone* as the configuration says."""
+    method = document.zone.settings.serial_update_method
+    return serial_change(document, zone, next_serial(zone.serial, method, time.time()))
+
+
+def check_switches(*, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Refuse --json where a question would have to be asked."""
+    if as_json and not (yes or dry_run):
+        raise click.UsageError("--json asks no questions: add --yes or --dry-run")
+
+
+def finish(
+    document: ZoneDocument,
+    before: ZoneSnapshot,
+    text: str,
+    loaded: LoadedZone,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Show the change to *text*, ask, and write it. *loaded* is the good zone that it means."""
+    assert loaded.zone is not None
+    changed = text != document.text
+    difference = document.diff(text)
+    if not as_json:
+        show_diagnostics(loaded.diagnostics)
+        click.echo(difference, nl=False)
+        if changed and not (yes or dry_run):
+            click.confirm(f"Write this to {document.path}?", abort=True, err=True)
+    written = changed and not dry_run
+    if written:
+        document.write(text)
+    name = to_text(document.zone.origin)
+    if as_json:
+        report: dict[str, object] = {
+            "zone": name,
+            "view": document.zone.view,
+            "file": document.path,
+            "written": written,
+            "serial_before": before.serial,
+            "serial": loaded.zone.serial,
+            "diff": difference,
+            "diagnostics": [item.as_json() for item in loaded.diagnostics],
+        }
+        print_json(report)
+    elif written:
+        click.echo(f"zone {name}: {document.path} written, serial {before.serial} -> {loaded.zone.serial}")
+    else:
+        click.echo(f"zone {name}: " + ("nothing written (--dry-run)" if changed else "nothing to change"))
+
+
+def print_json(report: object) -> None:
+    """Print *report* on stdout."""
+    click.echo(json.dumps(report, indent=2))

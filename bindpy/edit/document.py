@@ -1,0 +1,176 @@
+"""A zone's file as text to be edited: where its records stand, what a new text means, and writing it."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bindpy.config.model import ZoneConfig
+from bindpy.diagnostics import SourceSpan
+from bindpy.edit.errors import EditError
+from bindpy.files import FileStamp
+from bindpy.replacing import replacing
+from bindpy.zone.lexer import Entry, Token, next_entry
+from bindpy.zone.load import load_zone_octets
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import Key, Name, from_text, to_text
+from bindpy.zone.rdata import class_from_text
+from bindpy.zone.reader import read_zone_text
+from bindpy.zone.snapshot import ZoneSnapshot
+from bindpy.zone.source import UnreadableError, open_zone_file
+from bindpy.zone.ttl import parse_ttl
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedEntry:
+    """One record's entry in the text: from ``start`` (of its line) to ``end`` (of its last line)."""
+
+    start: int
+    end: int
+    entry: Entry
+    type_at: int
+    """The index of the type's token."""
+
+    @property
+    def type_token(self) -> Token:
+        """The token of the record's type."""
+        return self.entry.tokens[self.type_at]
+
+    @property
+    def rdata(self) -> list[Token]:
+        """The tokens of the RDATA."""
+        return self.entry.tokens[self.type_at + 1 :]
+
+
+class ZoneDocument:
+    """The file of one zone as it was read. ``text`` has one latin-1 character for each octet."""
+
+    def __init__(self, zone: ZoneConfig, directory: str) -> None:
+        """Read the file of *zone*; *directory* is that of the options. Raises `EditError`."""
+        if zone.file is None:
+            raise EditError(f"zone '{to_text(zone.origin)}' has no file")
+        self.zone = zone
+        self.path = zone.file
+        self.directory = directory
+        self.stamp, octets = read_file(zone.file)
+        self.text = octets.decode("latin-1")
+
+    def load(self, text: str) -> LoadedZone:
+        """Return what the zone would be with *text* in its file."""
+        zone = self.zone
+        return load_zone_octets(
+            self.path,
+            _octets(text),
+            zone.origin,
+            zone.rdclass,
+            zone.settings.checks,
+            directory=self.directory,
+        )
+
+    def current(self) -> ZoneSnapshot:
+        """Return the zone as the file has it. Raises `EditError` when the file is not good."""
+        loaded = self.load(self.text)
+        if loaded.zone is None:
+            mend = f"bindpy zone edit {to_text(self.zone.origin)}"
+            raise EditError(f"{self.path} has errors already; mend it with '{mend}'", loaded.diagnostics)
+        return loaded.zone
+
+    def places(self, key: Key, rtype: int) -> list[PlacedEntry]:
+        """Return the entries that records of *key* and *rtype* come from, in the order of the text.
+
+        Raises `EditError` for an entry that cannot be edited: one in an included file, and $GENERATE.
+        """
+        zone = self.zone
+        read = read_zone_text(
+            self.path, zone.origin, zone.rdclass, text=_octets(self.text), directory=self.directory
+        )
+        return [self._entry_at(span) for span in dict.fromkeys(read.locate(key, rtype))]
+
+    def _entry_at(self, span: SourceSpan) -> PlacedEntry:
+        if span.file != self.path:
+            raise EditError(f"{span}: the record is in a file that {self.path} includes; edit it there")
+        start = 0
+        for _ in range(span.line - 1):
+            start = self.text.index("\n", start) + 1
+        entry = next_entry(self.text, start, at_end=True)
+        if not entry.tokens or entry.tokens[0].offset != start + span.column - 1:
+            raise EditError(f"{span}: the record does not begin where its line does; use 'bindpy zone edit'")
+        if not entry.inherits and entry.tokens[0].text.startswith("$"):
+            raise EditError(f"{span}: the record is made by {entry.tokens[0].text}; use 'bindpy zone edit'")
+        return PlacedEntry(start, entry.end, entry, _type_index(entry))
+
+    def origin_at(self, offset: int) -> Name:
+        """Return the origin that holds at *offset* of a text without errors ($ORIGIN)."""
+        origin = self.zone.origin
+        pos = 0
+        while pos < offset:
+            entry = next_entry(self.text, pos, at_end=True)
+            words = entry.tokens
+            if words and not entry.inherits and words[0].text.upper() == "$ORIGIN":
+                origin = from_text(words[1].text, origin)
+            pos = entry.end
+        return origin
+
+    def diff(self, text: str) -> str:
+        """Return the difference to *text* in unified form, for a person."""
+        before, after = (list(io.StringIO(_shown(one), newline="\n")) for one in (self.text, text))
+        lines = difflib.unified_diff(before, after, self.path, f"{self.path} (new)")
+        return "".join(
+            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+        )
+
+    def write(self, text: str) -> None:
+        """Make *text* the file's content, unless somebody else has changed it.
+
+        Raises `EditError` and `ReplaceError`.
+        """
+        with replacing(Path(os.path.realpath(self.path))) as new:
+            _write_all(new.descriptor, _octets(text))
+            new.flush()
+            if FileStamp.of(self.path) != self.stamp:
+                raise EditError(f"{self.path} was changed by somebody else meanwhile; nothing was written")
+            new.commit()
+
+
+def read_file(path: str) -> tuple[FileStamp, bytes]:
+    """Return the stamp and the octets of the regular file *path*. Raises `EditError`."""
+    try:
+        with open_zone_file(path) as file:
+            stamp = FileStamp.of_stat(os.fstat(file.fileno()))
+            return stamp, file.readall()
+    except UnreadableError as e:
+        raise EditError(f"{path} {e}") from None
+    except OSError as e:
+        raise EditError(f"{path} cannot be read: {e.strerror or e}") from None
+
+
+def _type_index(entry: Entry) -> int:
+    """Return where the type stands in ``[OWNER] [TTL] [CLASS] TYPE …``, TTL and class in either order."""
+    at = 0 if entry.inherits else 1
+    has_ttl = has_class = False
+    while True:
+        word = entry.tokens[at].text
+        if not has_ttl and parse_ttl(word) is not None:
+            has_ttl = True
+        elif not has_class and class_from_text(word) is not None:
+            has_class = True
+        else:
+            return at
+        at += 1
+
+
+def _write_all(descriptor: int, octets: bytes) -> None:
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(octets)
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+def _shown(text: str) -> str:
+    """Return *text* for a person: as UTF-8 where it is that."""
+    return _octets(text).decode("utf-8", "replace")

@@ -56,16 +56,8 @@ class EditedZone:
         for _ in range(self._rng.randrange(1, 4)):
             self._rng.choice(self._changes())()
         self._drop_unreadable()
-        return self.raise_serial()
-
-    def add(self, owner: str, rtype: str, *rdatas: str) -> None:
-        """Add records; they are written with the next higher serial."""
-        self._maker.zone.add(labels(owner), rtype, 300, *rdatas)
-
-    def raise_serial(self) -> int:
-        """Raise the serial by one (RFC 1982: zero follows the highest), write the file; return the serial."""
         fields = self._soa().rdatas[0].split()
-        fields[2] = str((int(fields[2]) + 1) % 2**32)
+        fields[2] = str((int(fields[2]) + 1) % 2**32)  # RFC 1982: zero follows the highest
         self._soa().rdatas[0] = " ".join(fields)
         self._write()
         return self.serial

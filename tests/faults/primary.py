@@ -114,6 +114,7 @@ class FaultyPrimary:
                     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     return
             await writer.drain()
+            await asyncio.sleep(0)  # which `drain` does not see to: the client may be in this loop, too
         await reader.read()  # a good primary lets the client close
 
 

@@ -33,10 +33,12 @@ ID = ("_default", ORIGIN)
 
 
 @asynccontextmanager
-async def replication(folder: Path, zone: str) -> AsyncIterator[tuple[Replication, ZoneKeeper]]:
+async def replication(
+    folder: Path, zone: str, options: str = ""
+) -> AsyncIterator[tuple[Replication, ZoneKeeper]]:
     """Run everything for one *zone* statement, and see to it that nothing is left behind."""
     before = asyncio.all_tasks()
-    config = configuration(folder, f'options {{ directory "{folder}"; }};\n{zone}')
+    config = configuration(folder, f'options {{ directory "{folder}"; {options} }};\n{zone}')
     engine = python_engine(fail_on_error)
     engine.answerer.configure(answer_policy(config, LocalAddresses()))
     service: Replication

@@ -15,6 +15,10 @@ Part = tuple[int, int, str]
 """From where to where the text is replaced, by what. Parts of one change do not overlap."""
 
 
+ANY_TTL = -1
+"""Stands in a record that is to be added for whatever TTL the file gives it."""
+
+
 def apply_parts(text: str, parts: Iterable[Part]) -> str:
     """Return *text* with every part replaced."""
     for start, end, new in sorted(parts, reverse=True):
@@ -34,7 +38,9 @@ def checked(
     if loaded.zone is None:
         raise EditError("the zone would not load any more; nothing was written", loaded.diagnostics)
     delta = diff(before, loaded.zone)
-    if _set(delta.removed) != _set(removed) or _set(delta.added) != _set(added):
+    untimed = {(rr.owner.lower(), rr.rtype) for rr in added if rr.ttl == ANY_TTL}
+    came = [rr._replace(ttl=ANY_TTL) if (rr.owner.lower(), rr.rtype) in untimed else rr for rr in delta.added]
+    if _set(delta.removed) != _set(removed) or _set(came) != _set(added):
         raise EditError(
             "the change would touch other records too, because their lines depend on the changed ones;"
             " use 'bindpy zone edit'"

@@ -18,7 +18,7 @@ from bindpy.zone.load import load_zone_octets
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Key, Name, from_text, to_text
 from bindpy.zone.rdata import class_from_text
-from bindpy.zone.reader import read_zone_text
+from bindpy.zone.reader import ZoneText, read_zone_text
 from bindpy.zone.snapshot import ZoneSnapshot
 from bindpy.zone.source import UnreadableError, open_zone_file
 from bindpy.zone.ttl import parse_ttl
@@ -57,6 +57,7 @@ class ZoneDocument:
         self.directory = directory
         self.stamp, octets = read_file(zone.file)
         self.text = octets.decode("latin-1")
+        self._read: ZoneText | None = None
 
     def load(self, text: str) -> LoadedZone:
         """Return what the zone would be with *text* in its file."""
@@ -84,10 +85,11 @@ class ZoneDocument:
         Raises `EditError` for an entry that cannot be edited: one in an included file, and $GENERATE.
         """
         zone = self.zone
-        read = read_zone_text(
-            self.path, zone.origin, zone.rdclass, text=_octets(self.text), directory=self.directory
-        )
-        return [self._entry_at(span) for span in dict.fromkeys(read.locate(key, rtype))]
+        if self._read is None:
+            self._read = read_zone_text(
+                self.path, zone.origin, zone.rdclass, text=_octets(self.text), directory=self.directory
+            )
+        return [self._entry_at(span) for span in self._read.locate(key, rtype)]
 
     def _entry_at(self, span: SourceSpan) -> PlacedEntry:
         if span.file != self.path:

@@ -190,3 +190,153 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(group, [command, "--help"])
     assert result.exit_code == 0
     assert f"Example:\n    bindpy zone {command}" in result.stdout
+
+
+def changed(before: str, after: str) -> str:
+    """Return the zone with *before* replaced by *after*, and the serial raised."""
+    assert before in ZONE
+    return ZONE.replace(before, after).replace("7       ;", "8       ;")
+
+
+@pytest.mark.parametrize(
+    ("words", "before", "after"),
+    [
+        (  # beside the records of its type, in their manner
+            ("add-record", "example.com", "mail", "A", "192.0.2.4"),
+            "        IN A    192.0.2.3\n",
+            "        IN A    192.0.2.3\n        IN A    192.0.2.4\n",
+        ),
+        (  # beside the other records of its name
+            ("add-record", "example.com", "ns", "AAAA", "2001:db8::1"),
+            "ns      IN A    192.0.2.1\n",
+            "ns      IN A    192.0.2.1\nns      IN AAAA 2001:db8::1\n",
+        ),
+        (  # a TTL of its own
+            ("add-record", "--ttl", "60", "example.com", "ns", "AAAA", "2001:db8::1"),
+            "ns      IN A    192.0.2.1\n",
+            "ns      IN A    192.0.2.1\nns      60 IN AAAA 2001:db8::1\n",
+        ),
+        (  # a new name
+            ("add-record", "example.com", "new.sub", "A", "192.0.2.5", "192.0.2.6"),
+            "$INCLUDE more.db\n",
+            "$INCLUDE more.db\nnew.sub IN A 192.0.2.5\nnew.sub IN A 192.0.2.6\n",
+        ),
+        (  # names are relative to the zone; TXT takes no quotes
+            ("add-record", "example.com", "@", "TXT", 'a "b"; c'),
+            "        IN MX   10 mail\n",
+            '        IN MX   10 mail\n        IN TXT  "a \\"b\\"; c"\n',
+        ),
+        (
+            ("delete-record", "example.com", "mail", "A", "192.0.2.3"),
+            "        IN A    192.0.2.3\n",
+            "",
+        ),
+        (  # the next line had its owner from the one that goes
+            ("delete-record", "example.com", "mail", "A", "192.0.2.2"),
+            "mail    IN A    192.0.2.2\n        IN A    192.0.2.3\n",
+            "mail    IN A    192.0.2.3\n",
+        ),
+        (("delete-record", "example.com", "www"), "www     IN CNAME mail\n", ""),
+        (("delete-record", "example.com", "@", "MX"), "        IN MX   10 mail\n", ""),
+        (  # the comment stays
+            ("replace", "example.com", "@", "NS", "mail", "ns.example.net."),
+            "        IN NS   ns      ; ours\n",
+            "        IN NS   mail.example.com.      ; ours\n        IN NS   ns.example.net.\n",
+        ),
+        (
+            ("replace", "example.com", "mail", "A", "192.0.2.7"),
+            "mail    IN A    192.0.2.2\n        IN A    192.0.2.3\n",
+            "mail    IN A    192.0.2.7\n",
+        ),
+        (  # what stays is not touched
+            ("replace", "example.com", "mail", "A", "192.0.2.7", "192.0.2.2"),
+            "        IN A    192.0.2.3\n",
+            "        IN A    192.0.2.7\n",
+        ),
+        (
+            ("replace", "--ttl", "60", "example.com", "mail", "A", "192.0.2.2"),
+            "mail    IN A    192.0.2.2\n        IN A    192.0.2.3\n",
+            "mail    60 IN A    192.0.2.2\n",
+        ),
+        (  # there was none
+            ("replace", "example.com", "fresh", "A", "192.0.2.7"),
+            "$INCLUDE more.db\n",
+            "$INCLUDE more.db\nfresh   IN A 192.0.2.7\n",
+        ),
+    ],
+)
+def test_changes_of_records(zone: Path, words: tuple[str, ...], before: str, after: str) -> None:
+    command, *rest = words
+    result = run(command, "--yes", *rest)
+    assert result.exit_code == 0, result.output
+    assert zone.read_text() == changed(before, after)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("add-record", "example.com", "ns", "A", "192.0.2.1"),
+            "ns.example.com. A 192.0.2.1 is there already",
+        ),
+        (("add-record", "example.com", "ns", "A", "192.0.2.256"), "A '192.0.2.256':"),
+        (("add-record", "example.com", "@", "MX", "10", "mail"), "put the data of one record in quotes"),
+        (("add-record", "example.com", "ns", "A", "192.0.2.3\nx A 192.0.2.4"), "control character"),
+        (("add-record", "--ttl", "5", "example.com", "ns", "A", "192.0.2.3"), "have TTL 300"),
+        (("add-record", "example.com", "ns", "CNAME", "mail"), "would not load any more"),
+        (("add-record", "example.com", "a.example.net.", "A", "192.0.2.3"), "is not in the zone"),
+        (("add-record", "example.com", "@", "SOA", "a b 1 2 3 4 5"), "a zone has one SOA"),
+        (("add-record", "example.com", "@", "RRSIG", "x"), "whoever signs the zone"),
+        (("add-record", "sec.example", "www", "A", "192.0.2.1"), "is a secondary zone"),
+        (("delete-record", "example.com", "ns", "A", "192.0.2.7"), "there is: 192.0.2.1"),
+        (("delete-record", "example.com", "ns", "MX"), "ns.example.com. has no MX records"),
+        (("delete-record", "example.com", "nowhere"), "nowhere.example.com. has no records"),
+        (("delete-record", "example.com", "@"), "a zone has one SOA"),
+        (("delete-record", "example.com", "@", "NS"), "would not load any more"),
+        (("delete-record", "example.com", "host-2", "A"), "made by $GENERATE"),
+        (("delete-record", "example.com", "inc", "A"), "more.db:1:1: the record is in a file that"),
+        (("replace", "example.com", "inc", "A", "192.0.2.1"), "more.db:1:1: the record is in a file that"),
+    ],
+)
+def test_refused_changes_of_records(zone: Path, words: tuple[str, ...], message: str) -> None:
+    command, *rest = words
+    result = run(command, "--yes", *rest)
+    assert result.exit_code == 1, result.output
+    assert message in result.stderr
+    assert zone.read_text() == ZONE
+
+
+def test_keep_serial(zone: Path) -> None:
+    assert run("delete-record", "--yes", "--keep-serial", "example.com", "www").exit_code == 0
+    assert zone.read_text() == ZONE.replace("www     IN CNAME mail\n", "")
+
+
+def test_replacing_by_what_is_there_changes_nothing(zone: Path) -> None:
+    result = run("replace", "example.com", "mail", "A", "192.0.2.3", "192.0.2.2")
+    assert (result.exit_code, result.stdout) == (0, "zone example.com.: nothing to change\n")
+    assert zone.read_text() == ZONE
+
+
+def test_what_other_lines_depend_on_is_refused(zone: Path) -> None:
+    text = "@ 300 SOA ns h 7 3600 600 86400 300\n@ NS ns\nns A 192.0.2.1\na 60 A 192.0.2.2\nb A 192.0.2.3\n"
+    zone.write_text(text)
+    result = run("delete-record", "--yes", "example.com", "a")
+    assert result.exit_code == 1
+    assert "would touch other records too" in result.stderr
+    assert zone.read_text() == text
+
+
+def test_a_record_written_twice_is_refused(zone: Path) -> None:
+    zone.write_text(ZONE + "ns A 192.0.2.1\n")
+    result = run("delete-record", "--yes", "example.com", "ns", "A", "192.0.2.1")
+    assert result.exit_code == 1
+    assert "written more than once" in result.stderr
+
+
+def test_other_origins_and_line_ends(zone: Path) -> None:
+    text = "$TTL 300\n@ SOA ns h 7 3600 600 86400 300\n@ NS ns\nns A 192.0.2.1\n$ORIGIN sub\na A 192.0.2.2"
+    text = text.replace("\n", "\r\n")
+    zone.write_bytes(text.encode())
+    assert run("add-record", "--yes", "example.com", "b.sub", "MX", "10 ns").exit_code == 0
+    expected = text.replace("h 7", "h 8") + "\r\nb MX 10 ns.example.com.\r\n"
+    assert zone.read_bytes() == expected.encode()

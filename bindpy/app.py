@@ -286,7 +286,18 @@ class Server:
     # --- files ------------------------------------------------------------------------------------
 
     def _files_changed(self, paths: set[str]) -> None:
+        self._follow_directory()
         self._keeper.files_changed(paths)
+
+    def _follow_directory(self) -> None:
+        """Go where ``directory`` leads now: another one may stand in its place, as after a deployment."""
+        try:
+            os.chdir(self._config.options.directory)
+        except (FileNotFoundError, NotADirectoryError):
+            # What we have open in it or below keeps the kernel from telling its watcher that it was deleted.
+            self._watcher.rescan()
+        except OSError:
+            pass  # root might go there, and we are not root any more
 
     def _watch_zone(self, zone_id: ZoneId, files: Mapping[str, FileStamp | None]) -> None:
         self._watcher.watch(zone_id, files, files)

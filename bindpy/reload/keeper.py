@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bindpy.answer.policy import EXPIRED, ZonePolicy
 from bindpy.config.model import ZoneConfig, ZoneType
@@ -397,7 +398,11 @@ def _is_large(job: _Job) -> bool:
 
 def _absolute(loaded: LoadedZone) -> tuple[str, ...]:
     """Return the zone's files as the watcher names them; `$INCLUDE` counts from the working directory."""
-    return tuple(os.path.abspath(path) for path in loaded.files)  # noqa: PTH100 - for 100,000 zones
+    try:
+        return tuple(os.path.abspath(path) for path in loaded.files)  # noqa: PTH100 - for 100,000 zones
+    except FileNotFoundError:  # the working directory has been deleted: beside the zone file, most likely
+        place = Path(loaded.files[0]).parent
+        return tuple(str(place / path) for path in loaded.files)
 
 
 def _must_load_anew(old: ZoneConfig, new: ZoneConfig) -> bool:

@@ -165,6 +165,20 @@ def test_hup_while_the_directory_is_not_there(tmp_path: Path) -> None:
         server.wait_for_address("www.example.com", "192.0.2.20")
 
 
+def test_a_directory_that_is_replaced_by_another(tmp_path: Path) -> None:
+    zones, new = tmp_path / "zones", tmp_path / "new"
+    for folder, serial, address in ((zones, 1, "192.0.2.10"), (new, 2, "192.0.2.20")):
+        folder.mkdir()
+        (folder / "a.db").write_text(zone_text(serial, address) + "$INCLUDE more\n")
+        (folder / "more").write_text(f"more A {address}\n")
+    with daemon(tmp_path, ONE_ZONE, {}, extra=f'directory "{zones}";') as server:
+        shutil.rmtree(zones)
+        server.wait_for_log("still serving serial 1")
+        new.rename(zones)
+        server.wait_for_address("www.example.com", "192.0.2.20")
+        assert server.addresses("more.example.com") == ["192.0.2.20"]
+
+
 def test_hup_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
     with daemon(tmp_path, ONE_ZONE, {"a.db": zone_text()}) as server:
         (tmp_path / "named.conf").unlink()

@@ -20,6 +20,7 @@ from bindpy.cli.zone_common import (
     writing_options,
     zone_argument,
 )
+from bindpy.cli.zone_edit import diff_zone, edit
 from bindpy.edit.change import apply_parts, checked
 from bindpy.edit.document import ZoneDocument
 from bindpy.edit.find import find_zone
@@ -157,6 +158,10 @@ def increase_serial(
     text = apply_parts(document.text, [raised(document, before)])
     loaded = checked(document, before, text, removed=(), added=())
     finish(document, before, text, loaded, yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+group.add_command(edit)
+group.add_command(diff_zone)
 
 
 def _change_records(

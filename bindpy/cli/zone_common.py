@@ -117,7 +117,7 @@ def check_switches(*, yes: bool, dry_run: bool, as_json: bool) -> None:
 
 def finish(
     document: ZoneDocument,
-    before: ZoneSnapshot,
+    before: ZoneSnapshot | None,
     text: str,
     loaded: LoadedZone,
     *,
@@ -125,7 +125,10 @@ def finish(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Show the change to *text*, ask, and write it. *loaded* is the good zone that it means."""
+    """Show the change to *text*, ask, and write it. *loaded* is the good zone that it means.
+
+    *before* is the zone that the file held, None where it had errors.
+    """
     assert loaded.zone is not None
     changed = text != document.text
     difference = document.diff(text)
@@ -134,6 +137,7 @@ def finish(
         click.echo(difference, nl=False)
         if changed and not (yes or dry_run):
             click.confirm(f"Write this to {document.path}?", abort=True, err=True)
+    old = None if before is None else before.serial
     written = changed and not dry_run
     if written:
         document.write(text)
@@ -144,14 +148,15 @@ def finish(
             "view": document.zone.view,
             "file": document.path,
             "written": written,
-            "serial_before": before.serial,
+            "serial_before": old,
             "serial": loaded.zone.serial,
             "diff": difference,
             "diagnostics": [item.as_json() for item in loaded.diagnostics],
         }
         print_json(report)
     elif written:
-        click.echo(f"zone {name}: {document.path} written, serial {before.serial} -> {loaded.zone.serial}")
+        serials = f"serial {'(none)' if old is None else old} -> {loaded.zone.serial}"
+        click.echo(f"zone {name}: {document.path} written, {serials}")
     else:
         click.echo(f"zone {name}: " + ("nothing written (--dry-run)" if changed else "nothing to change"))
 

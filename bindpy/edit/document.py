@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import io
 import os
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bindpy.config.model import ZoneConfig
@@ -58,6 +59,16 @@ class ZoneDocument:
         self.stamp, octets = read_file(zone.file)
         self.text = octets.decode("latin-1")
         self._read: ZoneText | None = None
+
+    def with_text(self, text: str) -> ZoneDocument:
+        """Return the same file as if it held *text*."""
+        other = copy(self)
+        other.text, other._read = text, None
+        return other
+
+    def with_path(self, path: str) -> ZoneDocument:
+        """Return the same zone in another file. Raises `EditError`."""
+        return ZoneDocument(replace(self.zone, file=path), self.directory)
 
     def load(self, text: str) -> LoadedZone:
         """Return what the zone would be with *text* in its file."""

@@ -104,4 +104,6 @@ class LineWriter:
             return head
         at, after = stated.offset - start, stated.offset - start + len(stated.text)
         width = len(stated.text)
-        return f"{head[:at]}{'' if ttl is None else ttl:<{width}}{head[after:]}"
+        if ttl is None:
+            return head[:at] + head[after:].lstrip(" \t")
+        return f"{head[:at]}{ttl:<{width}}{head[after:]}"

@@ -37,7 +37,7 @@ _LOOK_EVERY_S = 0.01
 
 KILLS = 100
 TRANSFERS = 200
-HITS = 200
+HITS = 100
 """How many transfers that had begun must have been interrupted in all."""
 HOSTS = (100, 200, 300, 300, 400, 500, 800, 1500)
 LONGEST_AFTER_NOTIFY_S = 0.2

@@ -25,9 +25,11 @@ from tests.support.transfers import AXFR, message
 ZONES = int(os.environ.get("BINDPY_SCALE_ZONES", "2000"))
 RATE_PER_S = 150
 """serial-query-rate: at the default of 20 the test would last for minutes."""
-TRANSFERS_IN = 6
-HOLD_S = 0.06
-"""How long the primary thinks about each transfer: the quota of transfers is what limits them then."""
+TRANSFERS_IN = 20
+NOTICED_LATE = 5
+HOLD_S = 0.2
+"""How long the primary thinks about each transfer: the quota of transfers is what limits them then, not that
+of queries, by which there would be ``RATE_PER_S * HOLD_S`` at a time."""
 UNTIL_TRANSFERRED = ZONES // 2
 """After so many zones the server is stopped, in the midst of it."""
 JITTER_S = 1.0
@@ -68,10 +70,13 @@ class Primary(FaultyPrimary):
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            await asyncio.sleep(HOLD_S)
             await super()._connection(reader, writer)
         finally:
             self._at_once -= 1
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(HOLD_S)
+        await super()._serve(reader, writer)
 
     def most_queries_within(self, seconds: float) -> int:
         """Return how many zones were asked for in the busiest *seconds*."""

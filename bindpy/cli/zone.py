@@ -20,6 +20,7 @@ from bindpy.cli.zone_common import (
     writing_options,
     zone_argument,
 )
+from bindpy.cli.zone_create import create
 from bindpy.cli.zone_edit import diff_zone, edit
 from bindpy.edit.change import apply_parts, checked
 from bindpy.edit.document import ZoneDocument
@@ -160,6 +161,7 @@ def increase_serial(
     finish(document, before, text, loaded, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
+group.add_command(create)
 group.add_command(edit)
 group.add_command(diff_zone)
 

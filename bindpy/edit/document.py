@@ -140,12 +140,20 @@ class ZoneDocument:
 
         Raises `EditError` and `ReplaceError`.
         """
-        with replacing(Path(os.path.realpath(self.path))) as new:
-            _write_all(new.descriptor, _octets(text))
-            new.flush()
-            if FileStamp.of(self.path) != self.stamp:
-                raise EditError(f"{self.path} was changed by somebody else meanwhile; nothing was written")
-            new.commit()
+        write_file(self.path, _octets(text), self.stamp)
+
+
+def write_file(path: str, octets: bytes, stamp: FileStamp | None) -> None:
+    """Make *octets* the content of *path*, which must still have *stamp* (None: must not be there).
+
+    Raises `EditError` and `ReplaceError`.
+    """
+    with replacing(Path(os.path.realpath(path))) as new:
+        _write_all(new.descriptor, octets)
+        new.flush()
+        if FileStamp.of(path) != stamp:
+            raise EditError(f"{path} was changed by somebody else meanwhile; nothing was written")
+        new.commit()
 
 
 def read_file(path: str) -> tuple[FileStamp, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,12 @@ def test_changes_are_served(tmp_path: Path) -> None:
         server.wait_for_log("loaded serial 5")
         assert "reload failed" not in server.log
         assert server.addresses("www.example.com") == ["192.0.2.10"]
+
+
+def test_a_created_zone_is_served_after_hup(tmp_path: Path) -> None:
+    with daemon(tmp_path, ZONE, {"a.db": zone_text()}) as server:
+        zone_tool(tmp_path, "create", "--yes", "new.example", "--ns", "ns1=192.0.2.1")
+        server.signal(signal.SIGHUP)
+        server.wait_for_address("ns1.new.example", "192.0.2.1")
+        zone_tool(tmp_path, "add-record", "--yes", "new.example", "www", "A", "192.0.2.2")
+        server.wait_for_address("www.new.example", "192.0.2.2")

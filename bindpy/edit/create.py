@@ -65,8 +65,8 @@ def plan_zone(
     """Return the zone *origin* as it may be added to *config*.
 
     *file* is relative to the configuration's ``directory``; *conf_file* is the configuration or a file that
-    it includes. *servers* are NAME or NAME=ADDRESS[,ADDRESS], the first is the SOA's; *mail* is the SOA's mail
-    address as a name. Names are relative to the zone. Raises `EditError`.
+    it includes. *servers* are NAME or NAME=ADDRESS[,ADDRESS], the first is the SOA's; *mail* is the SOA's
+    mail address as a name. Names are relative to the zone. Raises `EditError`.
     """
     name = to_text(origin)
     shown = name if name == "." else name[:-1]

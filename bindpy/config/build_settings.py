@@ -228,12 +228,6 @@ class SettingsBuilder:
                 entry,
                 "'allow-update' is not supported yet: every dynamic update is refused",
             )
-        if settings.masterfile_format == "raw" and (entry := section.first("masterfile-format")):
-            self._once(
-                "masterfile-format",
-                entry,
-                "'masterfile-format raw' is not supported: zone files are read and written as text",
-            )
 
     def _once(self, what: str, entry: Entry, message: str) -> None:
         if what not in self._reported:

@@ -11,9 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
-from bindpy.config.model import ZoneChecks
 from bindpy.engine import Zone
-from bindpy.reload.collector import without_collector
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry
 from bindpy.xfr.failure import Stage, XferFailure
@@ -31,9 +29,6 @@ log = logging.getLogger("bindpy.general")
 transfer_log = logging.getLogger("bindpy.xfer-in")
 
 _NO_ANSWER = frozenset((Stage.CONNECT, Stage.WAIT))
-
-LARGE_RECORDS = 20_000
-"""From how many records on a zone is worth keeping Python's collector from it."""
 
 
 class _End(enum.Enum):
@@ -195,13 +190,13 @@ class Refresher:
         config = attempt.entry.config
         if config.file is None:
             return None
-        large = received.zone.rr_count >= LARGE_RECORDS
         store = functools.partial(
-            _store_large if large else store_zone,
+            store_zone,
             received.zone,
             config.file,
             checks=config.settings.checks,
             origin_of_data=f"{primary.text} by {received.how}",
+            raw=config.settings.masterfile_format == "raw",
         )
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, store)
@@ -215,12 +210,6 @@ class Refresher:
                 attempt.what_stays,
             )
             raise
-
-
-def _store_large(zone: ZoneSnapshot, path: str, *, checks: ZoneChecks, origin_of_data: str) -> LoadedZone:
-    """Store a zone; Python's collector, which would stop everything, never walks what is read back."""
-    with without_collector():
-        return store_zone(zone, path, checks=checks, origin_of_data=origin_of_data)
 
 
 class _Attempt:

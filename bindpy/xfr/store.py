@@ -26,6 +26,7 @@ from bindpy.xfr.zonefile import zone_file_text
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import to_text
+from bindpy.zone.raw import raw_octets
 from bindpy.zone.snapshot import ZoneSnapshot
 
 LARGE_RECORDS = 10_000
@@ -43,26 +44,31 @@ def store_zone(
     *,
     checks: ZoneChecks,
     origin_of_data: str,
+    raw: bool = False,
     reader: ZoneFileReader = load_zone_file,
 ) -> LoadedZone:
     """Make *path* the zone file of *zone* and return it as it was read back.
 
     The stamps are those of the file in its place. *origin_of_data*, such as "192.0.2.1#53 by AXFR", goes into
-    a comment. *checks* are those that the file will be loaded with; what they refuse is not stored. Symbolic
-    links are followed; mode and, where allowed, owner of the old file are kept. Raises `StoreError`.
+    a comment. *raw* is BIND's binary format instead of text. *checks* are those that the file will be
+    loaded with; what they refuse is not stored. Symbolic links are followed; mode and, where allowed, owner
+    of the old file are kept. Raises `StoreError`.
     """
     large = zone.rr_count >= LARGE_RECORDS
     with without_collector() if large else contextlib.nullcontext():
-        return _store(zone, path, checks, origin_of_data, reader)
+        return _store(zone, path, checks, None if raw else origin_of_data, reader)
 
 
 def _store(
-    zone: ZoneSnapshot, path: str, checks: ZoneChecks, origin_of_data: str, reader: ZoneFileReader
+    zone: ZoneSnapshot, path: str, checks: ZoneChecks, origin_of_data: str | None, reader: ZoneFileReader
 ) -> LoadedZone:
     target = Path(os.path.realpath(path))
     try:
         with replacing(target) as new:  # its lock says to `remove_stale` that somebody is at work
-            _write(new.descriptor, zone, origin_of_data)
+            if origin_of_data is None:
+                _write_raw(new.descriptor, zone)
+            else:
+                _write(new.descriptor, zone, origin_of_data)
             new.flush()
             loaded = _read_back(new.path, target, zone, checks, reader)
             stamp = new.commit()
@@ -113,6 +119,11 @@ def _write(descriptor: int, zone: ZoneSnapshot, origin_of_data: str) -> None:
         descriptor, "w", encoding="ascii", newline="\n", buffering=_BUFFER_OCTETS, closefd=False
     ) as file:
         file.writelines(zone_file_text(zone, comments))
+
+
+def _write_raw(descriptor: int, zone: ZoneSnapshot) -> None:
+    with open(descriptor, "wb", buffering=_BUFFER_OCTETS, closefd=False) as file:
+        file.writelines(raw_octets(zone))
 
 
 def _read_back(

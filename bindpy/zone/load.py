@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
+from bindpy.files import FileStamp
 from bindpy.zone.checks import check_records, check_zone
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Name, to_text
+from bindpy.zone.raw import MAGIC, RawZone
 from bindpy.zone.reader import ZoneText, read_zone_text
 from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot
 from bindpy.zone.source import UnreadableError, open_zone_file
 
-_RAW_MAGIC = b"\0\0\0\2\0\0\0"
-"""How BIND's ``masterfile-format raw`` begins: the format's number, then the first octets of its version."""
+MAX_RAW_OCTETS = 1 << 32
+"""The largest raw file that is read; it is in memory while it is."""
 
 
 def load_zone_file(
@@ -27,7 +30,30 @@ def load_zone_file(
     diagnostics say why, in the order of the text. A file that was written to while it was read shows in
     `LoadedZone.is_outdated`: what was read may be torn, so read it again.
     """
+    raw = _read_raw(path, origin, rdclass, directory)
+    if raw is not None:
+        return _judge(raw, origin, checks)
     return _judge(read_zone_text(path, origin, rdclass, directory=directory), origin, checks)
+
+
+def _read_raw(path: str, origin: Name, rdclass: int, directory: str) -> RawZone | None:
+    """Return the zone in *path* if that is in BIND's raw format, which shows in its first octets."""
+    place = str(Path(directory, path))
+    stamp = FileStamp.of(place)
+    try:
+        file = open_zone_file(place)
+    except UnreadableError:
+        return None  # the reader of texts will say why
+    try:
+        octets = file.read(len(MAGIC))
+        if octets != MAGIC:
+            return None
+        octets += file.read(MAX_RAW_OCTETS)
+    except OSError:
+        return None
+    finally:
+        file.close()
+    return RawZone(path, octets, stamp, origin, rdclass)
 
 
 def load_zone_octets(
@@ -37,21 +63,18 @@ def load_zone_octets(
     return _judge(read_zone_text(name, origin, rdclass, text=text, directory=directory), origin, checks)
 
 
-def _judge(text: ZoneText, origin: Name, checks: ZoneChecks) -> LoadedZone:
+def _judge(text: ZoneText | RawZone, origin: Name, checks: ZoneChecks) -> LoadedZone:
     found: list[Diagnostic] = list(text.diagnostics)
     zone: ZoneSnapshot | None = None
-    if text.has_errors and _is_raw(text.files[0]):
-        found = [_raw_refused(text.files[0], origin)]
+    try:
+        zone = text.builder.finish()
+    except NoSoaError:
+        if not text.has_errors:
+            found.append(_no_soa(text.files[0], origin))
     else:
-        try:
-            zone = text.builder.finish()
-        except NoSoaError:
-            if not text.has_errors:
-                found.append(_no_soa(text.files[0], origin))
-        else:
-            # Where lines are missing, what other lines point at may be missing only because of that.
-            check = check_records if text.has_errors else check_zone
-            found += check(zone, checks, text.locate)
+        # Where lines are missing, what other lines point at may be missing only because of that.
+        check = check_records if text.has_errors else check_zone
+        found += check(zone, checks, text.locate)
     if any(item.severity is Severity.ERROR for item in found):
         zone = None
     return LoadedZone(zone, _in_text_order(found, text.files), text.files, text.stamps)
@@ -74,27 +97,4 @@ def _no_soa(path: str, origin: Name) -> Diagnostic:
         f"zone '{to_text(origin)}' has no SOA record",
         SourceSpan(path),
         "the first record of a zone file is its SOA, owned by the zone's own name (RFC 1035 section 5.2)",
-    )
-
-
-def _is_raw(path: str) -> bool:
-    try:
-        file = open_zone_file(path)
-    except UnreadableError:
-        return False
-    try:
-        return file.read(len(_RAW_MAGIC)) == _RAW_MAGIC
-    except OSError:
-        return False
-    finally:
-        file.close()
-
-
-def _raw_refused(path: str, origin: Name) -> Diagnostic:
-    name = to_text(origin)
-    return Diagnostic(
-        Severity.ERROR,
-        "this is BIND's raw format (masterfile-format raw), which is not read here",
-        SourceSpan(path),
-        f"turn it into text: named-compilezone -f raw -F text -o NEWFILE {name} {path}",
     )

@@ -328,3 +328,12 @@ def test_speed_is_enough_for_big_zones() -> None:
             yield lines / (time.process_time() - begin)
 
     assert max(rates()) > 50_000
+
+
+def test_raw_format_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    stored = store_zone(version(7), str(path), checks=CHECKS, origin_of_data="a primary", raw=True)
+    assert path.read_bytes().startswith(b"\0\0\0\2\0\0\0\1")
+    assert stored.zone is not None
+    assert stored.zone.same_data(version(7))
+    assert not stored.is_outdated()

@@ -87,14 +87,6 @@ def test_empty(path: Path) -> None:
     assert found.message == "zone 'example.com.' has no SOA record"
 
 
-@pytest.mark.parametrize("version", [0, 1])
-def test_raw_format_is_recognised(version: int, path: Path) -> None:
-    path.write_bytes(bytes([0, 0, 0, 2, 0, 0, 0, version]) + bytes(range(256)))
-    (found,) = messages(load(path))
-    assert "masterfile-format raw" in found
-    assert f"named-compilezone -f raw -F text -o NEWFILE example.com. {path}" in found
-
-
 def test_binary(path: Path) -> None:
     path.write_bytes(b"\x7fELF\x02\x01\x01\0" + os.urandom(4096))
     loaded = load(path)

@@ -138,7 +138,11 @@ def test_octets_in_memory() -> None:
     assert messages(loaded)[0].startswith("-:5:5: error: ")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.binary(max_size=300), st.booleans())
 def test_no_octets_raise(path: Path, octets: bytes, after_good: bool) -> None:
     path.write_bytes((GOOD.encode() if after_good else b"") + octets)

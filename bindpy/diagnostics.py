@@ -119,12 +119,3 @@ class Diagnostics:
     def has_errors(self) -> bool:
         """Whether anything here refuses the input."""
         return any(item.severity is Severity.ERROR for item in self.items)
-
-
-class SourceError(BindpyError):
-    """Input that was refused; ``diagnostics`` holds at least one error, in the order of the text."""
-
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        first = next((d for d in self.diagnostics if d.severity is Severity.ERROR), None)
-        super().__init__(str(first) if first else "input refused")

@@ -132,6 +132,7 @@ _SETTING_CLAUSES = frozenset(
         "also-notify",
         "check-names",
         "ixfr-from-differences",
+        "lua-axfr-script",
         *[clause for group in _GROUPS for clause, _ in group.values()],
     )
 )
@@ -204,10 +205,18 @@ class SettingsBuilder:
             refresh=_changed(base.refresh, section, _REFRESH),
             journal=_changed(base.journal, section, _JOURNAL),
             checks=_changed(base.checks, section, _CHECKS),
+            lua_axfr_script=self._script(section, base),
         )
         settings = _of_type(settings, section, kind)
         self._report(section, settings)
         return base if settings == base else settings
+
+    def _script(self, section: Section, base: ZoneSettings) -> str | None:
+        entry = section.first("lua-axfr-script")
+        if entry is None:
+            return base.lua_axfr_script
+        written = entry.value.args[0]
+        return None if written == "none" else self._resolver.path(str(written))
 
     def _allow_transfer(self, section: Section, base: ZoneSettings) -> AddressMatchList:
         entry = section.first("allow-transfer")

@@ -392,7 +392,7 @@ ROWS = (
     _c("autoprimary-config", "o", "<quoted>", LATER, since="bindpy"),
     _c("autoprimary-directory", "o", "<quoted>", LATER, since="bindpy"),
     _c("control-socket", "o", "<quoted>", LATER, since="bindpy"),
-    _c("lua-axfr-script", "ovz", "<quoted>", LATER, types="s", security=True, since="bindpy"),
+    _c("lua-axfr-script", "ovz", "( <quoted> | none )", YES, types="s", since="bindpy"),
     _c("state-directory", "o", "<quoted>", YES, since="bindpy"),
     _c("watch", "ovz", "<boolean>", YES, types="ps", since="bindpy"),
 )

@@ -295,6 +295,7 @@ class ZoneSettings:
     serial_update_method: str = "increment"  # increment, unixtime, date
     masterfile_format: str = "text"
     watch: bool = True
+    lua_axfr_script: str | None = None  # absolute path; None: transfers are not filtered
 
 
 @dataclass(frozen=True, slots=True)

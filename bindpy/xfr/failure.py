@@ -31,6 +31,7 @@ class Stage(enum.Enum):
     DATA = "data"  # records that are no version of the zone, or no next version of ours
     SERIAL = "serial"  # a version that is older than what was asked for
     LIMIT = "limit"  # more records or octets, or a longer time, than we allow
+    FILTER = "filter"  # the Lua script cannot be used, or failed
     STORE = "store"  # the zone's file could not be written
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
 import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bindpy.config.model import TransferSettings
+from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.xfr.client import transfer
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.incoming import Incoming, Limits, Style
@@ -35,6 +38,7 @@ class Wish:
     newer_than_base: bool
     max_records: int
     settings: TransferSettings
+    script: str | None = None  # lua-axfr-script
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Received:
 
     zone: ZoneSnapshot
     style: Style
+    serial: int  # as the primary sent it
 
     @property
     def how(self) -> str:
@@ -53,7 +58,7 @@ class Received:
 async def fetch(primary: Primary, wish: Wish, executor: Executor) -> Received:
     """Return what *primary* has, by IXFR and, on any trouble with that, by AXFR. Raises `XferFailure`."""
     primary.check_key()
-    base = wish.base
+    base = wish.base if wish.script is None else None  # what a filter made is no base for IXFR
     if base is not None and primary.request_ixfr:
         try:
             received = await _transfer(primary, wish, executor, RRType.IXFR, base)
@@ -77,6 +82,7 @@ async def fetch(primary: Primary, wish: Wish, executor: Executor) -> Received:
 async def _transfer(
     primary: Primary, wish: Wish, executor: Executor, kind: int, base: ZoneSnapshot | None
 ) -> Received:
+    record_filter = await _load_filter(primary, wish, executor)
     incoming = Incoming(
         wish.origin,
         wish.rdclass,
@@ -84,6 +90,7 @@ async def _transfer(
         base=base,
         least_serial=wish.least_serial,
         limits=Limits(max_records=wish.max_records),
+        record_filter=record_filter,
     )
     started = time.monotonic()
 
@@ -104,9 +111,31 @@ async def _transfer(
     except XferFailure as failure:
         log.error("transfer of '%s' from %s: Transfer status: failed: %s", wish.label, primary.text, failure)
         raise
+    finally:
+        if record_filter is not None:
+            _log_script(wish, record_filter)
     assert incoming.style is not None, "complete without having begun"
     _log_success(primary, wish, incoming, time.monotonic() - started)
-    return Received(zone, incoming.style)
+    return Received(zone, incoming.style, incoming.serial)
+
+
+async def _load_filter(primary: Primary, wish: Wish, executor: Executor) -> LuaFilter | None:
+    """Return the zone's filter, fresh for one transfer. Raises `XferFailure` where it cannot be used."""
+    if wish.script is None:
+        return None
+    load = functools.partial(LuaFilter, wish.script, primary.remote.address, wish.origin, wish.rdclass)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, load)
+    except FilterError as error:
+        log.error("transfer of '%s' from %s: not begun: %s", wish.label, primary.text, error)
+        raise XferFailure(Stage.FILTER, f"was not asked for the zone: {error}").about(primary.text) from None
+
+
+def _log_script(wish: Wish, record_filter: LuaFilter) -> None:
+    for line in record_filter.log_lines():
+        log.info("zone %s: %s: %s", wish.label, record_filter.path, line)
+    for record in record_filter.ignored:
+        log.warning("zone %s: %s: left out %s, not in the zone", wish.label, record_filter.path, record)
 
 
 def _log_success(primary: Primary, wish: Wish, incoming: Incoming, seconds: float) -> None:

@@ -14,6 +14,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.wire import Message, Question, WireError, WireRR, build_query, read_message
 from bindpy.zone.diff import Delta, DeltaDoesNotFitError, apply, soa_record
@@ -21,7 +22,7 @@ from bindpy.zone.names import Name, is_subdomain, to_text
 from bindpy.zone.rdata import class_to_text, is_meta_type, type_to_text
 from bindpy.zone.records import IN, RR, RRType, Soa
 from bindpy.zone.serials import is_newer
-from bindpy.zone.snapshot import OutOfZoneError, SnapshotBuilder, ZoneSnapshot
+from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, SnapshotBuilder, ZoneSnapshot
 
 
 class Style(enum.Enum):
@@ -67,9 +68,12 @@ class Incoming:
         base: ZoneSnapshot | None = None,
         least_serial: int | None = None,
         limits: Limits | None = None,
+        record_filter: LuaFilter | None = None,
     ) -> None:
         if kind == RRType.IXFR and base is None:
             raise ValueError("IXFR needs the version that it starts from")
+        if kind == RRType.IXFR and record_filter is not None:
+            raise ValueError("what a filter made of a zone is no base for IXFR")
         self.origin = origin
         self.rdclass = rdclass
         self.kind = kind
@@ -82,6 +86,7 @@ class Incoming:
         self._base = base if kind == RRType.IXFR else None
         self._least_serial = least_serial
         self._limits = limits or Limits()
+        self._filter = record_filter
         self._question = Question(origin, kind, rdclass)
         self._first_soa: RR | None = None
         # What the next record means; returns whether it was the last one. A function, not a bound method: no
@@ -137,7 +142,7 @@ class Incoming:
 
     def _finish(self) -> ZoneSnapshot:
         if self.style is Style.WHOLE:
-            return self._builder.finish()
+            return self._whole()
         assert self._base is not None  # only an answer to IXFR has another style
         if self.style is Style.CURRENT:
             return self._base
@@ -148,6 +153,12 @@ class Incoming:
         if 0 < self._limits.max_records < zone.rr_count:
             raise self._too_many_records()
         return zone
+
+    def _whole(self) -> ZoneSnapshot:
+        try:
+            return self._builder.finish()
+        except NoSoaError:
+            raise XferFailure(Stage.FILTER, "sent a SOA that the script did not keep") from None
 
     # --- messages -----------------------------------------------------------------------------------
 
@@ -226,7 +237,7 @@ class Incoming:
             if _serial(rr) != self.serial:
                 ours = self._base.serial
                 raise XferFailure(Stage.DATA, f"sent an IXFR from serial {_serial(rr)}; we have {ours}")
-        self._builder.add(*self._first_soa)
+        self._keep(self._first_soa)
         self._take = Incoming._take_whole
         return self._take_whole(rr)
 
@@ -235,13 +246,24 @@ class Incoming:
             self._check_last_soa(rr)
             return self._end(Style.WHOLE)
         builder = self._builder
-        try:
-            builder.add(*rr)
-        except OutOfZoneError:
-            raise _out_of_zone(rr) from None
+        self._keep(rr)
         if 0 < self._limits.max_records < builder.rr_count:
             raise self._too_many_records()
         return False
+
+    def _keep(self, rr: RR) -> None:
+        """Add *rr*, or what the filter makes of it, to the zone."""
+        try:
+            if self._filter is None:
+                self._builder.add(*rr)
+                return
+            self._in_zone(rr)
+            for made in self._filter(rr):
+                self._builder.add(*made)
+        except OutOfZoneError:
+            raise _out_of_zone(rr) from None
+        except FilterError as error:
+            raise XferFailure(Stage.FILTER, f"sent what the filter failed on: {error}") from None
 
     def _take_removed(self, rr: RR) -> bool:
         if rr.rtype != RRType.SOA:

@@ -84,7 +84,7 @@ class Held:
     """A version that is served; a primary last confirmed or sent it at ``refreshed_at``."""
 
     name: ClassVar[str] = "served"
-    serial: int
+    serial: int  # as the primary sent it; a filter may have rewritten the one that is served
     timers: Timers
     refreshed_at: float
     expires_at: float
@@ -273,10 +273,15 @@ class Life:
         self.data = Fresh(held.serial, held.timers, now, max(held.expires_at, expires_at))
         self._succeeded(now, held.timers)
 
-    def transferred(self, now: float, soa: Soa, expire_s: int | None = None) -> None:
-        """End the work: the version with *soa* is in place. *expire_s* as in `confirmed`."""
+    def transferred(
+        self, now: float, soa: Soa, expire_s: int | None = None, *, serial: int | None = None
+    ) -> None:
+        """End the work: the version with *soa* is in place. *expire_s* as in `confirmed`; *serial* is the
+        primary's where a filter may have rewritten it.
+        """
         timers = Timers.of(soa, self.bounds)
-        self.data = Fresh(soa.serial, timers, now, now + _lifetime_s(timers, expire_s))
+        expires_at = now + _lifetime_s(timers, expire_s)
+        self.data = Fresh(soa.serial if serial is None else serial, timers, now, expires_at)
         self._succeeded(now, timers)
 
     def failed(self, now: float, *, answered: bool) -> float:
@@ -328,20 +333,24 @@ class Life:
 
     # --- data that did not come from a transfer ---------------------------------------------------
 
-    def loaded(self, soa: Soa, refreshed_at: float, expires_at: float, now: float) -> None:
+    def loaded(
+        self, soa: Soa, refreshed_at: float, expires_at: float, now: float, *, serial: int | None = None
+    ) -> None:
         """Take note of a version that was read from the zone's file.
 
         At a start, and whenever there was no data to serve, *refreshed_at* and *expires_at* are what is known
         of that version (`known_times`). A file that was edited under a zone that is served changes no timer.
-        The first check is not put off: NOTIFYs may have been missed.
+        The first check is not put off: NOTIFYs may have been missed. *serial* is what a primary sent where a
+        filter may have rewritten it.
         """
+        serial = soa.serial if serial is None else serial
         timers = Timers.of(soa, self.bounds)
         match self.data:
             case Fresh() | Stale() as held:
-                self.data = replace(held, serial=soa.serial, timers=timers)
+                self.data = replace(held, serial=serial, timers=timers)
             case NoData() | Expired():
-                fresh = Fresh(soa.serial, timers, refreshed_at, expires_at)
-                self.data = fresh if now < expires_at else Expired(soa.serial, timers)
+                fresh = Fresh(serial, timers, refreshed_at, expires_at)
+                self.data = fresh if now < expires_at else Expired(serial, timers)
 
 
 def known_times(

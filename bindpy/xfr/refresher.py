@@ -140,7 +140,7 @@ class Refresher:
                 )
         async with self._slots.place(primary.remote.address, primary.transfers, attempt.job.cause):
             received = await fetch(primary, attempt.wish(version, resigned=resigned), self._executor)
-            if not attempt.life.accepts(received.zone.serial) and not resigned:
+            if not attempt.life.accepts(received.serial) and not resigned:
                 return _End.CURRENT  # older ones do not get here: `Wish.least_serial`
             await self._install(attempt, primary, received)
             return _End.TRANSFERRED
@@ -181,7 +181,7 @@ class Refresher:
             now = self._keeper.table.get(attempt.entry.id)
             if now is None or now.config.file != config.file:
                 raise StoreError("the zone's statement was changed meanwhile")
-            attempt.life.transferred(self._clock(), soa_of(zone), attempt.expire_s)
+            attempt.life.transferred(self._clock(), soa_of(zone), attempt.expire_s, serial=received.serial)
             self._keeper.take(attempt.entry.id, zone, loaded)
         signed = f": TSIG '{primary.key.name.rstrip('.')}'" if primary.key is not None else ""
         transfer_log.info("zone %s: transferred serial %d%s", attempt.entry.label, zone.serial, signed)
@@ -224,7 +224,7 @@ class _Attempt:
     @property
     def signatures(self) -> frozenset[bytes] | None:
         """The RRSIGs of our SOA; None where the zone is not signed, or not there."""
-        if self.life.serial is None or self.entry.zone is None:
+        if self.life.serial is None or self.entry.zone is None or self.entry.config.settings.lua_axfr_script:
             return None
         return frozenset(soa_rrset(self.entry.zone).sigs) or None
 
@@ -262,6 +262,7 @@ class _Attempt:
             newer_than_base=version is not None,
             max_records=config.settings.checks.max_records,
             settings=config.settings.transfer,
+            script=config.settings.lua_axfr_script,
         )
 
 

@@ -58,6 +58,7 @@ class _Secondary:
     number: int
     life: Life
     primaries: tuple[RemoteServer, ...]
+    script: str | None
     is_read: bool  # its file was looked at, or it has none: only then is it known what is missing
     wake_at: float = math.inf
     queued: Cause | None = None
@@ -168,6 +169,9 @@ class Secondaries:
                 continue
             soa = soa_of(entry.zone) if entry.zone is not None else None
             zone.life.set_bounds(entry.config.settings.refresh, soa, now)
+            if zone.script != entry.config.settings.lua_axfr_script:
+                zone.script = entry.config.settings.lua_axfr_script
+                zone.life.want(whole=True)
             if zone.primaries != entry.config.primaries:
                 zone.primaries = entry.config.primaries
                 zone.life.want()
@@ -179,6 +183,7 @@ class Secondaries:
             next(self._numbers),
             Life(entry.config.settings.refresh, now, self._random),
             entry.config.primaries,
+            entry.config.settings.lua_axfr_script,
             is_read=entry.config.file is None or entry.zone is not None,
         )
         if entry.zone is not None:  # it was not a secondary zone until now
@@ -209,13 +214,19 @@ class Secondaries:
         file_time = self._clocks.to_steady(stamp.mtime_ns / 1e9) if stamp is not None else None
         saved = self._saved.pop(entry.id, None)
         times: tuple[float, float] | None = None
-        if saved is not None and saved.primary_serial == data.serial:
+        sent = data.serial
+        if entry.config.settings.lua_axfr_script is not None:  # which may have rewritten it
+            if zone.life.serial is not None:
+                sent = zone.life.serial
+            elif saved is not None and saved.primary_serial is not None:
+                sent = saved.primary_serial
+        if saved is not None and saved.primary_serial == sent:
             latest = now + timers.expire_s  # a clock that was set back must not prolong a zone's life
             expires_at = min(self._clocks.to_steady(saved.expires_at), latest)
             times = self._clocks.to_steady(saved.refreshed_at), expires_at
             zone.good_primary = saved.last_primary
         before = zone.life.data
-        zone.life.loaded(soa, *known_times(timers, now, file_time, times), now)
+        zone.life.loaded(soa, *known_times(timers, now, file_time, times), now, serial=sent)
         zone.is_read = True
         self._touch(zone)
         if not isinstance(zone.life.data, Expired):

@@ -17,7 +17,7 @@ FLOORS = [
     {"replacing", "zone.names", "zone.records"},
     {"config"},
     {"zone"},
-    {"tsig"},
+    {"tsig", "filter"},
     {"answer", "edit"},
     {"engine"},
     {"logs", "watch", "server", "policy"},

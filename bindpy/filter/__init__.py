@@ -1,0 +1,1 @@
+"""The Lua filter of incoming transfers: a sandbox, and the records that go through it."""

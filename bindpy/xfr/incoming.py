@@ -147,7 +147,8 @@ class Incoming:
         if self.style is Style.CURRENT:
             return self._base
         try:
-            zone = apply(self._base, self.deltas)
+            # NSD sends some records as added that were there before, unchanged.
+            zone = apply(self._base, self.deltas, may_repeat=True)
         except DeltaDoesNotFitError as e:
             raise XferFailure(Stage.DATA, f"sent an IXFR that does not fit our version: {e}") from None
         if 0 < self._limits.max_records < zone.rr_count:

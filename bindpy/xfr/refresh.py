@@ -28,6 +28,9 @@ MAX_EXPIRE_S = 24 * 7 * 86400
 EARLY = 0.25
 """Refreshes and retries come up to this part of their interval early, as in BIND, so that zones spread."""
 FIRST_RETRY_S = 10
+FIRST_RESUMED_S = 1
+"""A transfer that was cut off, a primary that restarts for example, is tried again after this; the wait
+doubles up to the retry interval."""
 MAX_BLIND_RETRY_S = 3600
 """A zone that cannot be answered is in a hurry: retries begin with the one and double up to the other, or
 up to the zone's own retry interval where that is known and shorter."""
@@ -162,7 +165,7 @@ Work: TypeAlias = Idle | Wanted | Running
 class Life:
     """Where one secondary zone stands. `next_wake` says when `wake` has to be called next."""
 
-    __slots__ = ("_failures", "_random", "bounds", "data", "work")
+    __slots__ = ("_cut_off", "_failures", "_random", "bounds", "data", "work")
 
     def __init__(self, bounds: RefreshSettings, now: float, random: Random) -> None:
         self.bounds = bounds
@@ -170,6 +173,7 @@ class Life:
         self.work: Work = Idle(now)
         self._random = random
         self._failures = 0
+        self._cut_off = False
 
     # --- questions --------------------------------------------------------------------------------
 
@@ -190,6 +194,11 @@ class Life:
         if isinstance(self.data, Held):
             times.append(self.data.expires_at)
         return min(times, default=None)
+
+    def is_behind(self, job: Wanted) -> bool:
+        """Return whether the NOTIFY that *job* goes back to told of a newer version than we have."""
+        held = self.data
+        return job.hint is not None and isinstance(held, Held) and is_newer(job.hint, held.serial)
 
     def accepts(self, serial: int) -> bool:
         """Return whether a version with *serial* may take the place of what we have.
@@ -284,18 +293,20 @@ class Life:
         self.data = Fresh(soa.serial if serial is None else serial, timers, now, expires_at)
         self._succeeded(now, timers)
 
-    def failed(self, now: float, *, answered: bool) -> float:
+    def failed(self, now: float, *, answered: bool, cut_off: bool = False) -> float:
         """End the work: nothing came of it. Returns in how many seconds the next attempt is due.
 
         While there is data to serve, the wait is the retry interval where a primary *answered*, and doubles
-        each time that none did, up to the refresh interval.
+        each time that none did, up to the refresh interval. *cut_off*: there is a newer version at a primary,
+        and the way to it broke; it is tried again soon, as long as nobody says anything else.
         """
         match self.data:
             case Fresh() as held:
                 self.data = Stale(held.serial, held.timers, held.refreshed_at, held.expires_at)
             case Stale() | Expired() | NoData():
                 pass
-        in_vain = not answered or not isinstance(self.data, Held)
+        self._cut_off = cut_off or (self._cut_off and not answered)
+        in_vain = not answered or self._cut_off or not isinstance(self.data, Held)
         self._failures = self._failures + 1 if in_vain else 1
         delay_s = self._early(self._retry_s())
         self._end(now + delay_s)
@@ -309,10 +320,15 @@ class Life:
                 first, most = FIRST_RETRY_S, min(MAX_BLIND_RETRY_S, timers.retry_s)
             case Fresh(timers=timers) | Stale(timers=timers):
                 first, most = timers.retry_s, max(timers.retry_s, timers.refresh_s)
+                if self._cut_off:
+                    most = timers.retry_s
+        if self._cut_off:
+            first = FIRST_RESUMED_S
         return max(1.0, min(first * 2.0 ** min(self._failures - 1, 32), most))
 
     def _succeeded(self, now: float, timers: Timers) -> None:
         self._failures = 0
+        self._cut_off = False
         self._end(now + self._early(timers.refresh_s))
 
     def _end(self, next_at: float) -> None:

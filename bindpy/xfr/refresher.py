@@ -90,13 +90,14 @@ class Refresher:
         attempt = _Attempt(entry, life, job)
         current: tuple[Primary, int | None] | None = None
         trouble = "" if primaries else "no primary is configured that may be asked"
-        answered = False
+        answered = cut_off = False
         for primary in primaries:
             try:
                 end = await self._try(attempt, primary)
             except XferFailure as failure:
                 trouble = str(failure)
                 answered = answered or failure.stage not in _NO_ANSWER or bool(failure.messages)
+                cut_off = cut_off or (failure.stage in _NO_ANSWER and attempt.is_behind)
                 continue
             except StoreError as error:
                 trouble = str(error)
@@ -112,7 +113,7 @@ class Refresher:
         if current is not None:
             life.confirmed(self._clock(), current[1])
             return Outcome(current[0].text)
-        delay_s = life.failed(self._clock(), answered=answered)
+        delay_s = life.failed(self._clock(), answered=answered, cut_off=cut_off)
         log.warning("zone %s: refresh failed: %s; next try in %d s", entry.label, trouble, delay_s)
         return Outcome(trouble=trouble)
 
@@ -138,6 +139,7 @@ class Refresher:
                     primary.text,
                     version.serial,
                 )
+            attempt.is_behind = True
         async with self._slots.place(primary.remote.address, primary.transfers, attempt.job.cause):
             received = await fetch(primary, attempt.wish(version, resigned=resigned), self._executor)
             if not attempt.life.accepts(received.serial) and not resigned:
@@ -220,6 +222,7 @@ class _Attempt:
         self.life = life
         self.job = job
         self.expire_s: int | None = None  # what the primary that is being asked said
+        self.is_behind = life.is_behind(job)  # somebody has told of a version that we should have
 
     @property
     def signatures(self) -> frozenset[bytes] | None:

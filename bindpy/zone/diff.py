@@ -99,10 +99,11 @@ def _diff_node(old: Node, new: Node, removed: list[RR], added: list[RR]) -> None
             added += [rr for rr in _rrset_records(new.owner, rrset) if rr.rdata not in was]
 
 
-def apply(zone: ZoneSnapshot, deltas: Iterable[Delta]) -> ZoneSnapshot:
+def apply(zone: ZoneSnapshot, deltas: Iterable[Delta], *, may_repeat: bool = False) -> ZoneSnapshot:
     """Return *zone* after *deltas*, in their order. Raises `DeltaDoesNotFitError`; *zone* never changes.
 
-    What the deltas do not touch is shared with *zone*.
+    What the deltas do not touch is shared with *zone*. *may_repeat*: a delta may add what is there already,
+    if it is exactly that.
     """
     soa = soa_record(zone)
     touched: dict[Key, dict[tuple[int, bytes], RR]] = {}
@@ -125,7 +126,8 @@ def apply(zone: ZoneSnapshot, deltas: Iterable[Delta]) -> ZoneSnapshot:
             if records_at(rr.owner.lower()).pop((rr.rtype, rr.rdata), None) is None:
                 raise DeltaDoesNotFitError(f"the delta removes a record of type {rr.rtype} that is not there")
         for rr in delta.added:
-            if records_at(rr.owner.lower()).setdefault((rr.rtype, rr.rdata), rr) is not rr:
+            there = records_at(rr.owner.lower()).setdefault((rr.rtype, rr.rdata), rr)
+            if there is not rr and not (may_repeat and there.ttl == rr.ttl):
                 raise DeltaDoesNotFitError(
                     f"the delta adds a record of type {rr.rtype} that is there already"
                 )

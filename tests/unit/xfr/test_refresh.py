@@ -132,12 +132,12 @@ def test_a_transfer_from_a_primary_that_expires_itself(expire_s: int | None, liv
 # --- failures ----------------------------------------------------------------------------------------
 
 
-def delays(life: Life, now: float, answered: bool, times: int = 5) -> list[float]:
+def delays(life: Life, now: float, answered: bool, times: int = 5, *, cut_off: bool = False) -> list[float]:
     found = []
     for _ in range(times):
         life.wake(now)
         life.begin()
-        found.append(life.failed(now, answered=answered))
+        found.append(life.failed(now, answered=answered, cut_off=cut_off))
         now = idle_at(life)
     return found
 
@@ -150,6 +150,29 @@ def test_silence_doubles_the_wait_up_to_the_refresh_interval() -> None:
 
 def test_a_primary_that_answers_is_asked_again_at_the_retry_interval() -> None:
     assert delays(with_data(), HOUR, answered=True) == [900] * 5
+
+
+def test_a_transfer_that_was_cut_off_is_tried_again_soon() -> None:
+    life = with_data()
+    assert delays(life, HOUR, answered=True, times=12, cut_off=True) == [
+        1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900,
+    ]  # fmt: skip
+
+
+def test_silence_after_a_cut_does_not_end_the_hurry_but_an_answer_does() -> None:
+    life = with_data()
+    assert delays(life, HOUR, answered=True, times=1, cut_off=True) == [1]
+    assert delays(life, idle_at(life), answered=False, times=2) == [2, 4]
+    assert delays(life, idle_at(life), answered=True, times=1) == [900]
+    assert delays(life, idle_at(life), answered=False, times=1) == [1800]
+
+
+def test_success_ends_the_hurry() -> None:
+    life = with_data()
+    delays(life, HOUR, answered=True, times=3, cut_off=True)
+    running(life, idle_at(life))
+    life.confirmed(5 * HOUR)
+    assert delays(life, idle_at(life), answered=False, times=1) == [900]
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -420,10 +443,10 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.life.serial == before
 
     @precondition(lambda self: isinstance(self.life.work, Running))
-    @rule(answered=st.booleans())
-    def nothing_comes_of_it(self, answered: bool) -> None:
+    @rule(answered=st.booleans(), cut_off=st.booleans())
+    def nothing_comes_of_it(self, answered: bool, cut_off: bool) -> None:
         before = self.life.serial
-        assert self.life.failed(self.now, answered=answered) >= 0
+        assert self.life.failed(self.now, answered=answered, cut_off=cut_off) >= 0
         assert self.life.serial == before
 
     @rule(serial=SERIALS, age=SECONDS)

@@ -35,7 +35,7 @@ from bindpy.xfr.secondaries import Secondaries, SecondaryStatus
 from bindpy.xfr.soaquery import ask_version
 from bindpy.zone import names
 from bindpy.zone.diff import diff
-from tests.faults.primary import Action, Cut, FaultyPrimary
+from tests.faults.primary import Action, Cut, FaultyPrimary, Reset
 from tests.peers.process import free_port
 from tests.support.asking import fail_on_error
 from tests.unit.server.test_control_plane import configuration
@@ -311,6 +311,21 @@ def test_a_transfer_that_fails_goes_on_at_the_next_primary(tmp_path: Path) -> No
             async with world(conf(tmp_path, first.remote, second.remote), tmp_path) as here:
                 await here.until_serial(5)
                 assert (first.asked, second.asked) == (["SOA", "AXFR"], ["SOA", "AXFR"])
+
+    scenario(steps)
+
+
+def test_a_primary_that_restarts_during_a_transfer_is_asked_again_soon(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            primary.publish(version(6))
+            primary.instead = lambda packet, tcp: [Reset()] if tcp else primary.answer(packet, tcp)
+            here.notify(6)
+            await here.until_trouble()
+            primary.instead = None
+            await here.until_serial(6)
+            assert here.status.trouble == ""
 
     scenario(steps)
 

@@ -66,6 +66,13 @@ def test_a_delta_that_does_not_fit_is_refused(change: Delta, why: str) -> None:
         apply(version(1, A), [change])
 
 
+def test_what_a_delta_repeats_may_be_passed_over() -> None:
+    old = version(1, A)
+    assert apply(old, [delta(1, 2, added=(A, B))], may_repeat=True).same_data(version(2, A, B))
+    with pytest.raises(DeltaDoesNotFitError, match="there already"):
+        apply(old, [delta(1, 2, added=("a 99 A 192.0.2.1",))], may_repeat=True)
+
+
 def test_a_chain_has_to_follow_on() -> None:
     with pytest.raises(DeltaDoesNotFitError, match="starts from serial 3, the zone has 2"):
         apply(version(1), [delta(1, 2), delta(3, 4)])

@@ -23,6 +23,7 @@ FLOORS = [
     {"logs", "watch", "server", "policy"},
     {"reload", "state"},
     {"xfr"},
+    {"control"},
     {"app"},
     {"cli"},
 ]

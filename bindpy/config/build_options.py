@@ -10,11 +10,13 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from bindpy import __version__
+from bindpy.config.build_autoprimaries import build_autoprimaries
 from bindpy.config.model import (
     MATCH_ANY,
     MATCH_NONE,
     AddressMatchList,
     ControlChannel,
+    ControlSocket,
     ListenOn,
     Options,
     ServerStatement,
@@ -65,11 +67,13 @@ def source_address(value: Value) -> SourceAddress:
 def build_options(section: Section, resolver: Resolver) -> Options:
     """Return what is set once for the server. *section* is empty without an ``options`` statement."""
     hostname = os.uname().nodename
+    autoprimaries, autoprimary_files = build_autoprimaries(section, resolver)
     return Options(
         directory=resolver.directory,
         listen_on=_listeners(section, resolver),
         port=resolver.port,
         pid_file=_path_or_none(section, "pid-file", resolver),
+        control_socket=_control_socket(section, resolver),
         version=_text_or_none(section, "version", DEFAULT_VERSION),
         hostname=_text_or_none(section, "hostname", hostname),
         server_id=_server_id(section, hostname),
@@ -92,6 +96,10 @@ def build_options(section: Section, resolver: Resolver) -> Options:
         serial_query_rate=scalar(section, "serial-query-rate", 20),
         notify_rate=scalar(section, "notify-rate", 20),
         startup_notify_rate=scalar(section, "startup-notify-rate", 20),
+        autoprimaries=autoprimaries,
+        autoprimary_files=autoprimary_files,
+        autoprimary_directory=_path_or_none(section, "autoprimary-directory", resolver),
+        autoprimary_config=_path_or_none(section, "autoprimary-config", resolver),
     )
 
 
@@ -123,6 +131,14 @@ def _path_or_none(section: Section, name: str, resolver: Resolver) -> str | None
     if entry is None or _is_word(section, name, "none"):
         return None
     return resolver.path(entry.value.args[0])
+
+
+def _control_socket(section: Section, resolver: Resolver) -> ControlSocket | None:
+    entry = section.first("control-socket")
+    if entry is None:
+        return None
+    path = _path_or_none(section, "control-socket", resolver)
+    return ControlSocket(path, entry.value.named.get("group"), entry.span)
 
 
 def _message_size(section: Section, name: str, default: int, most: int) -> int:

@@ -62,7 +62,10 @@ _ZONE_TYPE = (
     "( primary | master | secondary | slave | native | delegation-only | forward | hint | mirror | redirect"
     " | static-stub | stub )"
 )
-AUTOPRIMARIES = "{ <address> [ port <port> ] [ key <string> ] nameserver <quoted> [ account <quoted> ]; ... }"
+AUTOPRIMARIES = (
+    "( file <quoted> | { <address> [ port <port> ] [ key <string> ] nameserver <quoted>"
+    " [ account <quoted> ]; ... } )"
+)
 
 ROWS = (
     _c("allow-new-zones", "ov", "<boolean>", LATER, silent=_NO),
@@ -388,11 +391,12 @@ ROWS = (
     ),
     _c("zone", "v", "<string> [ <string> ]", YES, body="zone", multi=True),
     # bindpy's own; BIND does not know these.
-    _c("autoprimaries", "o", AUTOPRIMARIES, LATER, since="bindpy"),
-    _c("autoprimary-config", "o", "<quoted>", LATER, since="bindpy"),
-    _c("autoprimary-directory", "o", "<quoted>", LATER, since="bindpy"),
-    _c("control-socket", "o", "<quoted>", LATER, since="bindpy"),
+    _c("autoprimaries", "o", AUTOPRIMARIES, YES, multi=True, since="bindpy"),
+    _c("autoprimary-config", "o", "<quoted>", YES, since="bindpy"),
+    _c("autoprimary-directory", "o", "<quoted>", YES, since="bindpy"),
+    _c("control-socket", "o", "( <quoted> | none ) [ group <string> ]", YES, since="bindpy"),
     _c("lua-axfr-script", "ovz", "( <quoted> | none )", YES, types="s", since="bindpy"),
+    _c("provisioned-by", "z", "<address> [ account <quoted> ]", YES, types="s", since="bindpy"),
     _c("state-directory", "o", "<quoted>", YES, since="bindpy"),
     _c("watch", "ovz", "<boolean>", YES, types="ps", since="bindpy"),
 )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
 from bindpy.diagnostics import SourceSpan
-from bindpy.zone.names import Name
+from bindpy.files import FileStamp
+from bindpy.zone.names import Key, Name
 
 # --- address match lists -------------------------------------------------------------------------
 
@@ -152,6 +153,15 @@ class ControlChannel:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlSocket:
+    """The ``control-socket`` statement. ``group`` may use it besides the server's own user and root."""
+
+    path: str | None  # None: `control-socket none`
+    group: str | None
+    span: SourceSpan
+
+
+@dataclass(frozen=True, slots=True)
 class LogChannel:
     """A ``logging`` channel, or one of BIND's built-in ones."""
 
@@ -176,6 +186,35 @@ class LoggingConfig:
 
     channels: dict[str, LogChannel]
     categories: dict[str, tuple[str, ...]]
+
+
+# --- autoprimaries -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Autoprimary:
+    """A server whose NOTIFYs may make new secondary zones, where ``nameserver`` is among a zone's NS names.
+
+    ``port`` is where it is asked, ``key`` the lower-cased absolute name of the key that all of that must be
+    signed with, "" for none. An address may have several entries.
+    """
+
+    address: str
+    port: int
+    key: str
+    nameserver: Name
+    account: str
+    span: SourceSpan
+
+
+@dataclass(frozen=True, slots=True)
+class AutoprimaryFile:
+    """A list of autoprimaries in PowerDNS' form as it was read; ``stamp`` says how the file was then."""
+
+    path: str
+    port: int
+    entries: tuple[Autoprimary, ...]
+    stamp: FileStamp | None
 
 
 # --- zones, views, options -----------------------------------------------------------------------
@@ -300,7 +339,11 @@ class ZoneSettings:
 
 @dataclass(frozen=True, slots=True)
 class ZoneConfig:
-    """One ``zone`` statement that is served. ``file`` is None where a secondary keeps no file."""
+    """One ``zone`` statement that is served. ``file`` is None where a secondary keeps no file.
+
+    ``kept_in`` is the file that the server itself keeps the statement in, because the zone was added while
+    it ran; "" where people write it. A statement that has only moved is equal to what it was.
+    """
 
     origin: Name
     rdclass: int
@@ -309,7 +352,13 @@ class ZoneConfig:
     file: str | None
     primaries: tuple[RemoteServer, ...]
     settings: ZoneSettings
-    span: SourceSpan
+    span: SourceSpan = field(compare=False)
+    kept_in: str = ""
+
+    @property
+    def id(self) -> tuple[str, Key]:
+        """View name and the origin's key."""
+        return self.view, self.origin.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +392,7 @@ class Options:
     listen_on: tuple[ListenOn, ...]
     port: int = 53
     pid_file: str | None = None  # None: no pid file
+    control_socket: ControlSocket | None = None  # None: not said
     version: str | None = None  # answer to version.bind; None: `version none`; see DEFAULT_VERSION
     hostname: str | None = None
     server_id: str | None = None
@@ -365,6 +415,10 @@ class Options:
     serial_query_rate: int = 20  # a second, as the rates below
     notify_rate: int = 20
     startup_notify_rate: int = 20
+    autoprimaries: tuple[Autoprimary, ...] = ()  # those that named.conf holds itself
+    autoprimary_files: tuple[AutoprimaryFile, ...] = ()
+    autoprimary_directory: str | None = None  # for the files of new zones
+    autoprimary_config: str | None = None  # for their statements
 
 
 @dataclass(frozen=True, slots=True)

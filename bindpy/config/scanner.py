@@ -115,6 +115,22 @@ def scan(source: Source, diagnostics: Diagnostics) -> list[Statement]:  # noqa: 
     return top
 
 
+def end_of_block(text: str, keyword: str) -> int | None:
+    """Return where the first top-level statement *keyword*, blocks and all, ends; None: there is none."""
+    depth, begins, found = 0, True, False
+    for match in _TOKEN.finditer(text):
+        kind = match.lastindex
+        if kind == _STRUCTURE:
+            depth += {"{": 1, "}": -1, ";": 0}[match[2]]
+            begins = match[2] == ";" and depth <= 0
+            if begins and found:
+                return match.end()
+        elif begins:
+            found = kind == _WORD and match[1].lower() == keyword
+            begins = False
+    return None
+
+
 def _first_long_string(source: Source) -> int | None:
     """Return the line on which the first quoted string begins that goes over a line's end, or None."""
     for match in _TOKEN.finditer(source.text):

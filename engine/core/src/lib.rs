@@ -1,0 +1,10 @@
+//! The machine-code side of bindpy without Python: zone store, zone-file reader, answering.
+//!
+//! The Python packages `bindpy.zone` and `bindpy.answer` are the specification: whatever is decided here
+//! must come out there in the same way, and tests hold the two against each other.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod name;
+pub mod rtype;
+pub mod zone;

@@ -1,0 +1,258 @@
+//! Many datagrams by one system call, in and out.
+
+use std::io;
+use std::mem::zeroed;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use crate::cmsg::{CONTROL_OCTETS, Control, LocalAddress};
+use crate::sockaddr::RawAddress;
+
+/// The largest datagram that is received.
+pub const MAX_DATAGRAM_OCTETS: usize = 65_535;
+
+// The slots' buffers begin at different places of a page, so that they do not compete for the same lines of
+// the processor's cache. Pages that no datagram ever reached cost nothing.
+const STRIDE: usize = 65_536 + 256;
+
+/// Buffers for up to a fixed number of datagrams and the answers to them.
+pub struct DatagramBatch {
+    received: Vec<u8>,
+    sizes: Vec<usize>,
+    peers: Vec<Peer>,
+    answers: Vec<Vec<u8>>,
+    wants_local: bool,
+    heads: Vec<libc::mmsghdr>,
+    vectors: Vec<libc::iovec>,
+}
+
+#[derive(Clone, Copy)]
+struct Peer {
+    address: RawAddress,
+    address_octets: usize,
+    control: Control,
+    control_octets: usize,
+}
+
+/// One datagram, and where the answer goes; an empty answer is not sent.
+pub struct Slot<'a> {
+    pub packet: &'a [u8],
+    pub answer: &'a mut Vec<u8>,
+    peer: &'a Peer,
+}
+
+impl Slot<'_> {
+    /// Who sent it.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer.address.decode()
+    }
+
+    /// Where it was sent to, if the socket tells (`IP_PKTINFO`, `IPV6_RECVPKTINFO`).
+    #[must_use]
+    pub fn local(&self) -> Option<LocalAddress> {
+        self.peer.control.decode(self.peer.control_octets)
+    }
+}
+
+/// What became of the answers of a batch.
+#[derive(Debug, Default)]
+pub struct Sent {
+    pub answers: usize,
+    pub failures: usize,
+    /// The slot of the last failure, and why.
+    pub last_failure: Option<(usize, io::Error)>,
+}
+
+impl DatagramBatch {
+    /// Make buffers for `slots` datagrams. `wants_local`: the socket gives their destinations.
+    #[must_use]
+    pub fn new(slots: usize, wants_local: bool) -> Self {
+        let peer = Peer {
+            address: RawAddress::EMPTY,
+            address_octets: 0,
+            control: Control::EMPTY,
+            control_octets: 0,
+        };
+        // SAFETY: both structures are numbers and pointers, for which all zeros is a value.
+        let (head, vector) = unsafe { (zeroed::<libc::mmsghdr>(), zeroed::<libc::iovec>()) };
+        Self {
+            received: vec![0; slots * STRIDE],
+            sizes: vec![0; slots],
+            peers: vec![peer; slots],
+            answers: vec![Vec::with_capacity(2048); slots],
+            wants_local,
+            heads: vec![head; slots],
+            vectors: vec![vector; slots],
+        }
+    }
+
+    /// Wait for a datagram and take it and those that are there already; returns their number.
+    ///
+    /// 0 when a signal came. After `wake_readers` every datagram is empty.
+    ///
+    /// # Errors
+    /// What `recvmmsg` says.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        let buffers = self.received.chunks_exact_mut(STRIDE);
+        let slots = self.heads.iter_mut().zip(&mut self.vectors).zip(buffers).zip(&mut self.peers);
+        for (((head, vector), buffer), peer) in slots {
+            vector.iov_base = buffer.as_mut_ptr().cast();
+            vector.iov_len = MAX_DATAGRAM_OCTETS;
+            let message = &mut head.msg_hdr;
+            message.msg_name = peer.address.0.as_mut_ptr().cast();
+            message.msg_namelen = size_of::<RawAddress>() as libc::socklen_t;
+            message.msg_iov = ptr::from_mut(vector);
+            message.msg_iovlen = 1;
+            message.msg_flags = 0;
+            if self.wants_local {
+                message.msg_control = peer.control.0.as_mut_ptr().cast();
+                message.msg_controllen = CONTROL_OCTETS as _;
+            } else {
+                message.msg_control = ptr::null_mut();
+                message.msg_controllen = 0;
+            }
+        }
+        // SAFETY: each head points at a vector, an address and a control buffer of its own, made from exclusive
+        // borrows above, with their true sizes; none of them is touched before the call returns.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.heads.as_mut_ptr(),
+                self.heads.len() as libc::c_uint,
+                libc::MSG_WAITFORONE as _,
+                ptr::null_mut(),
+            )
+        };
+        if count < 0 {
+            let error = io::Error::last_os_error();
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) };
+        }
+        let count = count as usize;
+        for index in 0..count {
+            let head = &self.heads[index];
+            self.sizes[index] = (head.msg_len as usize).min(MAX_DATAGRAM_OCTETS);
+            let peer = &mut self.peers[index];
+            peer.address_octets = (head.msg_hdr.msg_namelen as usize).min(size_of::<RawAddress>());
+            peer.control_octets = (head.msg_hdr.msg_controllen as usize).min(CONTROL_OCTETS);
+            self.answers[index].clear();
+        }
+        Ok(count)
+    }
+
+    /// Return datagram `index`, which is below what `receive` returned.
+    pub fn slot(&mut self, index: usize) -> Slot<'_> {
+        let start = index * STRIDE;
+        Slot {
+            packet: &self.received[start..start + self.sizes[index]],
+            answer: &mut self.answers[index],
+            peer: &self.peers[index],
+        }
+    }
+
+    /// Who sent datagram `index`.
+    #[must_use]
+    pub fn peer(&self, index: usize) -> SocketAddr {
+        self.peers[index].address.decode()
+    }
+
+    /// Send the answers to the first `count` datagrams, each to whoever sent the datagram, from where it came to.
+    ///
+    /// One that the kernel does not take is given up, and the others go out.
+    pub fn send(&mut self, socket: BorrowedFd<'_>, count: usize) -> Sent {
+        let mut due = 0;
+        for index in 0..count {
+            let answer = &self.answers[index];
+            if answer.is_empty() {
+                continue;
+            }
+            let peer = &mut self.peers[index];
+            peer.control_octets = match peer.control.decode(peer.control_octets) {
+                Some(local) => peer.control.encode(&local),
+                None => 0,
+            };
+            let vector = &mut self.vectors[due];
+            vector.iov_base = answer.as_ptr().cast_mut().cast();
+            vector.iov_len = answer.len();
+            let message = &mut self.heads[due].msg_hdr;
+            message.msg_name = peer.address.0.as_mut_ptr().cast();
+            message.msg_namelen = peer.address_octets as libc::socklen_t;
+            message.msg_iov = ptr::from_mut(vector);
+            message.msg_iovlen = 1;
+            message.msg_flags = 0;
+            message.msg_controllen = peer.control_octets as _;
+            message.msg_control = match peer.control_octets {
+                0 => ptr::null_mut(),
+                _ => peer.control.0.as_mut_ptr().cast(),
+            };
+            due += 1;
+        }
+        let mut sent = Sent::default();
+        let mut at = 0;
+        while at < due {
+            // SAFETY: the heads from `at` to `due` were filled above and point at answers, addresses and control
+            // buffers that nothing touches until this function returns; the kernel only reads what they point at.
+            let taken = unsafe {
+                libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    self.heads.as_mut_ptr().add(at),
+                    (due - at) as libc::c_uint,
+                    0,
+                )
+            };
+            if taken > 0 {
+                at += taken as usize;
+                sent.answers += taken as usize;
+                continue;
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() == io::ErrorKind::Interrupted {
+                continue;
+            }
+            sent.failures += 1;
+            sent.last_failure = self.slot_of(at, count).map(|slot| (slot, error));
+            at += 1;
+        }
+        sent
+    }
+
+    /// Return the slot of the `nth` answer that is due.
+    fn slot_of(&self, nth: usize, count: usize) -> Option<usize> {
+        (0..count).filter(|&index| !self.answers[index].is_empty()).nth(nth)
+    }
+}
+
+/// Send one datagram without waiting for room; from `local`, where that is given.
+///
+/// # Errors
+/// What `sendmsg` says.
+pub fn send_one(
+    socket: BorrowedFd<'_>,
+    message: &[u8],
+    peer: &SocketAddr,
+    local: Option<&LocalAddress>,
+) -> io::Result<()> {
+    let (mut address, octets) = RawAddress::encode(peer);
+    let mut control = Control::EMPTY;
+    let control_octets = local.map_or(0, |local| control.encode(local));
+    let mut vector = libc::iovec {
+        iov_base: message.as_ptr().cast_mut().cast(),
+        iov_len: message.len(),
+    };
+    // SAFETY: the head points at locals of this function and at `message`, with their true sizes; the kernel
+    // only reads them, and only during the call.
+    let sent = unsafe {
+        let mut head = zeroed::<libc::msghdr>();
+        head.msg_name = address.0.as_mut_ptr().cast();
+        head.msg_namelen = octets as libc::socklen_t;
+        head.msg_iov = &raw mut vector;
+        head.msg_iovlen = 1;
+        if control_octets > 0 {
+            head.msg_control = control.0.as_mut_ptr().cast();
+            head.msg_controllen = control_octets as _;
+        }
+        libc::sendmsg(socket.as_raw_fd(), &raw const head, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

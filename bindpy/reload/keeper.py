@@ -98,6 +98,8 @@ class ZoneKeeper:
         self._stored: dict[ZoneId, int] = {}
         self._urgent: dict[ZoneId, bool] = {}
         self._bulk: dict[ZoneId, bool] = {}
+        self._loading: frozenset[ZoneId] = frozenset()
+        self._batch_done = asyncio.Event()
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -107,31 +109,45 @@ class ZoneKeeper:
     def configure(self, zones: Iterable[ZoneConfig]) -> None:
         """Serve exactly *zones*: withdraw those that are gone, load new ones and those with another file."""
         wanted = {(zone.view, zone.origin.lower()): zone for zone in zones}
-        for gone in [entry for entry in self.table if entry.id not in wanted]:
-            self._forget(gone)
-        for zone_id, config in wanted.items():
-            entry = self.table.get(zone_id)
-            if entry is None or _must_load_anew(entry.config, config):
-                self._start(config, entry)
-            elif entry.config != config:
-                entry.config = config
-                self._publish(entry)
-                self._tell_files(entry)
+        for gone in [entry.id for entry in self.table if entry.id not in wanted]:
+            self.remove(gone)
+        for config in wanted.values():
+            self.put(config)
 
-    def _start(self, config: ZoneConfig, before: ZoneEntry | None) -> None:
+    def put(self, config: ZoneConfig, *, urgent: bool = False) -> None:
+        """Serve one zone that is new or has another statement; one that stays as it is costs nothing.
+
+        *urgent*: load it before all that a start or a reload has to load.
+        """
+        entry = self.table.get((config.view, config.origin.lower()))
+        if entry is None:
+            self._start(config, None, urgent=urgent)
+        elif entry.config == config:
+            entry.config = config  # it may stand elsewhere in its file now
+        elif _must_load_anew(entry.config, config):
+            self._start(config, entry, urgent=urgent)
+        else:
+            entry.config = config
+            self._publish(entry)
+            self._tell_files(entry)
+
+    def remove(self, zone_id: ZoneId) -> ZoneEntry | None:
+        """Serve a zone no longer; return what there was of it."""
+        entry = self.table.remove(zone_id)
+        if entry is not None:
+            self._answerer.withdraw(entry.config.view, entry.config.origin)
+            self._on_files(entry.id, {})
+            log.info("zone %s: removed", entry.label)
+        return entry
+
+    def _start(self, config: ZoneConfig, before: ZoneEntry | None, *, urgent: bool) -> None:
         """Take a new or changed zone in; what was served before stays until the new data is there."""
         entry = ZoneEntry(config)
         if before is not None:
             entry.zone, entry.loaded_at, entry.expired = before.zone, before.loaded_at, before.expired
         self.table.add(entry)
         self._publish(entry)
-        self._request(entry.id, urgent=False, only_if_changed=False)
-
-    def _forget(self, entry: ZoneEntry) -> None:
-        self.table.remove(entry.id)
-        self._answerer.withdraw(entry.config.view, entry.config.origin)
-        self._on_files(entry.id, {})
-        log.info("zone %s: removed", entry.label)
+        self._request(entry.id, urgent=urgent, only_if_changed=False)
 
     # --- data that a transfer brought -------------------------------------------------------------
 
@@ -201,6 +217,11 @@ class ZoneKeeper:
         """Wait until nothing is left to load."""
         await self._idle.wait()
 
+    async def settled(self, zone_id: ZoneId) -> None:
+        """Wait until nothing is left to load of one zone."""
+        while zone_id in self._urgent or zone_id in self._bulk or zone_id in self._loading:
+            await self._batch_done.wait()
+
     def _request(self, zone_id: ZoneId, *, urgent: bool, only_if_changed: bool) -> None:
         queue = self._urgent if urgent else self._bulk
         queue[zone_id] = queue.get(zone_id, True) and only_if_changed
@@ -224,11 +245,15 @@ class ZoneKeeper:
         if not jobs:
             return False
         loop = asyncio.get_running_loop()
+        self._loading = frozenset(job.entry.id for job in jobs)
         outcomes = await loop.run_in_executor(self._executor, self._read_some, jobs)
         for job in jobs[len(outcomes) :]:
             self._request(job.entry.id, urgent=False, only_if_changed=job.only_if_changed)
         for outcome in outcomes:
             self._settle(outcome)
+        self._loading = frozenset()
+        self._batch_done.set()  # wakes who waits now
+        self._batch_done.clear()
         return True
 
     def _next_jobs(self) -> list[_Job]:

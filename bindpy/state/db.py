@@ -212,6 +212,15 @@ class StateDb:
 
         await self.run(work, None)
 
+    async def forget(self, zone: _ZoneId) -> None:
+        """Forget one zone."""
+
+        def work(db: sqlite3.Connection) -> None:
+            for table in TABLES:
+                db.execute(f"DELETE FROM {table} WHERE view = ? AND zone = ?", zone)
+
+        await self.run(work, None)
+
 
 def _nothing(_: object) -> None:
     """Make a statement's cursor, which must not leave its thread, into no result."""

@@ -105,6 +105,11 @@ class Journal:
         if self._kept is not None:
             self._kept.intersection_update(zones)
 
+    def forget(self, zone_id: ZoneId) -> None:
+        """Let go of one zone, whose chain is no longer in the database."""
+        self._tips.pop(zone_id, None)
+        self._note(zone_id, has_links=False)
+
     # --- one zone's chain -------------------------------------------------------------------------
 
     async def _join(self, zone_id: ZoneId, zone: Zone) -> None:

@@ -107,24 +107,29 @@ class Notifier:
     # --- what is to be told -----------------------------------------------------------------------
 
     def configure(self, config: Config, endpoints: Collection[Endpoint], local: LocalAddresses) -> None:
-        """Use *config*; we answer at *endpoints*. Zones that are gone are forgotten.
+        """Use *config*, which the table has been given already; we answer at *endpoints*.
 
-        Zones whose settings say something else about whom to tell are looked at anew: who has not
+        Zones that are gone are forgotten. Zones whose settings say something else about whom to tell are looked at anew: who has not
         acknowledged their serial is told.
         """
         self._views = {view.name: view for view in config.views}
         self._ourselves = Ourselves(endpoints, local)
         self._port = config.options.port
         self._queue.configure(config.options.notify_rate, config.options.startup_notify_rate)
-        zones = {(zone.view, zone.origin.lower()): zone for zone in config.zones()}
-        for zone_id in [one for one in self._news if one not in zones]:
-            self._forget(zone_id)
-        for zone_id, news in self._news.items():
-            if news.whom != (whom := _whom(zones[zone_id])):
-                self._numbers += 1
-                self._news[zone_id] = _News(self._numbers, Lane.START, whom)
-                self._to_plan[zone_id] = None
+        for zone_id in list(self._news):
+            self.update(zone_id)
         self._wake.set()
+
+    def update(self, zone_id: ZoneId) -> None:
+        """Take over what the table has of one zone now."""
+        entry, news = self._table.get(zone_id), self._news.get(zone_id)
+        if entry is None:
+            self._forget(zone_id)
+        elif news is not None and news.whom != (whom := _whom(entry.config)):
+            self._numbers += 1
+            self._news[zone_id] = _News(self._numbers, Lane.START, whom)
+            self._to_plan[zone_id] = None
+            self._wake.set()
 
     def zone_changed(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
         """Tell the targets of *entry*'s zone about *after*, which is served in place of *before*.

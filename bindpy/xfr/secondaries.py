@@ -161,21 +161,32 @@ class Secondaries:
         wanted = {entry.id: entry for entry in self._keeper.table if entry.config.type is ZoneType.SECONDARY}
         for gone in self._zones.keys() - wanted.keys():
             self._forget(gone)
+        for entry in wanted.values():
+            self._take_over(entry)
+
+    def update(self, zone_id: ZoneId) -> None:
+        """Take over what the keeper has of one zone now."""
+        entry = self._keeper.table.get(zone_id)
+        if entry is not None and entry.config.type is ZoneType.SECONDARY:
+            self._take_over(entry)
+        elif zone_id in self._zones:
+            self._forget(zone_id)
+
+    def _take_over(self, entry: ZoneEntry) -> None:
         now = self._clocks.steady()
-        for zone_id, entry in wanted.items():
-            zone = self._zones.get(zone_id)
-            if zone is None:
-                self._add(entry, now)
-                continue
-            soa = soa_of(entry.zone) if entry.zone is not None else None
-            zone.life.set_bounds(entry.config.settings.refresh, soa, now)
-            if zone.script != entry.config.settings.lua_axfr_script:
-                zone.script = entry.config.settings.lua_axfr_script
-                zone.life.want(whole=True)
-            if zone.primaries != entry.config.primaries:
-                zone.primaries = entry.config.primaries
-                zone.life.want()
-            self._touch(zone)
+        zone = self._zones.get(entry.id)
+        if zone is None:
+            self._add(entry, now)
+            return
+        soa = soa_of(entry.zone) if entry.zone is not None else None
+        zone.life.set_bounds(entry.config.settings.refresh, soa, now)
+        if zone.script != entry.config.settings.lua_axfr_script:
+            zone.script = entry.config.settings.lua_axfr_script
+            zone.life.want(whole=True)
+        if zone.primaries != entry.config.primaries:
+            zone.primaries = entry.config.primaries
+            zone.life.want()
+        self._touch(zone)
 
     def _add(self, entry: ZoneEntry, now: float) -> None:
         zone = _Secondary(

@@ -82,6 +82,12 @@ class Replication:
         if self._notifier is not None:
             self._notifier.configure(config, self._endpoints(), local)
 
+    def update_zone(self, zone_id: ZoneId) -> None:
+        """Take over what the keeper has of one zone, which was added, changed or removed."""
+        self._secondaries.update(zone_id)
+        if self._notifier is not None:
+            self._notifier.update(zone_id)
+
     async def open(self, state: StateDb) -> None:
         """Begin with what *state* remembers, and clean up after a server that died while it stored a zone."""
         self._state = state
@@ -129,6 +135,12 @@ class Replication:
         if self._state is not None and self._journal is not None:
             await self._state.retain(zones)
             self._journal.retain(zones)
+
+    async def forget_zone(self, zone_id: ZoneId) -> None:
+        """Drop what the database has of one zone, which is not configured any more."""
+        if self._state is not None and self._journal is not None:
+            await self._state.forget(zone_id)
+            self._journal.forget(zone_id)
 
     # --- what people ask --------------------------------------------------------------------------
 

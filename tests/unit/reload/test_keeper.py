@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bindpy.answer.policy import EXPIRED, AnswerPolicy, Outcome, Transport, ZonePolicy
-from bindpy.config.model import ZoneChecks, ZoneConfig, ZoneSettings, ZoneType
+from bindpy.config.model import MATCH_NONE, ZoneChecks, ZoneConfig, ZoneSettings, ZoneType
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.engine import Zone
 from bindpy.files import FileStamp
@@ -500,6 +500,11 @@ def test_a_zone_kept_in_memory_only(tmp_path: Path) -> None:
             await keeper.idle()
             assert recorder.changes == [(None, 7)]
             keeper.configure([secondary(None, span=SourceSpan("named.conf", 2, 1))])
+            assert recorder.serials == [7], "the statement has only moved"
+            entry = keeper.table.get(ID)
+            assert entry is not None
+            assert entry.config.span.line == 2
+            keeper.configure([secondary(None, settings=ZoneSettings(allow_query=MATCH_NONE))])
             assert recorder.serials == [7, 7]
             keeper.configure([])
             assert not keeper.take(ID, toy("8", tmp_path))
@@ -521,7 +526,7 @@ def test_an_expired_zone_keeps_its_data_and_is_not_served(tmp_path: Path) -> Non
             assert entry.state is ZoneState.EXPIRED
             assert entry.zone is not None
             assert recorder.unavailables[-1] == EXPIRED
-            keeper.configure([secondary(path, span=SourceSpan("named.conf", 2, 1))])
+            keeper.configure([secondary(path, settings=ZoneSettings(allow_query=MATCH_NONE))])
             keeper.reload(force=True)
             await keeper.idle()
             assert recorder.unavailables[-2:] == [EXPIRED, EXPIRED]
@@ -613,5 +618,56 @@ def test_data_that_is_too_old_is_loaded_and_not_served(tmp_path: Path) -> None:
             assert recorder.serials == [8]
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    scenario(steps)
+
+
+def test_one_zone_is_put_changed_and_removed_while_others_stay(tmp_path: Path) -> None:
+    other, path = tmp_path / "other", tmp_path / "zone"
+    other.write_text("1")
+    path.write_text("7 192.0.2.1")
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([zone_config(other, origin=names.from_text("example.net."))])
+            await keeper.idle()
+            keeper.put(zone_config(path), urgent=True)
+            await keeper.settled(ID)
+            assert recorder.serials == [1, 7]
+            keeper.put(zone_config(path))
+            assert recorder.serials == [1, 7], "nothing has changed"
+            keeper.put(zone_config(path, settings=ZoneSettings(allow_query=MATCH_NONE)))
+            assert recorder.serials == [1, 7, 7]
+            gone = keeper.remove(ID)
+            assert gone is not None
+            assert gone.zone is not None
+            assert recorder.withdrawn == [ORIGIN]
+            assert keeper.remove(ID) is None
+            await keeper.settled(ID)
+            assert [entry.config.file for entry in keeper.table] == [str(other)]
+
+    scenario(steps)
+
+
+def test_waiting_for_one_zone_is_not_waiting_for_all(tmp_path: Path) -> None:
+    path, slow = tmp_path / "zone", tmp_path / "slow"
+    path.write_text("7")
+    slow.write_text("1")
+    go_on = threading.Event()
+
+    def reader(file: str, origin: names.Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
+        if file == str(slow):
+            assert go_on.wait(10)
+        return read_toy(file, origin, rdclass, checks)
+
+    async def steps() -> None:
+        async with running(reader) as (keeper, recorder):
+            keeper.put(zone_config(slow, origin=names.from_text("slow.example.")))
+            keeper.put(zone_config(path), urgent=True)
+            await keeper.settled(ID)
+            assert recorder.serials == [7]
+            go_on.set()
+            await keeper.idle()
+            assert recorder.serials == [7, 1]
 
     scenario(steps)

@@ -8,6 +8,7 @@ are in `checks`.
 
 from __future__ import annotations
 
+from bindpy.config.build_autoprimaries import check_keys
 from bindpy.config.build_logging import build_logging
 from bindpy.config.build_options import (
     DEFAULT_PORT,
@@ -54,12 +55,14 @@ def build_config(
     logging = next((section for _, section in top.sections("logging")), None)
     keys = build_keys(top, resolver)
     servers = build_servers(top, resolver)
-    builder = _ViewBuilder(options, resolver, keys, servers)
+    views = _ViewBuilder(options, resolver, keys, servers).views(top)
+    general = build_options(options, resolver)
+    check_keys(general.autoprimaries, views, diagnostics)
     return Config(
         path=path,
         files=files,
-        options=build_options(options, resolver),
-        views=builder.views(top),
+        options=general,
+        views=views,
         keys=keys,
         servers=servers,
         controls=build_controls(top, resolver),

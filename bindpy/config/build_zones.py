@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bindpy.config.build_settings import ZONE_TYPES, Settings, SettingsBuilder
-from bindpy.config.model import ZoneConfig, ZoneType
+from bindpy.config.model import ProvisionedBy, ZoneConfig, ZoneType
 from bindpy.config.resolve import Resolver, octets
 from bindpy.config.sections import Entry, Section
 from bindpy.zone import names
@@ -50,6 +50,7 @@ class ZoneBuilder:
             else resolver.servers(primaries.value.args[0], primaries.statement),
             settings=self._settings.settings(section, inherited[kind], kind),
             span=entry.span,
+            provisioned_by=_provisioned_by(section),
         )
 
     def _origin(self, entry: Entry) -> names.Name | None:
@@ -104,6 +105,13 @@ class ZoneBuilder:
                     f"'{entries[0].statement.keyword}' is not allowed in '{kind}' zone '{name}'",
                     hint=f"it goes with {', '.join(clause.zone_types())}",
                 )
+
+
+def _provisioned_by(section: Section) -> ProvisionedBy | None:
+    entry = section.first("provisioned-by")
+    if entry is None:
+        return None
+    return ProvisionedBy(entry.value.args[0], entry.value.named.get("account", ""))
 
 
 def rrset_order(section: Section, base: str, resolver: Resolver) -> str:

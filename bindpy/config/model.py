@@ -204,7 +204,7 @@ class Autoprimary:
     key: str
     nameserver: Name
     account: str
-    span: SourceSpan
+    span: SourceSpan = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class AutoprimaryFile:
     path: str
     port: int
     entries: tuple[Autoprimary, ...]
-    stamp: FileStamp | None
+    stamp: FileStamp
 
 
 # --- zones, views, options -----------------------------------------------------------------------
@@ -338,6 +338,14 @@ class ZoneSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionedBy:
+    """The autoprimary whose NOTIFY made a zone, and the account that its list gave for it, "" for none."""
+
+    address: str
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneConfig:
     """One ``zone`` statement that is served. ``file`` is None where a secondary keeps no file.
 
@@ -354,6 +362,7 @@ class ZoneConfig:
     settings: ZoneSettings
     span: SourceSpan = field(compare=False)
     kept_in: str = ""
+    provisioned_by: ProvisionedBy | None = None  # None: somebody configured it
 
     @property
     def id(self) -> tuple[str, Key]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bindpy.config.model import (
@@ -27,7 +28,7 @@ from bindpy.config.values import (
     Remote,
     RemoteList,
 )
-from bindpy.diagnostics import Diagnostics, SourceSpan
+from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from bindpy.zone import names
 
 BUILTIN_ACLS = frozenset(("any", "none", "localhost", "localnets"))
@@ -79,6 +80,12 @@ class Resolver:
     def note(self, statement: Statement, message: str, word: str = "") -> None:
         """Report a note at *word* in *statement*, or at its beginning."""
         self._diagnostics.note(message, place(statement, word))
+
+    def found(self, findings: Iterable[Diagnostic], statement: Statement) -> None:
+        """Report *findings* in a file that *statement* names."""
+        note = Diagnostic(Severity.NOTE, "the file is named here", statement.span)
+        for item in findings:
+            self._diagnostics.extend([replace(item, notes=(*item.notes, note, *statement.source.chain()))])
 
     # --- address match lists ----------------------------------------------------------------------
 

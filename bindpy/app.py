@@ -113,7 +113,7 @@ class Server:
         self._watcher = FileWatcher(self._files_changed)
         self._keeper = ZoneKeeper(
             self._engine.answerer,
-            self._engine.read_zone_file,
+            self._engine.zones.read_file,
             self._worker,
             self._watch_zone,
             self._published,

@@ -6,19 +6,22 @@ Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
-from bindpy.zone.diff import Delta, diff
+from bindpy.zone.diff import Delta, apply, diff
 from bindpy.zone.digest import ZoneDigest, zone_digest
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Key, Name
+from bindpy.zone.raw import raw_octets
 from bindpy.zone.records import RR, RRset
+from bindpy.zone.snapshot import SnapshotBuilder
+from bindpy.zone.zonefile import zone_file_text
 
 
 class Zone(Protocol):
@@ -104,21 +107,62 @@ class Answerer(Protocol):
         """Return the name of the view that serves requests of that sender, None where none does."""
 
 
+class ZoneBuilder(Protocol):
+    """Collects the records of one zone and makes a zone of them. Not for use by two threads."""
+
+    @property
+    def rr_count(self) -> int:
+        """How many different records there are so far."""
+
+    def add(self, owner: Name, rtype: int, ttl: int, rdata: bytes) -> object:
+        """Add one record, whose RDATA is valid. Raises `bindpy.zone.snapshot.OutOfZoneError`."""
+
+    def finish(self) -> Any:
+        """Return the zone; the builder must not be used again. Raises `bindpy.zone.snapshot.NoSoaError`."""
+
+
+class ApplyDeltas(Protocol):
+    """Makes the next version of a zone. Blocks."""
+
+    def __call__(self, zone: Any, deltas: Iterable[Delta], *, may_repeat: bool = False) -> Any:
+        """Return *zone* after *deltas*. Raises `bindpy.zone.diff.DeltaDoesNotFitError`.
+
+        *may_repeat*: a delta may add a record that is there already, if it is exactly that.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """How one implementation makes its zones, compares them and writes them. All of it may block."""
+
+    read_file: ZoneFileReader
+    builder: Callable[[Name, int], ZoneBuilder]
+    """A builder for a zone's origin and class."""
+    apply: ApplyDeltas
+    diff: Callable[[Any, Any], Delta]
+    """What leads from one version of a zone to another."""
+    digest: Callable[[Any], ZoneDigest]
+    """The digest of a zone's data."""
+    text: Callable[[Any, tuple[str, ...]], Iterator[str]]
+    """A zone as the text of a zone file, in pieces, behind the lines of a comment."""
+    raw: Callable[[Any], Iterator[bytes]]
+    """A zone in BIND's raw format, in pieces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """One implementation of all that stands below the seam. ``name`` is for people."""
 
     name: str
     answerer: Answerer
-    read_zone_file: ZoneFileReader
-    diff: Callable[[Any, Any], Delta]
-    """What leads from one version of a zone to another; blocks."""
-    digest: Callable[[Any], ZoneDigest]
-    """The digest of a zone's data; blocks."""
+    zones: Zones
+
+
+PYTHON_ZONES: Final = Zones(
+    load_zone_file, SnapshotBuilder, apply, diff, zone_digest, zone_file_text, raw_octets
+)
 
 
 def python_engine(on_error: Callable[[bytes, Exception], None]) -> Engine:
     """Return the engine that is written in Python; *on_error* is told of queries that hit a fault of ours."""
-    return Engine(
-        "pure-Python engine", PythonAnswerer(AnswerPolicy(), on_error), load_zone_file, diff, zone_digest
-    )
+    return Engine("pure-Python engine", PythonAnswerer(AnswerPolicy(), on_error), PYTHON_ZONES)

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bindpy.config.model import JournalSettings
-from bindpy.engine import Engine, Zone
+from bindpy.engine import Zone, Zones
 from bindpy.state import links
 from bindpy.state.codec import DeltaFormatError, decode_delta, encode_delta
 from bindpy.state.db import StateDb
@@ -45,9 +45,9 @@ class _Tip:
 class Journal:
     """Keeps the deltas of all zones. Its methods belong to the event loop's thread and never block it."""
 
-    def __init__(self, db: StateDb, engine: Engine) -> None:
+    def __init__(self, db: StateDb, zones: Zones) -> None:
         self._db = db
-        self._engine = engine
+        self._zones = zones
         self._tips: dict[ZoneId, _Tip] = {}
         self._kept: set[ZoneId] | None = None
         self._locks: dict[ZoneId, tuple[asyncio.Lock, int]] = {}
@@ -116,7 +116,7 @@ class Journal:
         """Keep of a chain from before the start what leads to *zone*."""
         if not await self._has_links(zone_id):
             return
-        digest = await asyncio.to_thread(self._engine.digest, zone)
+        digest = await asyncio.to_thread(self._zones.digest, zone)
         end = (zone.serial, digest.to_bytes())
         if await self._db.run(lambda db: links.cut_after(db, zone_id, *end), False):
             self._tips[zone_id] = _Tip(zone, digest)
@@ -165,9 +165,9 @@ class Journal:
         self, start: ZoneDigest | None, before: Zone, after: Zone
     ) -> tuple[ZoneDigest, ZoneDigest, bytes]:
         """Return the digests of both versions and the delta as octets. Raises `DeltaFormatError`."""
-        delta = self._engine.diff(before, after)
+        delta = self._zones.diff(before, after)
         if start is None:
-            start = self._engine.digest(before)
+            start = self._zones.digest(before)
         return start, start.after(delta), encode_delta(delta)
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bindpy.config.model import ANY_SOURCE, RemoteServer, SourceAddress, TransferSettings, TsigKey
+from bindpy.engine import Zone
 from bindpy.reload.collector import without_collector
 from bindpy.tsig import Keyring, StreamVerifier, TsigError, sign, verify
 from bindpy.xfr.connect import TcpStream, open_udp, peer_text
@@ -23,7 +24,6 @@ from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.incoming import Incoming
 from bindpy.xfr.wire import MAX_MESSAGE_OCTETS, Message, WireError, read_message
 from bindpy.zone.names import to_text
-from bindpy.zone.snapshot import ZoneSnapshot
 
 _T = TypeVar("_T")
 
@@ -196,7 +196,7 @@ async def transfer(
     connect_s: float = DEFAULT_TIMING.connect_s,
     on_connected: Callable[[str], None] | None = None,
     on_progress: Callable[[Incoming], None] | None = None,
-) -> ZoneSnapshot:
+) -> Zone:
     """Ask *remote* by TCP for what *incoming* wants, and return the new version of the zone.
 
     Messages are checked and read in *executor* (None: the loop's own), as many at a time as have come;
@@ -265,7 +265,7 @@ class _Transfer:
         self._on_progress = on_progress
         self._verifier: StreamVerifier | None = None
 
-    async def run(self, remote: RemoteServer, source: SourceAddress, connect_s: float) -> ZoneSnapshot:
+    async def run(self, remote: RemoteServer, source: SourceAddress, connect_s: float) -> Zone:
         request = self._incoming.request(secrets.randbits(16))
         if self._key is not None:
             signed = sign(request, self._key, _now())
@@ -310,7 +310,7 @@ class _Transfer:
     async def _in_worker(self, function: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
-    def _result(self) -> ZoneSnapshot:
+    def _result(self) -> Zone:
         with self._collector_off():
             return self._incoming.result()
 

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bindpy.config.model import TransferSettings
+from bindpy.engine import Zone, Zones
 from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.xfr.client import transfer
 from bindpy.xfr.failure import Stage, XferFailure
@@ -17,7 +18,6 @@ from bindpy.xfr.incoming import Incoming, Limits, Style
 from bindpy.xfr.peers import Primary
 from bindpy.zone.names import Name
 from bindpy.zone.records import RRType
-from bindpy.zone.snapshot import ZoneSnapshot
 
 log = logging.getLogger("bindpy.xfer-in")
 
@@ -33,7 +33,7 @@ class Wish:
     label: str
     origin: Name
     rdclass: int
-    base: ZoneSnapshot | None
+    base: Zone | None
     least_serial: int | None
     newer_than_base: bool
     max_records: int
@@ -45,7 +45,7 @@ class Wish:
 class Received:
     """A version that came whole; it is ``Wish.base`` itself where ``style`` is `Style.CURRENT`."""
 
-    zone: ZoneSnapshot
+    zone: Zone
     style: Style
     serial: int  # as the primary sent it
 
@@ -55,13 +55,13 @@ class Received:
         return self.style.value
 
 
-async def fetch(primary: Primary, wish: Wish, executor: Executor) -> Received:
+async def fetch(primary: Primary, wish: Wish, executor: Executor, zones: Zones) -> Received:
     """Return what *primary* has, by IXFR and, on any trouble with that, by AXFR. Raises `XferFailure`."""
     primary.check_key()
     base = wish.base if wish.script is None else None  # what a filter made is no base for IXFR
     if base is not None and primary.request_ixfr:
         try:
-            received = await _transfer(primary, wish, executor, RRType.IXFR, base)
+            received = await _transfer(primary, wish, executor, zones, base)
         except XferFailure as failure:
             if failure.stage is Stage.CONNECT:
                 raise
@@ -76,17 +76,18 @@ async def fetch(primary: Primary, wish: Wish, executor: Executor) -> Received:
                 wish.label,
                 primary.text,
             )
-    return await _transfer(primary, wish, executor, RRType.AXFR, None)
+    return await _transfer(primary, wish, executor, zones, None)
 
 
 async def _transfer(
-    primary: Primary, wish: Wish, executor: Executor, kind: int, base: ZoneSnapshot | None
+    primary: Primary, wish: Wish, executor: Executor, zones: Zones, base: Zone | None
 ) -> Received:
     record_filter = await _load_filter(primary, wish, executor)
     incoming = Incoming(
         wish.origin,
         wish.rdclass,
-        kind,
+        RRType.AXFR if base is None else RRType.IXFR,
+        zones=zones,
         base=base,
         least_serial=wish.least_serial,
         limits=Limits(max_records=wish.max_records),

@@ -14,15 +14,16 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bindpy.engine import PYTHON_ZONES, Zone, Zones
 from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.wire import Message, Question, WireError, WireRR, build_query, read_message
-from bindpy.zone.diff import Delta, DeltaDoesNotFitError, apply, soa_record
+from bindpy.zone.diff import Delta, DeltaDoesNotFitError, soa_record
 from bindpy.zone.names import Name, is_subdomain, to_text
 from bindpy.zone.rdata import class_to_text, is_meta_type, type_to_text
 from bindpy.zone.records import IN, RR, RRType, Soa
 from bindpy.zone.serials import is_newer
-from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, SnapshotBuilder, ZoneSnapshot
+from bindpy.zone.snapshot import NoSoaError, OutOfZoneError
 
 
 class Style(enum.Enum):
@@ -65,7 +66,8 @@ class Incoming:
         rdclass: int = IN,
         kind: int = RRType.AXFR,
         *,
-        base: ZoneSnapshot | None = None,
+        zones: Zones = PYTHON_ZONES,
+        base: Zone | None = None,
         least_serial: int | None = None,
         limits: Limits | None = None,
         record_filter: LuaFilter | None = None,
@@ -85,6 +87,7 @@ class Incoming:
         self._key = origin.lower()
         self._base = base if kind == RRType.IXFR else None
         self._least_serial = least_serial
+        self._zones = zones
         self._limits = limits or Limits()
         self._filter = record_filter
         self._question = Question(origin, kind, rdclass)
@@ -92,7 +95,7 @@ class Incoming:
         # What the next record means; returns whether it was the last one. A function, not a bound method: no
         # cycle keeps the zone and its base alive until the collector comes by.
         self._take: Callable[[Incoming, RR], bool] = Incoming._take_first
-        self._builder = SnapshotBuilder(origin, rdclass)
+        self._builder = zones.builder(origin, rdclass)
         self._old_soa: RR | None = None
         self._new_soa: RR | None = None
         self._removed: list[RR] = []
@@ -130,7 +133,7 @@ class Incoming:
         """Make this an answer that failed: its signature, say, turned out not to be good."""
         self._failed = True
 
-    def result(self) -> ZoneSnapshot:
+    def result(self) -> Zone:
         """Return the new version: for `Style.CURRENT` it is *base* itself. Raises `XferFailure`."""
         if not self._done or self._failed:
             raise ValueError("the answer is not complete, or it failed")
@@ -140,7 +143,7 @@ class Incoming:
             progress = self.progress
             raise failure.after(progress.messages, progress.records, progress.octets) from None
 
-    def _finish(self) -> ZoneSnapshot:
+    def _finish(self) -> Zone:
         if self.style is Style.WHOLE:
             return self._whole()
         assert self._base is not None  # only an answer to IXFR has another style
@@ -148,18 +151,19 @@ class Incoming:
             return self._base
         try:
             # NSD sends some records as added that were there before, unchanged.
-            zone = apply(self._base, self.deltas, may_repeat=True)
+            zone: Zone = self._zones.apply(self._base, self.deltas, may_repeat=True)
         except DeltaDoesNotFitError as e:
             raise XferFailure(Stage.DATA, f"sent an IXFR that does not fit our version: {e}") from None
         if 0 < self._limits.max_records < zone.rr_count:
             raise self._too_many_records()
         return zone
 
-    def _whole(self) -> ZoneSnapshot:
+    def _whole(self) -> Zone:
         try:
-            return self._builder.finish()
+            zone: Zone = self._builder.finish()
         except NoSoaError:
             raise XferFailure(Stage.FILTER, "sent a SOA that the script did not keep") from None
+        return zone
 
     # --- messages -----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
-from bindpy.engine import Zone
+from bindpy.engine import Zone, Zones
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry
 from bindpy.xfr.failure import Stage, XferFailure
@@ -23,7 +23,6 @@ from bindpy.xfr.soaquery import PrimaryVersion, ask_version
 from bindpy.xfr.store import StoreError, store_zone
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.records import RRset, RRType, Soa
-from bindpy.zone.snapshot import ZoneSnapshot
 
 log = logging.getLogger("bindpy.general")
 transfer_log = logging.getLogger("bindpy.xfer-in")
@@ -74,12 +73,15 @@ class Refresher:
         rate: QueryRate,
         slots: TransferSlots,
         executor: Executor,
+        zones: Zones,
+        *,
         clock: Callable[[], float],
     ) -> None:
         self._keeper = keeper
         self._rate = rate
         self._slots = slots
         self._executor = executor
+        self._zones = zones
         self._clock = clock
 
     async def refresh(self, entry: ZoneEntry, life: Life, job: Wanted, primaries: list[Primary]) -> Outcome:
@@ -141,7 +143,8 @@ class Refresher:
                 )
             attempt.is_behind = True
         async with self._slots.place(primary.remote.address, primary.transfers, attempt.job.cause):
-            received = await fetch(primary, attempt.wish(version, resigned=resigned), self._executor)
+            wish = attempt.wish(version, resigned=resigned)
+            received = await fetch(primary, wish, self._executor, self._zones)
             if not attempt.life.accepts(received.serial) and not resigned:
                 return _End.CURRENT  # older ones do not get here: `Wish.least_serial`
             await self._install(attempt, primary, received)
@@ -196,6 +199,7 @@ class Refresher:
             store_zone,
             received.zone,
             config.file,
+            zones=self._zones,
             checks=config.settings.checks,
             origin_of_data=f"{primary.text} by {received.how}",
             raw=config.settings.masterfile_format == "raw",
@@ -252,7 +256,7 @@ class _Attempt:
         config, serial = self.entry.config, self.life.serial
         base = None
         if serial is not None and not self.job.whole and not resigned:
-            base = self.entry.zone if isinstance(self.entry.zone, ZoneSnapshot) else None
+            base = self.entry.zone
         least_serial = None
         if not self.job.whole:
             least_serial = version.serial if version is not None else serial

@@ -20,7 +20,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from bindpy.config.model import Config, RemoteServer, ViewConfig, ZoneType
-from bindpy.engine import Zone
+from bindpy.engine import Zone, Zones
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.server.tasks import TaskSet
@@ -120,6 +120,7 @@ class Secondaries:
         self,
         keeper: ZoneKeeper,
         executor: Executor,
+        zones: Zones,
         *,
         clocks: Clocks | None = None,
         random_source: Random = random.random,
@@ -132,7 +133,9 @@ class Secondaries:
         self._unread = asyncio.Event()
         self._rate = QueryRate(20, self._changed.set)
         self._slots = TransferSlots(10)
-        self._refresher = Refresher(keeper, self._rate, self._slots, executor, self._clocks.steady)
+        self._refresher = Refresher(
+            keeper, self._rate, self._slots, executor, zones, clock=self._clocks.steady
+        )
         self._views: dict[str, ViewConfig] = {}
         self._transfers_per_ns = 2
         self._zones: dict[ZoneId, _Secondary] = {}

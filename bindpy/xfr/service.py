@@ -53,11 +53,11 @@ class Replication:
     def __init__(
         self, engine: Engine, keeper: ZoneKeeper, endpoints: Callable[[], Collection[Endpoint]]
     ) -> None:
-        self._engine = engine
+        self._zones = engine.zones
         self._keeper = keeper
         self._endpoints = endpoints
         self._executor = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
-        self._secondaries = Secondaries(keeper, self._executor)
+        self._secondaries = Secondaries(keeper, self._executor, engine.zones)
         self._transfers_out = TransfersOut(engine.answerer, keeper.table)
         self._notify_in = NotifyIn(engine.answerer, keeper.table, self._secondaries)
         self._control_plane = ControlPlane(engine.answerer, self._transfers_out, self._notify_in)
@@ -91,7 +91,7 @@ class Replication:
     async def open(self, state: StateDb) -> None:
         """Begin with what *state* remembers, and clean up after a server that died while it stored a zone."""
         self._state = state
-        self._journal = self._transfers_out.journal = Journal(state, self._engine)
+        self._journal = self._transfers_out.journal = Journal(state, self._zones)
         self._notifier = Notifier(self._keeper.table, state)
         self._notifier.configure(self._config, self._endpoints(), self._local)
         await self._secondaries.restore(state)

@@ -19,15 +19,11 @@ from pathlib import Path
 from bindpy import __version__
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError, Diagnostic, Severity
-from bindpy.engine import ZoneFileReader
+from bindpy.engine import PYTHON_ZONES, Zone, Zones
 from bindpy.reload.collector import without_collector
 from bindpy.replacing import TEMPORARY, ReplaceError, replacing
-from bindpy.xfr.zonefile import zone_file_text
-from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import to_text
-from bindpy.zone.raw import raw_octets
-from bindpy.zone.snapshot import ZoneSnapshot
 
 LARGE_RECORDS = 10_000
 """From so many records on, a zone is worth keeping Python's collector from it."""
@@ -39,13 +35,13 @@ class StoreError(BindpyError):
 
 
 def store_zone(
-    zone: ZoneSnapshot,
+    zone: Zone,
     path: str,
     *,
     checks: ZoneChecks,
     origin_of_data: str,
     raw: bool = False,
-    reader: ZoneFileReader = load_zone_file,
+    zones: Zones = PYTHON_ZONES,
 ) -> LoadedZone:
     """Make *path* the zone file of *zone* and return it as it was read back.
 
@@ -56,21 +52,19 @@ def store_zone(
     """
     large = zone.rr_count >= LARGE_RECORDS
     with without_collector() if large else contextlib.nullcontext():
-        return _store(zone, path, checks, None if raw else origin_of_data, reader)
+        return _store(zone, path, checks, None if raw else origin_of_data, zones)
 
 
-def _store(
-    zone: ZoneSnapshot, path: str, checks: ZoneChecks, origin_of_data: str | None, reader: ZoneFileReader
-) -> LoadedZone:
+def _store(zone: Zone, path: str, checks: ZoneChecks, origin_of_data: str | None, zones: Zones) -> LoadedZone:
     target = Path(os.path.realpath(path))
     try:
         with replacing(target) as new:  # its lock says to `remove_stale` that somebody is at work
             if origin_of_data is None:
-                _write_raw(new.descriptor, zone)
+                _write_raw(new.descriptor, zone, zones)
             else:
-                _write(new.descriptor, zone, origin_of_data)
+                _write(new.descriptor, zone, zones, origin_of_data)
             new.flush()
-            loaded = _read_back(new.path, target, zone, checks, reader)
+            loaded = _read_back(new.path, target, zone, checks, zones)
             stamp = new.commit()
     except ReplaceError as e:
         raise StoreError(str(e)) from None
@@ -109,7 +103,7 @@ def _remove_if_abandoned(path: Path) -> bool:
     return True
 
 
-def _write(descriptor: int, zone: ZoneSnapshot, origin_of_data: str) -> None:
+def _write(descriptor: int, zone: Zone, zones: Zones, origin_of_data: str) -> None:
     comments = (
         f"Zone {to_text(zone.origin)}: serial {zone.serial}, from {origin_of_data},",
         f"written by bindpy {__version__} at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}.",
@@ -118,19 +112,17 @@ def _write(descriptor: int, zone: ZoneSnapshot, origin_of_data: str) -> None:
     with open(
         descriptor, "w", encoding="ascii", newline="\n", buffering=_BUFFER_OCTETS, closefd=False
     ) as file:
-        file.writelines(zone_file_text(zone, comments))
+        file.writelines(zones.text(zone, comments))
 
 
-def _write_raw(descriptor: int, zone: ZoneSnapshot) -> None:
+def _write_raw(descriptor: int, zone: Zone, zones: Zones) -> None:
     with open(descriptor, "wb", buffering=_BUFFER_OCTETS, closefd=False) as file:
-        file.writelines(raw_octets(zone))
+        file.writelines(zones.raw(zone))
 
 
-def _read_back(
-    temporary: Path, target: Path, zone: ZoneSnapshot, checks: ZoneChecks, reader: ZoneFileReader
-) -> LoadedZone:
+def _read_back(temporary: Path, target: Path, zone: Zone, checks: ZoneChecks, zones: Zones) -> LoadedZone:
     """Return what was written, as it will be read at the next start."""
-    loaded = reader(str(temporary), zone.origin, zone.rdclass, checks)
+    loaded = zones.read_file(str(temporary), zone.origin, zone.rdclass, checks)
     found = tuple(_at(item, str(temporary), str(target)) for item in loaded.diagnostics)
     if loaded.zone is None:
         errors = [item for item in found if item.severity is Severity.ERROR]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from bindpy.diagnostics import BindpyError
 from bindpy.zone.names import Key, Name
@@ -47,10 +48,21 @@ class Delta:
         return len(self.removed) + len(self.added) + 2
 
 
-def soa_record(zone: ZoneSnapshot) -> RR:
+class AnyZone(Protocol):
+    """A zone of any engine, as far as its SOA needs it."""
+
+    @property
+    def origin(self) -> Name: ...
+    @property
+    def key(self) -> Key: ...
+    def get(self, key: Key, rtype: int) -> RRset | None: ...
+
+
+def soa_record(zone: AnyZone) -> RR:
     """Return the zone's SOA as a record."""
-    soa = zone.soa_rrset
-    return RR(zone.apex.owner, RRType.SOA, soa.ttl, soa.rdatas[0])
+    soa = zone.get(zone.key, RRType.SOA)
+    assert soa is not None, "a zone has a SOA"
+    return RR(zone.origin, RRType.SOA, soa.ttl, soa.rdatas[0])
 
 
 def diff(old: ZoneSnapshot, new: ZoneSnapshot) -> Delta:

@@ -11,7 +11,7 @@ above it and its wildcard child, and each RRset its signatures.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from bindpy.zone.denial import Nsec3Chain, NsecChain, index_denial
 from bindpy.zone.names import Key, Name, canonical_key, is_subdomain
@@ -130,7 +130,7 @@ class ZoneSnapshot:
         node = self.nodes.get(key)
         return sum(len(rrset.rdatas) for rrset in node.rrsets) if node is not None else 0
 
-    def same_data(self, other: ZoneSnapshot) -> bool:
+    def same_data(self, other: Any) -> bool:
         """Return whether *other* holds the same records, whatever their order and the case of owners."""
         if self is other:
             return True

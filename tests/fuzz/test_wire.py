@@ -15,12 +15,12 @@ import dns.rdatatype
 import pytest
 
 from bindpy.xfr.wire import WireError, read_message
-from bindpy.xfr.zonefile import zone_file_text
 from bindpy.zone import names
 from bindpy.zone.rdata import check_rdata, is_meta_type
 from bindpy.zone.reader import read_zone_text
 from bindpy.zone.records import IN, RR, RRType
 from bindpy.zone.snapshot import build_snapshot
+from bindpy.zone.zonefile import zone_file_text
 from tests.support.packets import spoil
 from tests.support.transfers import axfr_records, message
 from tests.support.zones import zone_from_text

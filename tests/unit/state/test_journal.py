@@ -6,12 +6,13 @@ import asyncio
 import itertools
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bindpy.config.model import JournalSettings
-from bindpy.engine import Engine, python_engine
+from bindpy.engine import PYTHON_ZONES, Zones
 from bindpy.state import journal as journal_module
 from bindpy.state.db import FILE_NAME, StateDb
 from bindpy.state.journal import Journal
@@ -23,7 +24,6 @@ from bindpy.zone.snapshot import ZoneSnapshot, build_snapshot
 ORIGIN = names.from_text("example.com.")
 KEPT = JournalSettings()
 _SETTINGS_NO = JournalSettings(from_differences=False)
-ENGINE = python_engine(lambda query, error: None)
 
 
 def zone(serial: int, hosts: Iterable[int] = ()) -> ZoneSnapshot:
@@ -34,13 +34,13 @@ def zone(serial: int, hosts: Iterable[int] = ()) -> ZoneSnapshot:
     )
 
 
-def using(directory: Path, steps: Callable[[Journal], Awaitable[None]], engine: Engine = ENGINE) -> None:
+def using(directory: Path, steps: Callable[[Journal], Awaitable[None]], zones: Zones = PYTHON_ZONES) -> None:
     """Open the journal, take *steps*, close it."""
 
     async def run() -> None:
         db = StateDb.open(str(directory))
         try:
-            await asyncio.wait_for(steps(Journal(db, engine)), 20)
+            await asyncio.wait_for(steps(Journal(db, zones)), 20)
         finally:
             await db.close()
 
@@ -205,7 +205,7 @@ def test_the_size_is_bounded(tmp_path: Path, limit: int | None) -> None:
         assert await chain(journal, 1, 30) is None
 
     using(tmp_path, steps)
-    bound = 2 * ENGINE.digest(versions[-1]).octets if limit is None else limit
+    bound = 2 * PYTHON_ZONES.digest(versions[-1]).octets if limit is None else limit
     sizes = [octets for _, octets in _rows(tmp_path)]
     assert sum(sizes) <= bound
     assert limit == 0 or sum(sizes) + max(sizes) > bound
@@ -262,9 +262,9 @@ def test_the_digest_is_worked_out_only_where_a_chain_needs_it(tmp_path: Path) ->
 
     def digest(which: ZoneSnapshot) -> object:
         digested.append(which.serial)
-        return ENGINE.digest(which)
+        return PYTHON_ZONES.digest(which)
 
-    counting = Engine(ENGINE.name, ENGINE.answerer, ENGINE.read_zone_file, ENGINE.diff, digest)  # type: ignore[arg-type]
+    counting = replace(PYTHON_ZONES, digest=digest)
 
     async def steps(journal: Journal) -> None:
         await record(journal, *VERSIONS)

@@ -96,14 +96,14 @@ async def world(config: Config, folder: Path) -> AsyncIterator[World]:
     with ThreadPoolExecutor(2) as executor:
         keeper = ZoneKeeper(
             engine.answerer,
-            engine.read_zone_file,
+            engine.zones.read_file,
             executor,
             lambda zone_id, files: None,
             lambda entry, before, after: None,
             is_expired=lambda *told: secondaries.is_expired(*told),  # noqa: PLW0108 - it is made below
         )
         keeper.configure(config.zones())
-        secondaries = Secondaries(keeper, executor, random_source=lambda: 0.0)
+        secondaries = Secondaries(keeper, executor, engine.zones, random_source=lambda: 0.0)
         secondaries.configure(config)
         await secondaries.restore(state)
         tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(secondaries.run())]

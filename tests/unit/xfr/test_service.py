@@ -45,7 +45,7 @@ async def replication(
     with ThreadPoolExecutor(1) as executor:
         keeper = ZoneKeeper(
             engine.answerer,
-            engine.read_zone_file,
+            engine.zones.read_file,
             executor,
             lambda zone_id, files: None,
             lambda *told: service.on_published(*told),  # noqa: PLW0108 - it is made below

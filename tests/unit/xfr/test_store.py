@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,20 +16,26 @@ from hypothesis import HealthCheck, given, settings
 from bindpy import replacing
 from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.diagnostics import Severity
+from bindpy.engine import PYTHON_ZONES, Zones
 from bindpy.files import FileStamp
 from bindpy.xfr.store import StoreError, remove_stale, store_zone
-from bindpy.xfr.zonefile import zone_file_text
 from bindpy.zone import names
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.reader import read_zone_text
 from bindpy.zone.records import RR
 from bindpy.zone.snapshot import SnapshotBuilder, ZoneSnapshot, build_snapshot
+from bindpy.zone.zonefile import zone_file_text
 from tests.property import strategies
 from tests.support.zones import zone_from_text
 
 CHECKS = ZoneChecks(primary=False)
 FROM = "192.0.2.1#53 by AXFR"
+
+
+def reading(reader: Callable[..., LoadedZone]) -> Zones:
+    """Return Python's way with zones, but for how files are read."""
+    return replace(PYTHON_ZONES, read_file=reader)
 
 
 def version(serial: int, text: str = "") -> ZoneSnapshot:
@@ -166,7 +172,13 @@ def test_what_reads_differently_is_not_stored(tmp_path: Path) -> None:
         return replace(load_zone_file(name, TWO.origin, 1, CHECKS), zone=ONE)
 
     with pytest.raises(StoreError, match="reads differently; the file is left as it was"):
-        store_zone(TWO, str(path), checks=CHECKS, origin_of_data=FROM, reader=forgetful)
+        store_zone(
+            TWO,
+            str(path),
+            checks=CHECKS,
+            origin_of_data=FROM,
+            zones=reading(forgetful),
+        )
     assert path.read_bytes() == before
     assert names_in(tmp_path) == {"zone"}
 
@@ -243,7 +255,13 @@ def test_order_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
-    store_zone(ONE, str(tmp_path / "zone"), checks=CHECKS, origin_of_data=FROM, reader=reader)
+    store_zone(
+        ONE,
+        str(tmp_path / "zone"),
+        checks=CHECKS,
+        origin_of_data=FROM,
+        zones=reading(reader),
+    )
     assert steps == ["fsync .zone", "read back", "rename", f"fsync {tmp_path.name}"]
 
 
@@ -283,7 +301,13 @@ def test_store_locks_what_it_writes(tmp_path: Path) -> None:
         assert remove_stale([str(tmp_path)]) == []
         return load_zone_file(name, *arguments)  # type: ignore[arg-type]
 
-    store_zone(ONE, str(tmp_path / "zone"), checks=CHECKS, origin_of_data=FROM, reader=reader)
+    store_zone(
+        ONE,
+        str(tmp_path / "zone"),
+        checks=CHECKS,
+        origin_of_data=FROM,
+        zones=reading(reader),
+    )
 
 
 def test_temporary_names_are_those_that_are_removed() -> None:

@@ -8,6 +8,7 @@ are in `checks`.
 
 from __future__ import annotations
 
+from bindpy.config import new_zones
 from bindpy.config.build_autoprimaries import check_keys
 from bindpy.config.build_logging import build_logging
 from bindpy.config.build_options import (
@@ -29,11 +30,11 @@ from bindpy.config.model import (
     ViewConfig,
     ZoneType,
 )
+from bindpy.config.new_zones import DEFAULT_VIEW
 from bindpy.config.resolve import Resolver
 from bindpy.config.sections import Entry, Section
 from bindpy.diagnostics import Diagnostics
 
-DEFAULT_VIEW = "_default"
 _DEFAULT_ORDER = "none"
 """The order in the zone. BIND shuffles where the configuration says nothing; see ARCHITECTURE.md."""
 
@@ -147,4 +148,11 @@ class _ViewBuilder:
             keys=self._keys | build_keys(own, resolver),
             servers=build_servers(own, resolver) or self._servers,
             span=None if entry is None else entry.span,
+            allow_new_zones=scalar(own, new_zones.ALLOW, scalar(options, new_zones.ALLOW, False)),
+            new_zones_path=self._new_zones_path(own, name),
         )
+
+    def _new_zones_path(self, own: Section, view: str) -> str:
+        said = own.first(new_zones.DIRECTORY) or self._options.first(new_zones.DIRECTORY)
+        directory = self._resolver.path("" if said is None else said.value.args[0])
+        return new_zones.new_zones_path(directory, view)

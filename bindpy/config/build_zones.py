@@ -6,6 +6,7 @@ from typing import Any
 
 from bindpy.config.build_settings import ZONE_TYPES, Settings, SettingsBuilder
 from bindpy.config.model import ProvisionedBy, ZoneConfig, ZoneType
+from bindpy.config.new_zones import kept_in
 from bindpy.config.resolve import Resolver, octets
 from bindpy.config.sections import Entry, Section
 from bindpy.zone import names
@@ -50,6 +51,7 @@ class ZoneBuilder:
             else resolver.servers(primaries.value.args[0], primaries.statement),
             settings=self._settings.settings(section, inherited[kind], kind),
             span=entry.span,
+            kept_in=kept_in(entry.statement.source),
             provisioned_by=_provisioned_by(section),
         )
 

@@ -68,7 +68,7 @@ AUTOPRIMARIES = (
 )
 
 ROWS = (
-    _c("allow-new-zones", "ov", "<boolean>", LATER, silent=_NO),
+    _c("allow-new-zones", "ov", "<boolean>", YES),
     _c("allow-notify", "ovz", "<acl>", YES, types="sm"),
     _c("allow-proxy", "o", "<acl>", LATER, security=True, since="9.20"),
     _c("allow-proxy-on", "o", "<acl>", LATER, security=True, since="9.20"),
@@ -260,7 +260,7 @@ ROWS = (
     _c("minimal-any", "ov", "<boolean>", YES),
     _c("minimal-responses", "ov", "( no-auth | no-auth-recursive | <boolean> )", YES),
     _c("multi-master", "ovz", "<boolean>", YES, types="smu"),
-    _c("new-zones-directory", "ov", "<quoted>", LATER),
+    _c("new-zones-directory", "ov", "<quoted>", YES),
     _c("no-case-compress", "ov", "<acl>", LATER),
     _c("nocookie-udp-size", "ov", "<integer>", LATER),
     _c("notify", "ovz", "( explicit | master-only | primary-only | <boolean> )", YES, types="psm"),

@@ -52,6 +52,14 @@ class FileReader:
         """Return the statements of the file *name* (of *text*, where given), includes in their place."""
         return self._read(name, text, None, "top")
 
+    def read_kept(self, path: str) -> list[Statement]:
+        """Return the statements of *path*, a file that the server writes; none where it is not there."""
+        if not os.path.lexists(path):
+            return []
+        source = Source(path, "", path, is_kept=True)
+        source.text = self._text(source) or ""
+        return scan(source, self._diagnostics)
+
     def _read(self, name: str, text: str | None, by: Statement | None, context: str) -> list[Statement]:
         path = str(self.directory / name)
         source = Source(name, "", path, by.span if by else None, by.source if by else None)

@@ -12,6 +12,7 @@ from bindpy.config.build import build_config
 from bindpy.config.checks import check_statements
 from bindpy.config.includes import FileReader
 from bindpy.config.model import Config
+from bindpy.config.new_zones import add_new_zones
 from bindpy.config.sections import Section, SectionReader
 from bindpy.config.tree import Statement
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
@@ -38,7 +39,9 @@ class ConfigResult:
 def load_config(
     path: str, *, text: str | None = None, base: Path | None = None, wait_for_pipes: bool = True
 ) -> ConfigResult:
-    """Read the configuration file *path*, or *text* under that name, and all that it includes.
+    """Read the configuration file *path*, or *text* under that name, with all that it includes.
+
+    What the server keeps of zones that were added while it ran counts as part of it.
 
     Reads files and nothing else; relative names count from *base*, else from the working directory. A named
     pipe, which somebody has to write to first, is an error unless *wait_for_pipes*. Never raises for
@@ -49,6 +52,7 @@ def load_config(
     with _no_collections():
         reader = FileReader(diagnostics, base, wait_for_pipes=wait_for_pipes)
         tree = reader.read(path, text)
+        add_new_zones(tree, reader, diagnostics)
         section = SectionReader(diagnostics).read("top", tree)
         diagnostics.extend(check_statements(tree))
         config = None

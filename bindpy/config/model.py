@@ -391,6 +391,8 @@ class ViewConfig:
     keys: Mapping[str, TsigKey]
     servers: tuple[ServerStatement, ...]
     span: SourceSpan | None = None
+    allow_new_zones: bool = False
+    new_zones_path: str = ""  # where the statements of zones are kept that are added while the server runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,14 @@ class Token(NamedTuple):
 @dataclass(slots=True, eq=False)
 class Source:
     """A file's text, or the part of it that was read. ``name`` is the path as given or as the include
-    names it."""
+    names it. ``is_kept``: the server itself writes the file."""
 
     name: str
     text: str
     path: str = ""  # absolute
     included_from: SourceSpan | None = None
     includer: Source | None = None
+    is_kept: bool = False
     _line_starts: list[int] | None = field(default=None, repr=False)
 
     def span(self, offset: int) -> SourceSpan:

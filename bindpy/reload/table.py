@@ -38,6 +38,7 @@ class ZoneEntry:
     loaded_at: float | None = None
     expired: bool = False
     is_stored: bool = False  # the file was written by us and not read since
+    frozen: bool = False  # its file is somebody else's for now
     label: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +53,11 @@ class ZoneEntry:
     def id(self) -> ZoneId:
         """The key in the table."""
         return self.config.view, self.config.origin.lower()
+
+    @property
+    def is_unsound(self) -> bool:
+        """Whether it should be read also when its files are as they were."""
+        return self.zone is None or bool(self.errors)
 
     @property
     def state(self) -> ZoneState:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from bindpy.diagnostics import BindpyError, SourceSpan
-from bindpy.filter.sandbox import LuaError, LuaMemoryError, new_sandbox
+from bindpy.filter.sandbox import SCRIPT_PLACE, LuaError, LuaMemoryError, new_sandbox
 from bindpy.zone import names
+from bindpy.zone.lexer import quoted
 from bindpy.zone.names import BadNameError, Name, is_subdomain
-from bindpy.zone.rdata import RdataError, is_meta_type, rdata_from_text, rdata_to_text, type_to_text
+from bindpy.zone.rdata import RdataError, is_meta_type, rdata_from_text, type_to_text
 from bindpy.zone.records import IN, RR, RRType
+from bindpy.zone.writer import RdataText
 
 _KEEP, _DROP, _REPLACE = -1, -2, 0
+_LOGGED = 10
+"""What codes are lower by while there are lines for the log."""
+_OLD_FORM = 7
+"""The number of parameters where names have no final dot, and MX and SRV no priority in their content."""
+_FIELDS = 5
+"""How many values a row of an answer has."""
 _WITH_PRIORITY = frozenset((RRType.MX, RRType.SRV))
+_PLAIN_TEXT = frozenset((RRType.TXT, RRType.SPF))
+_MAX_STRING_OCTETS = 255
 _MAX_TTL = (1 << 31) - 1
 _MAX_SCRIPT_OCTETS = 1 << 20
+_MAX_IGNORED = 10
 _NAMED_TYPES = (*range(1, 300), 32768, 32769)
 """Where RR types with names of their own are."""
+NO_SCRIPT = b""
+"""The digest of no script."""
 
 
 class FilterError(BindpyError):
@@ -33,122 +47,171 @@ class FilterError(BindpyError):
 class LuaFilter:
     """A script, loaded for one transfer of one zone: its globals live as long as this.
 
-    *peer* is the primary's address. Not safe for use by two threads at once. Raises `FilterError` for a
-    script that is not there, does not compile, fails when it is run, or has no usable ``axfrfilter``.
+    *peer* is the primary's address. Not for two threads at once, but for `log_lines`, `ignored` and
+    `digest`. Raises `FilterError` for a script that is not there, does not compile, fails when it is run, or
+    has no usable ``axfrfilter``.
     """
 
     def __init__(self, path: str, peer: str, origin: Name, rdclass: int = IN) -> None:
+        source = _read(path)
         self.path = path
+        self.digest = _digest(source)
         self.ignored: list[str] = []
         """Records of the script that are not in the zone, for the log; the first ten."""
+        self._lines: list[str] = []
         self._key = origin.lower()
         self._rdclass = rdclass
         self._peer = peer
-        source = _read(path)
-        try:
-            open_script, chosen, self._logged = new_sandbox(_types())
-            parameters = open_script(source.decode("latin-1"))
-        except (LuaError, LuaMemoryError) as error:
-            raise self._error(error) from None
-        if parameters == -1:
-            raise FilterError(path, "the script has no function axfrfilter")
-        if parameters not in (3, 6, 7):
-            has = "any number of" if parameters == -2 else str(parameters)
-            raise FilterError(path, f"axfrfilter has {has} parameters; it takes 3, 6 or 7")
+        self._owner: Name = b""
+        self._owner_text = ""
+        self._text = RdataText(rdclass)
+        parameters = self._open(source)
         self._parameters = parameters
-        self._call = chosen(parameters)
-        self._zone = names.to_text(origin) if parameters == 3 else _without_dot(names.to_text(origin))
+        self._call = self._sandbox.call_with_record if parameters == 3 else self._sandbox.call
+        zone = names.to_text(origin)
+        self._zone = _without_dot(zone) if parameters == _OLD_FORM else zone
+
+    def _open(self, source: bytes) -> int:
+        """Run the script and return how many parameters its function has."""
+        try:
+            self._sandbox = new_sandbox(_types())
+            answer = self._sandbox.open(source.decode("latin-1"))
+        except LuaError as error:
+            raise self._broken(error, "") from None
+        self._take_lines()
+        if isinstance(answer, tuple):
+            raise self._failure(answer[1], "")
+        if answer == -1:
+            raise FilterError(self.path, "the script has no function axfrfilter")
+        if answer not in (3, 6, _OLD_FORM):
+            has = "any number of" if answer == -2 else str(answer)
+            raise FilterError(self.path, f"axfrfilter has {has} parameters; it takes 3, 6 or 7")
+        return int(answer)
 
     def __call__(self, rr: RR) -> Iterable[RR]:
         """Return what *rr* becomes: itself, or any number of records. Raises `FilterError`."""
         owner, rtype, ttl, rdata = rr
-        qname = names.to_text(owner)
-        content = rdata_to_text(rtype, rdata, self._rdclass)
-        prio = 0
+        if owner != self._owner:
+            self._owner_text = names.to_text(owner)
+            self._owner = owner
+        qname = self._owner_text
+        content = self._text(rtype, rdata)
         try:
             if self._parameters == 3:
                 answer = self._call(self._peer, self._zone, qname, rtype, ttl, content, self._rdclass)
             elif self._parameters == 6:
-                answer = self._call(self._peer, self._zone, _without_dot(qname), rtype, ttl, content)
+                answer = self._call(self._peer, self._zone, qname, rtype, ttl, content)
             else:
-                if rtype in _WITH_PRIORITY:
-                    first, content = content.split(" ", 1)
-                    prio = int(first)
-                answer = self._call(self._peer, self._zone, _without_dot(qname), rtype, ttl, prio, content)
-        except (LuaError, LuaMemoryError) as error:
-            raise self._error(error, f"{qname} {type_to_text(rtype)}") from None
+                prio = 0
+                if _has_priority(rtype, content):
+                    prio, content = _split(content)
+                qname = qname[:-1] or qname
+                answer = self._call(self._peer, self._zone, qname, rtype, ttl, prio, content)
+        except LuaError as error:
+            raise self._broken(error, _named(rr)) from None
         if answer == _KEEP:
             return (rr,)
-        if answer in (_DROP, _REPLACE):
-            return ()
-        if answer == 1:
-            return (rr,)
-        return self._rows(rr, answer, content, prio)
+        return self._changed(rr, answer)
 
     def log_lines(self) -> list[str]:
-        """Return, and forget, what the script has printed; printable, and bounded in number and length."""
+        """Return what the script has printed so far; printable, and bounded in number and length."""
+        return list(self._lines)
+
+    def _changed(self, rr: RR, answer: object) -> Iterable[RR]:
+        """Return what *answer* makes of *rr*."""
+        code, *flat = answer if isinstance(answer, tuple) else (answer,)
+        if code is False:
+            self._take_lines()
+            raise self._failure(flat[0], _named(rr))
+        if code < _DROP:
+            self._take_lines()
+            code += _LOGGED
+        if code == _KEEP:
+            return (rr,)
+        if code == _DROP:
+            return ()
+        made = self._rows(rr, flat)
+        return made if code == _REPLACE else (rr, *made)
+
+    def _take_lines(self) -> None:
         try:
-            text: str = self._logged()
-        except (LuaError, LuaMemoryError):
-            return []  # the script has used up its time or memory, and nothing works in there any more
-        return [_printable(line) for line in text.split("\n") if line]
+            text: str = self._sandbox.logged()
+        except LuaError:
+            return  # no memory is left even for that; what failed for it is told in its own place
+        self._lines += [_printable(line) for line in text.split("\n") if line]
 
-    def _rows(self, rr: RR, answer: tuple[object, ...], content: str, prio: int) -> Iterator[RR]:
-        code, *flat = answer
-        if code != _REPLACE:
-            yield rr
-        for at in range(0, len(flat), 5):
-            made = self._row(rr, flat[at : at + 5], content, prio)
-            if is_subdomain(made.owner.lower(), self._key):
-                yield made
-            elif len(self.ignored) < 10:
-                self.ignored.append(f"{names.to_text(made.owner)} {type_to_text(made.rtype)}")
+    def _rows(self, rr: RR, flat: list[object]) -> list[RR]:
+        made = []
+        for at in range(0, len(flat), _FIELDS):
+            one = self._row(rr, flat[at : at + _FIELDS])
+            if is_subdomain(one.owner.lower(), self._key):
+                made.append(one)
+            elif len(self.ignored) < _MAX_IGNORED:
+                self.ignored.append(_named(one))
+        return made
 
-    def _row(self, rr: RR, row: list[object], content: str, prio: int) -> RR:
+    def _row(self, rr: RR, row: list[object]) -> RR:
         """Return one record of a script; what it does not say is as in *rr*."""
-        qname, qtype, ttl, text, priority = row
-        what = f"for {names.to_text(rr.owner)} {type_to_text(rr.rtype)} the script returned a record"
-        rtype = qtype if isinstance(qtype, int) and qtype is not False else rr.rtype
+        qname, qtype, ttl, content, prio = row
+        rtype = rr.rtype if qtype is False else _number(qtype)
         if not 0 < rtype <= 0xFFFF or is_meta_type(rtype):
-            raise FilterError(self.path, f"{what} whose qtype, {rtype}, is no type of data")
-        seconds = ttl if isinstance(ttl, int) and ttl is not False else rr.ttl
+            raise self._bad_row(rr, f"whose qtype, {rtype}, is no type of data")
+        seconds = rr.ttl if ttl is False else _number(ttl)
         if not 0 <= seconds <= _MAX_TTL:
-            raise FilterError(self.path, f"{what} whose ttl, {seconds}, is not from 0 to {_MAX_TTL}")
-        if text is False and priority is False and rtype == rr.rtype:
-            rdata = rr.rdata
-        else:
-            said = text if isinstance(text, str) else content
-            if self._parameters == 7 and rtype in _WITH_PRIORITY:
-                said = f"{prio if priority is False else priority} {said}"
-            if rtype == RRType.TXT and not said.lstrip().startswith('"'):
-                said = '"' + said.replace("\\", "\\\\").replace('"', '\\"') + '"'
-            try:
-                rdata = rdata_from_text(rtype, said, names.ROOT, self._rdclass)
-            except RdataError as error:
-                shown = _printable(said[:100])
-                raise FilterError(
-                    self.path, f"{what} of type {type_to_text(rtype)} with bad content '{shown}': {error}"
-                ) from None
+            raise self._bad_row(rr, f"whose ttl, {seconds}, is not from 0 to {_MAX_TTL}")
         owner = rr.owner
         if isinstance(qname, str):
             try:
                 owner = names.from_text(qname)
             except BadNameError as error:
-                shown = _printable(qname[:100])
-                raise FilterError(self.path, f"{what} with the bad qname '{shown}': {error}") from None
+                raise self._bad_row(rr, f"with the bad qname {_shown(qname)}: {error}") from None
+        if content is False and rtype == rr.rtype and (prio is False or rtype not in _WITH_PRIORITY):
+            return RR(owner, rtype, seconds, rr.rdata)
+        said = self._content(rr, rtype, content, prio)
+        try:
+            if "\n" in said:
+                raise RdataError("it has more than one line", 0)
+            rdata = rdata_from_text(rtype, said, names.ROOT, self._rdclass)
+        except RdataError as error:
+            what = f"of type {type_to_text(rtype)} with bad content {_shown(said)}: {error}"
+            raise self._bad_row(rr, what) from None
         return RR(owner, rtype, seconds, rdata)
 
-    def _error(self, error: Exception, record: str = "") -> FilterError:
-        at = f" (at the record {record})" if record else ""
-        if isinstance(error, LuaMemoryError):
-            return FilterError(self.path, f"the script needs too much memory{at}")
-        text = str(error).split("\nstack traceback:", 1)[0]
-        line = 0
-        if text.startswith("SCRIPT:"):
-            number, _, rest = text.removeprefix("SCRIPT:").partition(":")
+    def _content(self, rr: RR, rtype: int, content: object, prio: object) -> str:
+        """Return RDATA as a zone file has it, from what a row says and *rr* for the rest."""
+        said = self._text(rr.rtype, rr.rdata)
+        first = 0
+        is_whole = self._parameters != _OLD_FORM
+        if _has_priority(rr.rtype, said):
+            first, said = _split(said)
+            is_whole = is_whole and content is not False
+        if isinstance(content, str):
+            said = content
+        if rtype in _PLAIN_TEXT and not said.lstrip().startswith('"'):
+            return _quoted(said)
+        if rtype not in _WITH_PRIORITY or (is_whole and prio is False):
+            return said
+        return f"{first if prio is False else prio} {said}"
+
+    def _bad_row(self, rr: RR, what: str) -> FilterError:
+        return FilterError(self.path, f"for {_named(rr)} the script returned a record {_printable(what)}")
+
+    def _failure(self, reason: object, record: str) -> FilterError:
+        """Return the error that *reason*, Lua's own words, tells of."""
+        text, line = str(reason), 0
+        if text.startswith(SCRIPT_PLACE):
+            number, _, rest = text.removeprefix(SCRIPT_PLACE).partition(":")
             if number.isdecimal():
                 line, text = int(number), rest.strip()
-        return FilterError(self.path, f"{_printable(text[:300])}{at}", line)
+        return FilterError(self.path, _printable(text) + _at(record), line)
+
+    def _broken(self, error: Exception, record: str) -> FilterError:
+        """Return what is told where the runtime itself gave up: the memory did not last for an answer."""
+        if isinstance(error, LuaMemoryError):
+            return FilterError(self.path, f"the script needs too much memory{_at(record)}")
+        return FilterError(
+            self.path, f"the script broke its runtime: {_printable(str(error)[:300])}{_at(record)}"
+        )
 
 
 def check_script(path: str) -> FilterError | None:
@@ -158,6 +221,18 @@ def check_script(path: str) -> FilterError | None:
     except FilterError as error:
         return error
     return None
+
+
+def script_digest(path: str) -> bytes | None:
+    """Return what tells the script *path* from another one; None where it cannot be read."""
+    try:
+        return _digest(_read(path))
+    except FilterError:
+        return None
+
+
+def _digest(source: bytes) -> bytes:
+    return hashlib.sha256(source).digest()
 
 
 def _read(path: str) -> bytes:
@@ -179,8 +254,43 @@ def _types() -> dict[str, int]:
     return {text: number for text, number in texts.items() if not text.startswith("TYPE")}
 
 
+def _named(rr: RR) -> str:
+    return f"{names.to_text(rr.owner)} {type_to_text(rr.rtype)}"
+
+
+def _at(record: str) -> str:
+    return f" (at the record {record})" if record else ""
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int), "the sandbox lets whole numbers pass only"
+    return value
+
+
+def _has_priority(rtype: int, content: str) -> bool:
+    """Return whether *content*, as the zone has it, begins with one: RFC 3597's form does not."""
+    return rtype in _WITH_PRIORITY and content[:1] != "\\"
+
+
+def _split(content: str) -> tuple[int, str]:
+    """Return the priority that MX and SRV begin with, and the rest."""
+    first, _, rest = content.partition(" ")
+    return int(first), rest
+
+
+def _quoted(text: str) -> str:
+    """Return *text* as the strings of a TXT record, as many as it takes."""
+    octets = text.encode("latin-1")
+    starts = range(0, max(len(octets), 1), _MAX_STRING_OCTETS)
+    return " ".join([quoted(octets[start : start + _MAX_STRING_OCTETS]) for start in starts])
+
+
 def _without_dot(name: str) -> str:
-    return name[:-1] if len(name) > 1 else name
+    return name[:-1] or name
+
+
+def _shown(text: str) -> str:
+    return f"'{text[:100]}'"
 
 
 def _printable(text: str) -> str:

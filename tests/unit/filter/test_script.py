@@ -33,7 +33,7 @@ def test_the_three_signatures(tmp_path: Path) -> None:
     assert script.log_lines() == ["192.0.2.53 example example 15 300 7 mail.example."]
     script = loaded(tmp_path, "function axfrfilter(a, b, c, d, e, f) print(a, b, c, d, e, f) return -1 end")
     assert list(script(MX)) == [MX]
-    assert script.log_lines() == ["192.0.2.53 example example 15 300 7 mail.example."]
+    assert script.log_lines() == ["192.0.2.53 example. example. 15 300 7 mail.example."]
     script = loaded(
         tmp_path,
         "function axfrfilter(a, b, r) print(a, b, r:qname():toString(), r:qtype(), r:ttl(), r:content(), "

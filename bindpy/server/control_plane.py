@@ -55,8 +55,8 @@ class TransferHandler(Protocol):
 class NotifyHandler(Protocol):
     """Answers NOTIFY."""
 
-    async def __call__(self, request: CheckedRequest, question: Question) -> bytes | None:
-        """Return the reply, not signed, or None to refuse with a line in the log."""
+    async def __call__(self, request: CheckedRequest, question: Question) -> bytes | Outcome | None:
+        """Return the reply, not signed; `Outcome.DROP` for none, or None to refuse with a line in the log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import struct
-from dataclasses import dataclass
 
+from bindpy.answer.policy import Outcome
 from bindpy.answer.query import Rcode
 from bindpy.config.acl import AddressMatcher, LocalAddresses, parse_address
 from bindpy.config.model import Config, ZoneType
@@ -17,22 +17,18 @@ from bindpy.server.querylog import Question
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.request import CheckedRequest
 from bindpy.xfr import wire
+from bindpy.xfr.autoprimary import HEARD, AutoprimaryZones, Reception
 from bindpy.xfr.refresh import NotifyVerdict
 from bindpy.xfr.secondaries import Secondaries
 from bindpy.xfr.wire import Message, WireError, read_message
-from bindpy.zone.records import RRType, Soa
+from bindpy.zone.records import IN, RRType, Soa
 
 log = logging.getLogger("bindpy.notify")
 
 _AA = 0x04  # in the third octet of a message
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """What the sender is told and why, for the log."""
-
-    rcode: Rcode
-    why: str
+_UNKNOWN = Reception(Rcode.NOTAUTH, "no such zone is configured here")
 
 
 class NotifyIn:
@@ -40,13 +36,20 @@ class NotifyIn:
 
     As in BIND a primary is known by its address, whether it signs its NOTIFYs or not (many do not, even where
     their transfers are signed): all that a NOTIFY does is that the primaries are asked, with their keys.
-    Others need ``allow-notify``.
+    Others need ``allow-notify``. A NOTIFY for a zone that is not there is *autoprimaries*' affair.
     """
 
-    def __init__(self, answerer: Answerer, table: ZoneTable, secondaries: Secondaries) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        table: ZoneTable,
+        secondaries: Secondaries,
+        autoprimaries: AutoprimaryZones,
+    ) -> None:
         self._answerer = answerer
         self._table = table
         self._secondaries = secondaries
+        self._autoprimaries = autoprimaries
         self._local = LocalAddresses()
         self._edns_octets = 0
         self._refused_log = RateLimitedLog(log)
@@ -58,24 +61,25 @@ class NotifyIn:
         self._edns_octets = config.options.edns_udp_size
         self._local = local
 
-    async def __call__(self, request: CheckedRequest, question: Question) -> bytes:
-        """Return the reply, not signed."""
+    async def __call__(self, request: CheckedRequest, question: Question) -> bytes | Outcome:
+        """Return the reply, not signed; none where the sender had better try again later."""
         try:
             message = read_message(request.packet)
         except WireError:
             return error_reply(request.packet, Rcode.FORMERR)
-        refusal = self._take(request, question, message)
-        rcode = Rcode.NOERROR if refusal is None else refusal.rcode
-        if refusal is not None:
+        reception = await self._take(request, question, message)
+        if reception.rcode is None:
+            return Outcome.DROP
+        if reception.refusal:
             self._refused_log.log(
                 NOTICE,
                 "client %s: refused notify for zone '%s'%s: %s",
                 request.client,
                 question.name_text,
                 f": TSIG '{request.key.rstrip('.')}'" if request.key is not None else "",
-                refusal.why,
+                reception.refusal,
             )
-        return self._reply(request.packet, question, rcode, edns=message.edns is not None)
+        return self._reply(request.packet, question, reception.rcode, edns=message.edns is not None)
 
     def _reply(self, packet: bytes, question: Question, rcode: Rcode, *, edns: bool) -> bytes:
         reply = bytearray(error_reply(packet, rcode, question))
@@ -86,41 +90,54 @@ class NotifyIn:
             reply += b"\0" + struct.pack("!HHIH", RRType.OPT, self._edns_octets, 0, 0)
         return bytes(reply)
 
-    def _take(self, request: CheckedRequest, question: Question, message: Message) -> _Refusal | None:
+    async def _take(self, request: CheckedRequest, question: Question, message: Message) -> Reception:
         if question.qtype != RRType.SOA:
-            return _Refusal(Rcode.FORMERR, f"it is about {question.type_text}; only SOA has a meaning")
+            return Reception(Rcode.FORMERR, f"it is about {question.type_text}; only SOA has a meaning")
         client = request.client.address
         view = self._answerer.view_of(client, request.local, False, request.keys)
         entry = self._table.get((view, question.name.lower())) if view is not None else None
+        if view is not None and entry is None and question.qclass == IN:
+            return await self._unknown(request, question, view)
         if entry is None or entry.config.rdclass != question.qclass:
-            return _Refusal(Rcode.NOTAUTH, "no such zone is configured here")
+            return _UNKNOWN
         match entry.config.type:
             case ZoneType.PRIMARY:
                 log.debug("zone %s: notify from %s ignored: we are a primary", entry.label, request.client)
-                return None
+                return HEARD
             case ZoneType.NATIVE:
-                return _Refusal(Rcode.REFUSED, "the zone is native: it changes by its file only")
+                return Reception(Rcode.REFUSED, "the zone is native: it changes by its file only")
             case ZoneType.SECONDARY:
                 return self._follow(request, message, entry)
 
-    def _follow(self, request: CheckedRequest, message: Message, entry: ZoneEntry) -> _Refusal | None:
+    async def _unknown(self, request: CheckedRequest, question: Question, view: str) -> Reception:
+        reception = await self._autoprimaries.notified(request, question.name, view)
+        return _UNKNOWN if reception is None else reception
+
+    def _follow(self, request: CheckedRequest, message: Message, entry: ZoneEntry) -> Reception:
         config = entry.config
         client = parse_address(request.client.address)
         if not any(parse_address(primary.address) == client for primary in config.primaries):
             allowed = AddressMatcher(config.settings.allow_notify, self._local)
             if not allowed.matches(client, request.keys):
-                how = f"key {request.key}" if request.key is not None else request.client.address
-                return _Refusal(
-                    Rcode.REFUSED,
-                    f"not from one of the zone's primaries; allow-notify {{ {how}; }} would allow it",
-                )
+                return Reception(Rcode.REFUSED, self._why_not_followed(request, entry))
         serial = _serial_hint(message)
         verdict = self._secondaries.notified(entry.id, request.client.address, serial)
         told = f"serial {serial}" if serial is not None else "no serial"
         if verdict is NotifyVerdict.UP_TO_DATE or verdict is NotifyVerdict.LATER:
             told = f"{verdict.value} ({told})"
         self._taken_log.log(logging.INFO, "zone %s: notify from %s: %s", entry.label, request.client, told)
-        return None
+        return HEARD
+
+    def _why_not_followed(self, request: CheckedRequest, entry: ZoneEntry) -> str:
+        address = request.client.address
+        first = entry.config.provisioned_by
+        if first is not None and self._autoprimaries.is_listed(address):
+            return (
+                f"autoprimary {first.address} was first with this zone; "
+                f"allow-notify {{ {address}; }} in its statement would have {first.address} asked"
+            )
+        how = f"key {request.key}" if request.key is not None else address
+        return f"not from one of the zone's primaries; allow-notify {{ {how}; }} would allow it"
 
 
 def _serial_hint(message: Message) -> int | None:

@@ -20,10 +20,12 @@ from bindpy.server.request import RequestHandler
 from bindpy.server.tasks import TaskSet
 from bindpy.state.db import StateDb
 from bindpy.state.journal import Journal
+from bindpy.xfr.autoprimary import AutoprimaryZones
 from bindpy.xfr.notify import Notifier
 from bindpy.xfr.notify_in import NotifyIn
 from bindpy.xfr.notify_queue import TargetStatus
 from bindpy.xfr.outgoing import TransfersOut
+from bindpy.xfr.provision import Provision, ProvisionError, ProvisionRequest
 from bindpy.xfr.secondaries import Secondaries, SecondaryStatus
 from bindpy.xfr.store import remove_stale
 from bindpy.zone.loaded import LoadedZone
@@ -43,15 +45,24 @@ class ReplicationStatus:
     targets: tuple[TargetStatus, ...]
 
 
+async def _add_nothing(_: ProvisionRequest) -> ZoneId:
+    raise ProvisionError("this server does not add zones while it runs")
+
+
 class Replication:
     """Everything between this server and others. All methods belong to the event loop's thread.
 
     In this order: the constructor, `configure`, `open`, then the keeper may read files and `run` may begin;
-    at the end `close`. *endpoints* returns where we listen.
+    at the end `close`. *endpoints* returns where we listen, *provision* adds the zones that autoprimaries
+    provide; it puts them into the keeper's table and calls `update_zone`.
     """
 
     def __init__(
-        self, engine: Engine, keeper: ZoneKeeper, endpoints: Callable[[], Collection[Endpoint]]
+        self,
+        engine: Engine,
+        keeper: ZoneKeeper,
+        endpoints: Callable[[], Collection[Endpoint]],
+        provision: Provision = _add_nothing,
     ) -> None:
         self._zones = engine.zones
         self._keeper = keeper
@@ -59,7 +70,8 @@ class Replication:
         self._executor = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
         self._secondaries = Secondaries(keeper, self._executor, engine.zones)
         self._transfers_out = TransfersOut(engine.answerer, keeper.table)
-        self._notify_in = NotifyIn(engine.answerer, keeper.table, self._secondaries)
+        self._autoprimaries = AutoprimaryZones(keeper.table, provision)
+        self._notify_in = NotifyIn(engine.answerer, keeper.table, self._secondaries, self._autoprimaries)
         self._control_plane = ControlPlane(engine.answerer, self._transfers_out, self._notify_in)
         self._recording = TaskSet(log)
         self._journal: Journal | None = None
@@ -78,6 +90,7 @@ class Replication:
         self._control_plane.configure(config)
         self._transfers_out.configure(config, local)
         self._notify_in.configure(config, local)
+        self._autoprimaries.configure(config)
         self._secondaries.configure(config)
         if self._notifier is not None:
             self._notifier.configure(config, self._endpoints(), local)
@@ -106,11 +119,12 @@ class Replication:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._secondaries.run(), name="secondary zones")
             tasks.create_task(self._notifier.run(), name="NOTIFY")
+            tasks.create_task(self._autoprimaries.run(), name="autoprimaries")
 
-    async def close(self) -> None:
-        """Finish what is being recorded; `run` has ended. The database is still open."""
+    async def close(self, *, at_once: bool = False) -> None:
+        """Finish what is being recorded, or let it go if *at_once*; `run` has ended. The database is open."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-        await self._recording.finish(RECORDING_TIMEOUT_S)
+        await self._recording.finish(0.0 if at_once else RECORDING_TIMEOUT_S)
 
     # --- what the keeper tells --------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from bindpy.answer.query import Rcode
 from bindpy.xfr.client import DEFAULT_TIMING, QueryTiming, query
 from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.peers import Primary
-from bindpy.xfr.wire import AA, Message, Question, build_query
+from bindpy.xfr.wire import AA, Message, Question, WireRR, build_query
 from bindpy.zone.names import Name
 from bindpy.zone.records import RRType, Soa, rrsig_covered
 
@@ -47,7 +47,7 @@ async def ask_version(
     """
     primary.check_key()
     question = Question(origin, RRType.SOA, rdclass)
-    answer = await _ask(primary, question, signed, try_tcp, timing)
+    answer = await ask_primary(primary, question, signed=signed, try_tcp=try_tcp, timing=timing)
     if answer.rcode:
         failure = XferFailure(Stage.ANSWER, f"answered {rcode_text(answer.rcode)}", rcode=answer.rcode)
         raise failure.about(primary.text)
@@ -57,9 +57,15 @@ async def ask_version(
         raise failure.about(primary.text) from None
 
 
-async def _ask(
-    primary: Primary, question: Question, signed: bool, try_tcp: bool, timing: QueryTiming
+async def ask_primary(
+    primary: Primary,
+    question: Question,
+    *,
+    signed: bool = False,
+    try_tcp: bool = True,
+    timing: QueryTiming = DEFAULT_TIMING,
 ) -> Message:
+    """Return what *primary* answers to *question*, whatever its rcode. Raises `XferFailure`."""
     plain = build_query(question)
     message = plain
     if primary.edns:
@@ -96,11 +102,16 @@ async def _ask_either_way(primary: Primary, message: bytes, try_tcp: bool, timin
         raise
 
 
-def _version(answer: Message, question: Question) -> PrimaryVersion:
+def records_at(answer: Message, question: Question) -> list[WireRR]:
+    """Return the records of the name that was asked for. Raises `XferFailure`: no answer with authority."""
     if not answer.flags & AA:
         raise XferFailure(Stage.ANSWER, "answered without authority (AA): the zone is not configured there")
     key = question.name.lower()
-    at_apex = [rr for rr in answer.answer if rr[0].lower() == key and rr[2] == question.rdclass]
+    return [rr for rr in answer.answer if rr[0].lower() == key and rr[2] == question.rdclass]
+
+
+def _version(answer: Message, question: Question) -> PrimaryVersion:
+    at_apex = records_at(answer, question)
     soas = [rdata for _, rtype, _, _, rdata in at_apex if rtype == RRType.SOA]
     if len(soas) != 1:
         raise XferFailure(Stage.ANSWER, f"answered with {len(soas) or 'no'} SOA records")

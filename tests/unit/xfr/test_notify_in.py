@@ -21,7 +21,9 @@ from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.querylog import read_question
 from bindpy.server.request import CheckedRequest
+from bindpy.xfr.autoprimary import AutoprimaryZones
 from bindpy.xfr.notify_in import NotifyIn
+from bindpy.xfr.provision import ProvisionRequest
 from bindpy.xfr.refresh import NotifyVerdict
 from bindpy.zone import names
 from tests.support.asking import fail_on_error
@@ -58,14 +60,21 @@ class World:
         for zone in config.zones():
             table.add(ZoneEntry(zone))
         self.secondaries = FakeSecondaries()
-        self.notify_in = NotifyIn(answerer, table, self.secondaries)  # type: ignore[arg-type]
+        autoprimaries = AutoprimaryZones(table, self.provision)
+        autoprimaries.configure(config)
+        self.notify_in = NotifyIn(answerer, table, self.secondaries, autoprimaries)  # type: ignore[arg-type]
         self.notify_in.configure(config, LocalAddresses())
+
+    async def provision(self, request: ProvisionRequest) -> ZoneId:
+        raise AssertionError(f"nobody may have {request} added")
 
     def send(self, packet: bytes, client: str, key: str | None = None) -> dns.message.Message:
         request = CheckedRequest(packet, Endpoint(client, 4321), "192.0.2.9", Transport.UDP, key)
         question = read_question(packet)
         assert question is not None
-        return dns.message.from_wire(asyncio.run(self.notify_in(request, question)))
+        reply = asyncio.run(self.notify_in(request, question))
+        assert isinstance(reply, bytes)
+        return dns.message.from_wire(reply)
 
     def notify(
         self,

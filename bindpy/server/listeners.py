@@ -114,6 +114,11 @@ class Listeners:
         """Return for each endpoint as it was asked for the one that it became (port 0 became a port)."""
         return {asked: listener.endpoint for asked, listener in self._listeners.items()}
 
+    def trouble(self) -> str | None:
+        """Return why queries are not answered on some socket, None if all is well; for a watchdog."""
+        workers = (worker for listener in self._listeners.values() for worker in listener.udp)
+        return next((found for worker in workers if (found := worker.trouble()) is not None), None)
+
     def counters(self) -> ServerCounters:
         """Return the sums over all sockets."""
         workers = [worker for listener in self._listeners.values() for worker in listener.udp]

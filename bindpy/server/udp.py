@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -29,6 +30,8 @@ MAX_DATAGRAM_OCTETS = 65_535
 NEVER_ANSWERED_PORTS = frozenset((0, 7, 13, 19, 37, 464))
 """Source ports that no resolver has: echo, daytime, chargen, time, kpasswd; answering them makes loops."""
 STOP_WITHIN_S = 0.5
+STUCK_AFTER_S = 10.0
+"""How long one packet may take before its thread counts as stuck; an answer takes microseconds."""
 ERROR_PAUSE_S = 0.05
 KNOWN_LOCALS = 1024
 
@@ -68,6 +71,7 @@ class UdpWorker:
         self._bridge = bridge
         self._tap = tap
         self._on_failure = on_failure
+        self._busy_since: float | None = None
         self._stopping = threading.Event()
         self._running = True
         self._locals = _LocalAddressCache(endpoint.family)
@@ -102,6 +106,15 @@ class UdpWorker:
         self._sock.close()
         return True
 
+    def trouble(self) -> str | None:
+        """Return what keeps the thread from serving, None if nothing does."""
+        if not self._thread.is_alive():
+            return f"the thread that serves UDP on {self.endpoint} has ended"
+        since = self._busy_since
+        if since is not None and (seconds := time.monotonic() - since) > STUCK_AFTER_S:
+            return f"the thread that serves UDP on {self.endpoint} is stuck on one packet for {seconds:.0f} s"
+        return None
+
     def _run(self, serve: Callable[[], None]) -> None:
         # Signals are the main thread's.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -133,7 +146,9 @@ class UdpWorker:
                     except OSError as error:
                         self._send_failed(error, client)
                     continue
+            self._busy_since = time.monotonic()
             self._answer(data, client, local, None)
+            self._busy_since = None
 
     def _serve_wildcard(self) -> None:
         """Serve a socket that is bound to all addresses: each answer leaves from the one that was asked."""
@@ -162,7 +177,9 @@ class UdpWorker:
                     except OSError as error:
                         self._send_failed(error, client)
                     continue
+            self._busy_since = time.monotonic()
             self._answer(data, client, local, source)
+            self._busy_since = None
 
     def _answer(self, data: bytes, client: SockAddr, local: str, source: Ancillary | None) -> None:
         """Answer the packet that has no ready-made answer."""

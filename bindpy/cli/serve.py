@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from bindpy.app import StartError, serve
+from bindpy.app import serve
+from bindpy.host import UnusableError
 
 DEFAULT_CONF = "/etc/bind/named.conf"
 
@@ -38,7 +39,7 @@ def command(conf: str, user: str | None, debug_level: int) -> None:
     """
     try:
         serve(conf, user=user, debug_level=debug_level)
-    except StartError as error:
+    except UnusableError as error:
         for line in error.lines():
             click.echo(line, err=True)
         sys.exit(1)

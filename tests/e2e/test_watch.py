@@ -166,5 +166,6 @@ def test_a_file_that_is_written_slowly_is_never_read_in_part(tmp_path: Path) -> 
                 for _ in range(12):
                     assert server.addresses(WWW) == [OLD]
         server.wait_for_address(WWW, NEW)
+        server.wait_for_log("loaded serial 2")
         assert server.log.count("loaded serial 2") == 1
         assert "error" not in server.log

@@ -21,9 +21,10 @@ FLOORS = [
     {"answer", "edit"},
     {"engine"},
     {"logs", "watch", "server", "policy"},
-    {"reload", "state"},
+    {"reload", "state", "host"},
     {"xfr"},
     {"control"},
+    {"running"},
     {"app"},
     {"cli"},
 ]

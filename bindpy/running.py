@@ -1,0 +1,257 @@
+"""The server while it runs, and what signals and commands do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bindpy.config.load import ConfigResult, load_config
+from bindpy.config.model import Config
+from bindpy.control.jobs import Job, Jobs, Progress
+from bindpy.engine import Engine
+from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
+from bindpy.policy import answer_policy
+from bindpy.reload.keeper import ZoneKeeper
+from bindpy.server.interfaces import HostAddresses, ListenPlan, listen_endpoints
+from bindpy.server.listeners import Listeners, ListenersError
+from bindpy.server.querylog import QueryLog
+from bindpy.server.tcp_limits import TcpSettings
+from bindpy.state.directory import state_directory
+from bindpy.watch import FileWatcher
+from bindpy.xfr.service import Replication
+
+log = logging.getLogger("bindpy.general")
+
+PROGRESS_EVERY_S = 0.2
+"""How often those who wait for zones to be loaded are told how far it is."""
+
+
+class Stop:
+    """The end of the server, once somebody has wanted it. ``at_once``: nothing need be finished."""
+
+    def __init__(self) -> None:
+        self.at_once = False
+        self._event = asyncio.Event()
+
+    def __call__(self, why: str, *, at_once: bool = False) -> None:
+        """Stop because of *why*, a text for the log."""
+        log.info("stopping %s", why)
+        self.at_once = self.at_once or at_once
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until somebody says so."""
+        await self._event.wait()
+
+
+@dataclass(slots=True)
+class _Wish:
+    """Everybody who wants named.conf reread; ``whole``: and changed zone files."""
+
+    why: str
+    whole: bool
+    waiting: list[asyncio.Future[Job]] = field(default_factory=list)
+
+
+class Wishes:
+    """What is wanted of the configuration: all that come while one is fulfilled are one more together."""
+
+    def __init__(self) -> None:
+        self._wish: _Wish | None = None
+        self._wanted = asyncio.Event()
+
+    def add(self, why: str, *, whole: bool) -> _Wish:
+        """Want named.conf to be reread, from *why*; return what is shared with others that want it."""
+        if self._wish is None:
+            self._wish = _Wish(why, whole)
+        elif whole and not self._wish.whole:
+            self._wish.why, self._wish.whole = why, True
+        self._wanted.set()
+        return self._wish
+
+    async def next(self) -> _Wish:
+        """Wait for a wish and return it; those that come from now on are another one."""
+        await self._wanted.wait()
+        self._wanted.clear()
+        wish, self._wish = self._wish, None
+        assert wish is not None, "woken without a wish"
+        return wish
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the server is made of."""
+
+    engine: Engine
+    worker: Executor
+    watcher: FileWatcher
+    keeper: ZoneKeeper
+    replication: Replication
+    listeners: Listeners
+
+
+class Running:
+    """The running server, a `bindpy.control.server.ControlledServer`. Belongs to the event loop's thread.
+
+    *start_directory* is where the first reading of the configuration started: relative names mean the same
+    files at the next one.
+    """
+
+    def __init__(
+        self, config: Config, start_directory: Path, parts: Parts, wishes: Wishes, stop: Stop
+    ) -> None:
+        self.config = config
+        self.engine = parts.engine
+        self.keeper = parts.keeper
+        self.replication = parts.replication
+        self.listeners = parts.listeners
+        self.jobs = Jobs()
+        self.started_at = self.configured_at = time.time()
+        self.is_changing = asyncio.Lock()
+        self.stop = stop
+        self._start_directory = start_directory
+        self._worker = parts.worker
+        self._watcher = parts.watcher
+        self._wishes = wishes
+
+    # --- named.conf -------------------------------------------------------------------------------
+
+    async def reload(self) -> Job:
+        """Reread named.conf and look for changed zone files; return the loading of what differs.
+
+        Raises `UnusableError`: named.conf is in error, and everything stays as it was.
+        """
+        return await self._want("reloading", whole=True)
+
+    async def reconfig(self) -> Job:
+        """As `reload`, but of the zone files only those are read whose statements are new or changed."""
+        return await self._want("rereading", whole=False)
+
+    async def _want(self, why: str, *, whole: bool) -> Job:
+        answer: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self._wishes.add(why, whole=whole).waiting.append(answer)
+        return await answer
+
+    async def run(self) -> None:
+        """Do what is wanted of the configuration until cancelled."""
+        while True:
+            wish = await self._wishes.next()
+            try:
+                async with self.is_changing:
+                    job = await self._fulfil(wish)
+            except UnusableError as error:
+                _answer(wish, error)
+            except asyncio.CancelledError:
+                _answer(wish, UnusableError(["the server is stopping"]))
+                raise
+            else:
+                for waiting in wish.waiting:
+                    if not waiting.done():
+                        waiting.set_result(job)
+
+    async def _fulfil(self, wish: _Wish) -> Job:
+        path = self.config.path
+        log.info("%s %s", wish.why, path)
+        result = await asyncio.get_running_loop().run_in_executor(self._worker, self._load_again)
+        if result.config is None:
+            report(result.diagnostics)
+            log.error("%s has errors: keeping the running configuration", path)
+            raise UnusableError(line for item in result.diagnostics for line in item.lines())
+        try:
+            await self._take_over(result.config)
+        except UnusableError as error:
+            log.error("%s", error)
+            log.error("%s cannot be used: keeping the running configuration", path)
+            raise
+        report(result.diagnostics)
+        if wish.whole:
+            self.keeper.reload(being_written=self._watcher.is_settling)
+        self.configured_at = time.time()
+        return self.jobs.start(wish.why, self._follow_loading)
+
+    def _load_again(self) -> ConfigResult:
+        # From where the first reading started, so that relative names mean the same files. A pipe has been
+        # read already; waiting for another writer would hold up every zone that is to be read.
+        return load_config(self.config.path, base=self._start_directory, wait_for_pipes=False)
+
+    async def _take_over(self, config: Config) -> None:
+        """Take *config* over. Sockets come first, as only they can be refused."""
+        host = await host_addresses()
+        plan = listen_endpoints(config.options.listen_on, host)
+        enter_directory(config)
+        try:
+            await self._listen(config, plan, host)
+        except ListenersError as error:
+            enter_directory(self.config)
+            raise UnusableError(str(one) for one in error.errors) from error
+        if state_directory(config.options) != state_directory(self.config.options):
+            log.warning("state-directory is another one now: it is used from the next start on")
+        before, self.config = self.config, config
+        open_logs(config)
+        for warning in plan.warnings:
+            logging.getLogger("bindpy.network").warning("%s", warning)
+        if config.options.querylog != before.options.querylog:
+            self.querylog = config.options.querylog
+        self.engine.answerer.configure(answer_policy(config, host.local()))
+        self.keeper.configure(config.zones())
+        self.replication.configure(config, host.local())
+
+    async def _listen(self, config: Config, plan: ListenPlan, host: HostAddresses) -> None:
+        await self.listeners.apply(
+            plan.endpoints, TcpSettings.from_options(config.options), interfaces=host.interface_names()
+        )
+
+    async def _follow_loading(self, job: Job) -> str:
+        """Tell how many zones are loaded, until all are; return what became of them."""
+        total = self.keeper.waiting
+        while self.keeper.waiting:
+            total = max(total, self.keeper.waiting)
+            job.report(Progress(total - self.keeper.waiting, total, "zones"))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.keeper.idle(), PROGRESS_EVERY_S)
+        job.report(Progress(total, total, "zones"))
+        log.info("reloading finished: %d zones", len(self.keeper.table))
+        await self.replication.forget_other_zones()
+        return f"{len(self.keeper.table)} zones"
+
+    # --- files ------------------------------------------------------------------------------------
+
+    def files_changed(self, paths: set[str]) -> None:
+        """Load the zones that *paths* are part of."""
+        self._follow_directory()
+        self.keeper.files_changed(paths)
+
+    def _follow_directory(self) -> None:
+        """Go where ``directory`` leads now: another one may stand in its place, as after a deployment."""
+        try:
+            os.chdir(self.config.options.directory)
+        except (FileNotFoundError, NotADirectoryError):
+            # What we have open in it or below keeps the kernel from telling its watcher that it was deleted.
+            self._watcher.rescan()
+        except OSError:
+            pass  # root might go there, and we are not root any more
+
+    # --- logging ----------------------------------------------------------------------------------
+
+    @property
+    def querylog(self) -> bool:
+        """Whether queries are logged."""
+        return self.listeners.on_query is not None
+
+    @querylog.setter
+    def querylog(self, is_on: bool) -> None:
+        if is_on != self.querylog:
+            self.listeners.on_query = QueryLog() if is_on else None
+            log.info("query logging is now %s", "on" if is_on else "off")
+
+
+def _answer(wish: _Wish, error: UnusableError) -> None:
+    for waiting in wish.waiting:
+        if not waiting.done():
+            waiting.set_exception(error)

@@ -43,7 +43,9 @@ class ZoneTimes:
     """Where a secondary zone stood. Times are seconds since 1970.
 
     ``primary_serial`` is the serial as fetched (None: never), ``refreshed_at`` when a primary last
-    confirmed or sent the data, ``last_primary`` the one that did, as ``ADDRESS#PORT``.
+    confirmed or sent the data, ``last_primary`` the one that did, as ``ADDRESS#PORT``. ``served_serial`` is
+    the serial in the zone's file (None: as fetched), which the script whose digest is ``filtered_by``
+    (empty: none) may have rewritten.
     """
 
     view: str
@@ -53,6 +55,12 @@ class ZoneTimes:
     next_refresh_at: float
     expires_at: float
     last_primary: str
+    served_serial: int | None = None
+    filtered_by: bytes = b""
+
+    def is_about(self, serial: int) -> bool:
+        """Return whether this is known of the version that has *serial* in its file."""
+        return serial == (self.primary_serial if self.served_serial is None else self.served_serial)
 
 
 class StateDb:
@@ -177,10 +185,12 @@ class StateDb:
                 one.next_refresh_at,
                 one.expires_at,
                 one.last_primary,
+                one.served_serial,
+                one.filtered_by,
             )
             for one in times
         ]
-        statement = "INSERT OR REPLACE INTO times VALUES (?, ?, ?, ?, ?, ?, ?)"
+        statement = "INSERT OR REPLACE INTO times VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         await self.run(lambda db: _nothing(db.executemany(statement, rows)), None)
 
     # --- NOTIFY -----------------------------------------------------------------------------------

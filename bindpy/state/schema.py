@@ -27,6 +27,10 @@ _MIGRATIONS = (
     );
     CREATE INDEX deltas_of_zone ON deltas (view, zone, number);
     """,
+    """
+    ALTER TABLE times ADD COLUMN served_serial INTEGER;
+    ALTER TABLE times ADD COLUMN filtered_by BLOB NOT NULL DEFAULT x'';
+    """,
 )
 """The script at index *n* leads from version *n* to the next; a new database runs them all."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bindpy.config.model import TransferSettings
 from bindpy.engine import Zone, Zones
-from bindpy.filter.script import FilterError, LuaFilter
+from bindpy.filter.script import NO_SCRIPT, FilterError, LuaFilter
 from bindpy.xfr.client import transfer
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.incoming import Incoming, Limits, Style
@@ -48,6 +48,7 @@ class Received:
     zone: Zone
     style: Style
     serial: int  # as the primary sent it
+    filtered_by: bytes  # the digest of the script
 
     @property
     def how(self) -> str:
@@ -117,7 +118,8 @@ async def _transfer(
             _log_script(wish, record_filter)
     assert incoming.style is not None, "complete without having begun"
     _log_success(primary, wish, incoming, time.monotonic() - started)
-    return Received(zone, incoming.style, incoming.serial)
+    digest = record_filter.digest if record_filter is not None else NO_SCRIPT
+    return Received(zone, incoming.style, incoming.serial, digest)
 
 
 async def _load_filter(primary: Primary, wish: Wish, executor: Executor) -> LuaFilter | None:

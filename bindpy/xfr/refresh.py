@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 from bindpy.config.model import RefreshSettings
+from bindpy.filter.script import NO_SCRIPT
 from bindpy.zone.records import Soa
 from bindpy.zone.serials import is_newer
 
@@ -165,12 +166,14 @@ Work: TypeAlias = Idle | Wanted | Running
 class Life:
     """Where one secondary zone stands. `next_wake` says when `wake` has to be called next."""
 
-    __slots__ = ("_cut_off", "_failures", "_random", "bounds", "data", "work")
+    __slots__ = ("_cut_off", "_failures", "_random", "bounds", "data", "filtered_by", "work")
 
     def __init__(self, bounds: RefreshSettings, now: float, random: Random) -> None:
         self.bounds = bounds
         self.data: Data = NoData()
         self.work: Work = Idle(now)
+        self.filtered_by: bytes | None = NO_SCRIPT
+        """The digest of the script that made what we have; None: nobody knows, so it is fetched whole."""
         self._random = random
         self._failures = 0
         self._cut_off = False
@@ -179,7 +182,7 @@ class Life:
 
     @property
     def serial(self) -> int | None:
-        """The serial that is served, None when none is."""
+        """The serial, as the primary sent it, of what is served, None when nothing is."""
         return self.data.serial if isinstance(self.data, Held) else None
 
     @property
@@ -240,7 +243,7 @@ class Life:
 
     def notified(self, source: str, serial: int | None) -> NotifyVerdict:
         """Take note of a NOTIFY from *source*; *serial* is the hint in it (RFC 1996 section 3.11), if any."""
-        if serial is not None and isinstance(self.data, Held):
+        if serial is not None and isinstance(self.data, Held) and self.filtered_by is not None:
             if not is_newer(serial, self.data.serial):
                 return NotifyVerdict.UP_TO_DATE
             self._failures = 0
@@ -265,6 +268,8 @@ class Life:
         """Begin the check that is `Wanted` and return it. One of the calls below has to end it."""
         assert isinstance(self.work, Wanted), "begun without being wanted"
         job = self.work
+        if self.filtered_by is None:
+            job = replace(job, whole=True)
         self.work = Running(job)
         return job
 
@@ -283,14 +288,21 @@ class Life:
         self._succeeded(now, held.timers)
 
     def transferred(
-        self, now: float, soa: Soa, expire_s: int | None = None, *, serial: int | None = None
+        self,
+        now: float,
+        soa: Soa,
+        expire_s: int | None = None,
+        *,
+        serial: int | None = None,
+        filtered_by: bytes = NO_SCRIPT,
     ) -> None:
         """End the work: the version with *soa* is in place. *expire_s* as in `confirmed`; *serial* is the
-        primary's where a filter may have rewritten it.
+        primary's where the script *filtered_by* may have rewritten it.
         """
         timers = Timers.of(soa, self.bounds)
         expires_at = now + _lifetime_s(timers, expire_s)
         self.data = Fresh(soa.serial if serial is None else serial, timers, now, expires_at)
+        self.filtered_by = filtered_by
         self._succeeded(now, timers)
 
     def failed(self, now: float, *, answered: bool, cut_off: bool = False) -> float:
@@ -350,16 +362,24 @@ class Life:
     # --- data that did not come from a transfer ---------------------------------------------------
 
     def loaded(
-        self, soa: Soa, refreshed_at: float, expires_at: float, now: float, *, serial: int | None = None
+        self,
+        soa: Soa,
+        refreshed_at: float,
+        expires_at: float,
+        now: float,
+        *,
+        serial: int | None = None,
+        filtered_by: bytes | None = NO_SCRIPT,
     ) -> None:
         """Take note of a version that was read from the zone's file.
 
         At a start, and whenever there was no data to serve, *refreshed_at* and *expires_at* are what is known
         of that version (`known_times`). A file that was edited under a zone that is served changes no timer.
-        The first check is not put off: NOTIFYs may have been missed. *serial* is what a primary sent where a
-        filter may have rewritten it.
+        The first check is not put off: NOTIFYs may have been missed. *serial* is what the primary sent where
+        the script *filtered_by* may have rewritten it.
         """
         serial = soa.serial if serial is None else serial
+        self.filtered_by = filtered_by
         timers = Timers.of(soa, self.bounds)
         match self.data:
             case Fresh() | Stale() as held:

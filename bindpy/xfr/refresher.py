@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
 from bindpy.engine import Zone, Zones
+from bindpy.filter.script import NO_SCRIPT, script_digest
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry
 from bindpy.xfr.failure import Stage, XferFailure
@@ -27,6 +28,8 @@ from bindpy.zone.records import RRset, RRType, Soa
 log = logging.getLogger("bindpy.general")
 transfer_log = logging.getLogger("bindpy.xfer-in")
 
+_OTHER_SCRIPT = "and another script filters it now"
+_UNREADABLE = b"unreadable"  # no digest
 _NO_ANSWER = frozenset((Stage.CONNECT, Stage.WAIT))
 
 
@@ -42,7 +45,8 @@ class _End(enum.Enum):
 class Outcome:
     """What came of a refresh; the zone's `Life` knows it already.
 
-    ``primary`` is the one that confirmed or sent the zone, "" when none did. ``trouble`` says why then.
+    ``primary`` is the one that confirmed or sent the zone, "" when none did. ``trouble`` says why then, or
+    why what is served is not what the zone's script would make of it now.
     """
 
     primary: str = ""
@@ -89,7 +93,7 @@ class Refresher:
 
         All *primaries* are asked until one has a newer version: one that lags behind must not hide another.
         """
-        attempt = _Attempt(entry, life, job)
+        attempt = _Attempt(entry, life, job, has_other_script=await self._has_other_script(entry, life))
         current: tuple[Primary, int | None] | None = None
         trouble = "" if primaries else "no primary is configured that may be asked"
         answered = cut_off = False
@@ -114,7 +118,7 @@ class Refresher:
                 trouble = trouble or f"primary {primary.text} has an older version"
         if current is not None:
             life.confirmed(self._clock(), current[1])
-            return Outcome(current[0].text)
+            return Outcome(current[0].text, attempt.script_trouble)
         delay_s = life.failed(self._clock(), answered=answered, cut_off=cut_off)
         log.warning("zone %s: refresh failed: %s; next try in %d s", entry.label, trouble, delay_s)
         return Outcome(trouble=trouble)
@@ -125,30 +129,53 @@ class Refresher:
         attempt.expire_s = None
         if not attempt.job.whole:
             version = await self._version(attempt, primary)
-        resigned = False
+        changed = ""
         if version is not None:
             attempt.expire_s = version.expire_s
             if not attempt.life.accepts(version.serial):
-                resigned = attempt.is_resigned(version)
                 if version.serial != attempt.life.serial:
                     _log_older(attempt, primary, version.serial)
                     return _End.OLDER
-                if not resigned:
+                changed = attempt.what_changed(version)
+                if not changed:
                     return _End.CURRENT
                 log.info(
-                    "zone %s: refresh: %s has serial %d, too, with other signatures: transferring it",
+                    "zone %s: refresh: %s has serial %d, too, %s: transferring it",
                     attempt.entry.label,
                     primary.text,
                     version.serial,
+                    changed,
                 )
             attempt.is_behind = True
+        try:
+            return await self._transfer(attempt, primary, version, is_again=bool(changed))
+        except XferFailure as failure:
+            if changed != _OTHER_SCRIPT:
+                raise
+            # The script is bad, say: what is served is still what the primary has, as filtered before.
+            attempt.script_trouble = str(failure)
+            return _End.CURRENT
+
+    async def _transfer(
+        self, attempt: _Attempt, primary: Primary, version: PrimaryVersion | None, *, is_again: bool
+    ) -> _End:
+        """Transfer the zone; *is_again*: though we have its serial already."""
         async with self._slots.place(primary.remote.address, primary.transfers, attempt.job.cause):
-            wish = attempt.wish(version, resigned=resigned)
+            wish = attempt.wish(version, is_whole=is_again)
             received = await fetch(primary, wish, self._executor, self._zones)
-            if not attempt.life.accepts(received.serial) and not resigned:
+            is_taken = is_again or attempt.has_other_script or attempt.life.accepts(received.serial)
+            if not is_taken:
                 return _End.CURRENT  # older ones do not get here: `Wish.least_serial`
             await self._install(attempt, primary, received)
             return _End.TRANSFERRED
+
+    async def _has_other_script(self, entry: ZoneEntry, life: Life) -> bool:
+        """Return whether another script than today's, or none, made what is served."""
+        path, digest = entry.config.settings.lua_axfr_script, NO_SCRIPT
+        if path is not None:
+            loop = asyncio.get_running_loop()
+            digest = await loop.run_in_executor(self._executor, script_digest, path) or _UNREADABLE
+        return life.serial is not None and digest != life.filtered_by
 
     async def _version(self, attempt: _Attempt, primary: Primary) -> PrimaryVersion | None:
         """Return what *primary* says it has; None: it refuses to say, but may allow a transfer."""
@@ -186,10 +213,19 @@ class Refresher:
             now = self._keeper.table.get(attempt.entry.id)
             if now is None or now.config.file != config.file:
                 raise StoreError("the zone's statement was changed meanwhile")
-            attempt.life.transferred(self._clock(), soa_of(zone), attempt.expire_s, serial=received.serial)
+            attempt.life.transferred(
+                self._clock(),
+                soa_of(zone),
+                attempt.expire_s,
+                serial=received.serial,
+                filtered_by=received.filtered_by,
+            )
             self._keeper.take(attempt.entry.id, zone, loaded)
         signed = f": TSIG '{primary.key.name.rstrip('.')}'" if primary.key is not None else ""
-        transfer_log.info("zone %s: transferred serial %d%s", attempt.entry.label, zone.serial, signed)
+        sent = f" ({received.serial} at the primary)" if received.serial != zone.serial else ""
+        transfer_log.info(
+            "zone %s: transferred serial %d%s%s", attempt.entry.label, zone.serial, sent, signed
+        )
 
     async def _store(self, attempt: _Attempt, primary: Primary, received: Received) -> LoadedZone | None:
         config = attempt.entry.config
@@ -221,10 +257,12 @@ class Refresher:
 class _Attempt:
     """One refresh of one zone, and the facts that it goes by."""
 
-    def __init__(self, entry: ZoneEntry, life: Life, job: Wanted) -> None:
+    def __init__(self, entry: ZoneEntry, life: Life, job: Wanted, *, has_other_script: bool) -> None:
         self.entry = entry
         self.life = life
         self.job = job
+        self.has_other_script = has_other_script
+        self.script_trouble = ""  # why it was not made anew with today's script
         self.expire_s: int | None = None  # what the primary that is being asked said
         self.is_behind = life.is_behind(job)  # somebody has told of a version that we should have
 
@@ -241,21 +279,20 @@ class _Attempt:
         serial = self.life.serial
         return "nothing is served yet" if serial is None else f"serial {serial} stays served"
 
-    def is_resigned(self, version: PrimaryVersion) -> bool:
-        """Return whether *version* is ours with other signatures. Keys may roll without a new serial."""
-        ours = self.signatures
-        return (
-            version.serial == self.life.serial
-            and ours is not None
-            and bool(version.signatures)
-            and version.signatures != ours
-        )
+    def what_changed(self, version: PrimaryVersion) -> str:
+        """Return why *version*, which has our serial, is not what we have, "" where it is."""
+        if self.has_other_script and not self.script_trouble:
+            return _OTHER_SCRIPT
+        ours = self.signatures  # keys may roll without a new serial
+        is_resigned = ours is not None and bool(version.signatures) and version.signatures != ours
+        return "with other signatures" if is_resigned else ""
 
-    def wish(self, version: PrimaryVersion | None, *, resigned: bool) -> Wish:
-        """Return what to ask for. IXFR only leads on from a version that is served."""
+    def wish(self, version: PrimaryVersion | None, *, is_whole: bool) -> Wish:
+        """Return what to ask for. IXFR only leads on from a version that is served as it came."""
         config, serial = self.entry.config, self.life.serial
         base = None
-        if serial is not None and not self.job.whole and not resigned:
+        is_whole = is_whole or self.job.whole or self.has_other_script or config.settings.lua_axfr_script
+        if serial is not None and not is_whole:
             base = self.entry.zone
         least_serial = None
         if not self.job.whole:

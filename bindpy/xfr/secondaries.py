@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from bindpy.config.model import Config, RemoteServer, ViewConfig, ZoneType
 from bindpy.engine import Zone, Zones
+from bindpy.filter.script import NO_SCRIPT
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.server.tasks import TaskSet
@@ -72,7 +73,8 @@ class SecondaryStatus:
     """How a secondary zone stands, for people. Times are seconds since 1970, None where there are none.
 
     ``state`` is "no data yet", "fresh", "stale" or "expired". ``primary`` is the one that last confirmed or
-    sent the zone; ``trouble`` is why the last refresh failed, "" when it did not.
+    sent the zone, ``serial`` the one that it has (a script may have rewritten the one that is served);
+    ``trouble`` is why the last refresh failed, or the zone's script did, "" when none did.
     """
 
     state: str
@@ -185,7 +187,7 @@ class Secondaries:
         zone.life.set_bounds(entry.config.settings.refresh, soa, now)
         if zone.script != entry.config.settings.lua_axfr_script:
             zone.script = entry.config.settings.lua_axfr_script
-            zone.life.want(whole=True)
+            zone.life.want()  # `Refresher` sees that another script filters it now
         if zone.primaries != entry.config.primaries:
             zone.primaries = entry.config.primaries
             zone.life.want()
@@ -228,19 +230,22 @@ class Secondaries:
         file_time = self._clocks.to_steady(stamp.mtime_ns / 1e9) if stamp is not None else None
         saved = self._saved.pop(entry.id, None)
         times: tuple[float, float] | None = None
-        sent = data.serial
-        if entry.config.settings.lua_axfr_script is not None:  # which may have rewritten it
-            if zone.life.serial is not None:
-                sent = zone.life.serial
-            elif saved is not None and saved.primary_serial is not None:
-                sent = saved.primary_serial
-        if saved is not None and saved.primary_serial == sent:
+        sent: int | None = data.serial
+        filtered_by: bytes | None = NO_SCRIPT
+        if zone.life.serial is not None and zone.life.filtered_by != NO_SCRIPT:
+            sent, filtered_by = zone.life.serial, zone.life.filtered_by
+        elif saved is not None and saved.is_about(data.serial):
+            sent, filtered_by = saved.primary_serial, saved.filtered_by
+        elif entry.config.settings.lua_axfr_script is not None and zone.life.serial is None:
+            filtered_by = None  # the serial may be the script's
+        if saved is not None and saved.is_about(data.serial):
             latest = now + timers.expire_s  # a clock that was set back must not prolong a zone's life
             expires_at = min(self._clocks.to_steady(saved.expires_at), latest)
             times = self._clocks.to_steady(saved.refreshed_at), expires_at
             zone.good_primary = saved.last_primary
         before = zone.life.data
-        zone.life.loaded(soa, *known_times(timers, now, file_time, times), now, serial=sent)
+        known = known_times(timers, now, file_time, times)
+        zone.life.loaded(soa, *known, now, serial=sent, filtered_by=filtered_by)
         zone.is_read = True
         self._touch(zone)
         if not isinstance(zone.life.data, Expired):
@@ -426,6 +431,8 @@ class Secondaries:
         if zone is None or not isinstance(zone.life.data, Held):
             return None
         held, to_wall = zone.life.data, self._clocks.to_wall
+        entry = self._keeper.table.get(zone_id)
+        served = entry.zone if entry is not None else None
         next_at = zone.life.next_refresh or self._clocks.steady()
         return ZoneTimes(
             *zone_id,
@@ -434,4 +441,6 @@ class Secondaries:
             next_refresh_at=to_wall(next_at),
             expires_at=to_wall(held.expires_at),
             last_primary=zone.good_primary,
+            served_serial=served.serial if served is not None else None,
+            filtered_by=zone.life.filtered_by or NO_SCRIPT,
         )

@@ -280,11 +280,12 @@ def build_controls(top: Section, resolver: Resolver) -> tuple[ControlChannel, ..
         for entry in section.all("inet"):
             address, allow = entry.value.args[0], entry.value.named.get("allow", ())
             port = entry.value.named.get("port", "*")
+            port = DEFAULT_CONTROL_PORT if port in ("*", 0) else port
             channels.append(
                 ControlChannel(
                     "inet",
                     address,
-                    DEFAULT_CONTROL_PORT if port == "*" else port,
+                    port,
                     resolver.match_list(allow, entry.statement),
                     _control_keys(entry, resolver),
                     entry.value.named.get("read-only", False),

@@ -1,0 +1,68 @@
+"""The key file that BIND's server and rndc share where named.conf names no key."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bindpy.config.load import load_config
+from bindpy.config.model import TsigKey
+from bindpy.diagnostics import BindpyError, Severity
+
+KEY_FILES = ("/etc/bind/rndc.key", "/etc/rndc.key", "/usr/local/etc/rndc.key")
+"""Where rndc looks for its key: on Debian and its kin, on Red Hat's and most others, built from source."""
+
+_MAX_OCTETS = 65536
+_OTHERS = 0o007
+
+
+class KeyFileError(BindpyError):
+    """A key file that cannot be used, and why; never with the secret in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A key and the file that it is from; ``is_open_to_all``: everybody on this host can read it."""
+
+    path: str
+    key: TsigKey
+    is_open_to_all: bool
+
+
+def find_key_file(paths: Iterable[str] = KEY_FILES) -> KeyFile | None:
+    """Return what is in the first file of *paths* that exists, None when none does. Raises `KeyFileError`."""
+    for path in paths:
+        try:
+            return read_key_file(path)
+        except FileNotFoundError:
+            continue
+    return None
+
+
+def read_key_file(path: str) -> KeyFile:
+    """Return the key in the file *path*. Raises `KeyFileError`; `FileNotFoundError` if it is not there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_OCTETS:
+                raise KeyFileError(f"key file '{path}' is not a file with a key")
+            text = file.read(_MAX_OCTETS).decode("utf-8", "surrogateescape")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(path) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise KeyFileError(f"cannot read key file '{path}': {reason}") from error
+    result = load_config(path, text=text)
+    if result.config is None:
+        errors = [one for one in result.diagnostics if one.severity is Severity.ERROR]
+        # Without their text, which may quote what stands there.
+        raise KeyFileError(
+            f"{errors[0].span or path}: error in the key file; 'bindpy checkconf {path}' says more"
+        )
+    key = next(iter(result.config.keys.values()), None)
+    if key is None:
+        raise KeyFileError(f"there is no 'key' statement in key file '{path}'")
+    return KeyFile(path, key, bool(found.st_mode & _OTHERS))

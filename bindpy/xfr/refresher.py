@@ -29,7 +29,6 @@ log = logging.getLogger("bindpy.general")
 transfer_log = logging.getLogger("bindpy.xfer-in")
 
 _OTHER_SCRIPT = "and another script filters it now"
-_UNREADABLE = b"unreadable"  # no digest
 _NO_ANSWER = frozenset((Stage.CONNECT, Stage.WAIT))
 
 
@@ -149,7 +148,7 @@ class Refresher:
             attempt.is_behind = True
         try:
             return await self._transfer(attempt, primary, version, is_again=bool(changed))
-        except XferFailure as failure:
+        except (XferFailure, StoreError) as failure:
             if changed != _OTHER_SCRIPT:
                 raise
             # The script is bad, say: what is served is still what the primary has, as filtered before.
@@ -171,10 +170,11 @@ class Refresher:
 
     async def _has_other_script(self, entry: ZoneEntry, life: Life) -> bool:
         """Return whether another script than today's, or none, made what is served."""
-        path, digest = entry.config.settings.lua_axfr_script, NO_SCRIPT
+        path = entry.config.settings.lua_axfr_script
+        digest: bytes | None = NO_SCRIPT
         if path is not None:
             loop = asyncio.get_running_loop()
-            digest = await loop.run_in_executor(self._executor, script_digest, path) or _UNREADABLE
+            digest = await loop.run_in_executor(self._executor, script_digest, path)
         return life.serial is not None and digest != life.filtered_by
 
     async def _version(self, attempt: _Attempt, primary: Primary) -> PrimaryVersion | None:
@@ -291,8 +291,8 @@ class _Attempt:
         """Return what to ask for. IXFR only leads on from a version that is served as it came."""
         config, serial = self.entry.config, self.life.serial
         base = None
-        is_whole = is_whole or self.job.whole or self.has_other_script or config.settings.lua_axfr_script
-        if serial is not None and not is_whole:
+        is_filtered = self.has_other_script or config.settings.lua_axfr_script is not None
+        if serial is not None and not is_whole and not self.job.whole and not is_filtered:
             base = self.entry.zone
         least_serial = None
         if not self.job.whole:

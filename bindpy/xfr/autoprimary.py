@@ -285,7 +285,7 @@ class AutoprimaryZones:
             file = await self._file(candidate, options.autoprimary_directory)
             by = ProvisionedBy(candidate.source, found.entry.account)
             statement = zone_statement(candidate.origin, found.remote, file, by, self._wall_clock())
-            kept_in = autoprimary_path(options.autoprimary_config, candidate.view)
+            kept_in = options.autoprimary_config
             request = ProvisionRequest(candidate.origin, candidate.view, statement, kept_in)
             await self._provision(request)
         finally:
@@ -298,7 +298,7 @@ class AutoprimaryZones:
             f" (account '{by.account}')" if by.account else "",
             found.provided.serial,
             to_text(found.provided.nameserver),
-            kept_in,
+            autoprimary_path(kept_in, candidate.view),
         )
 
     async def _file(self, candidate: Candidate, directory: str) -> str:

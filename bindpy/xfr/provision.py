@@ -18,7 +18,8 @@ from bindpy.zone.names import Name
 class ProvisionRequest:
     """A zone that is to be added to *view* as *statement_text*, a whole ``zone`` statement, says.
 
-    The statement is to be kept in *config_file* (absolute), which is read at each start and reload.
+    The statement is to be kept in *config_file* (absolute, what ``autoprimary-config`` says; other views than
+    the default one have a file beside it), which is read at each start and reload.
     """
 
     origin: Name

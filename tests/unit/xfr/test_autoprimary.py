@@ -542,7 +542,8 @@ def test_the_zone_is_added_to_the_view_that_the_notify_belongs_to(
                 assert "autoprimaries provide zones of class IN only" in caplog.text
             (request,) = world.requests
             assert request.view == "inside"
-            assert request.config_file == str(tmp_path / "auto.conf.inside")
+            assert request.config_file == str(tmp_path / "auto.conf")
+            assert f"the statement is in {tmp_path}/auto.conf.inside" in caplog.text
             assert f'file "{tmp_path}/auto/new.test%@inside";' in request.statement_text
 
     asyncio.run(steps())

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod answer;
 pub mod name;
+pub mod rdata;
 pub mod rtype;
 pub mod zone;

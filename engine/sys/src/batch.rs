@@ -135,7 +135,9 @@ impl DatagramBatch {
             self.sizes[index] = (head.msg_len as usize).min(MAX_DATAGRAM_OCTETS);
             let peer = &mut self.peers[index];
             peer.address_octets = (head.msg_hdr.msg_namelen as usize).min(size_of::<RawAddress>());
-            peer.control_octets = (head.msg_hdr.msg_controllen as usize).min(CONTROL_OCTETS);
+            #[allow(clippy::unnecessary_cast, reason = "the type differs between C libraries")]
+            let control_octets = head.msg_hdr.msg_controllen as usize;
+            peer.control_octets = control_octets.min(CONTROL_OCTETS);
             self.answers[index].clear();
         }
         Ok(count)
@@ -236,10 +238,7 @@ pub fn send_one(
     let (mut address, octets) = RawAddress::encode(peer);
     let mut control = Control::EMPTY;
     let control_octets = local.map_or(0, |local| control.encode(local));
-    let mut vector = libc::iovec {
-        iov_base: message.as_ptr().cast_mut().cast(),
-        iov_len: message.len(),
-    };
+    let mut vector = libc::iovec { iov_base: message.as_ptr().cast_mut().cast(), iov_len: message.len() };
     // SAFETY: the head points at locals of this function and at `message`, with their true sizes; the kernel
     // only reads them, and only during the call.
     let sent = unsafe {

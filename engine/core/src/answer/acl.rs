@@ -50,11 +50,7 @@ pub struct Sender<'a> {
 impl<'a> Sender<'a> {
     /// Returns the sender for addresses as sockets give them.
     pub fn new(client: IpAddr, local: IpAddr, keys: &'a [String]) -> Self {
-        Self {
-            client: client.to_canonical(),
-            local: local.to_canonical(),
-            keys,
-        }
+        Self { client: client.to_canonical(), local: local.to_canonical(), keys }
     }
 }
 
@@ -62,10 +58,7 @@ impl MatchList {
     /// Returns the list that matches everybody.
     pub fn any() -> Self {
         let what = Match::Any;
-        Self(vec![MatchElement {
-            negated: false,
-            what,
-        }])
+        Self(vec![MatchElement { negated: false, what }])
     }
 
     /// Returns whether every request matches, whoever sends it.
@@ -96,10 +89,7 @@ impl MatchList {
             Match::Any => true,
             Match::None => false,
             Match::Localhost => local.hosts.contains(&address),
-            Match::Localnets => local
-                .nets
-                .iter()
-                .any(|(network, length)| is_in(address, *network, *length)),
+            Match::Localnets => local.nets.iter().any(|(network, length)| is_in(address, *network, *length)),
         })?;
         Some(!hit.negated)
     }
@@ -124,17 +114,11 @@ mod tests {
     use super::*;
 
     fn element(what: Match) -> MatchElement {
-        MatchElement {
-            negated: false,
-            what,
-        }
+        MatchElement { negated: false, what }
     }
 
     fn not(what: Match) -> MatchElement {
-        MatchElement {
-            negated: true,
-            what,
-        }
+        MatchElement { negated: true, what }
     }
 
     fn network(text: &str) -> Match {
@@ -154,10 +138,7 @@ mod tests {
 
     #[test]
     fn first_match_decides() {
-        let list = MatchList(vec![
-            not(network("10.1.0.0/16")),
-            element(network("10.0.0.0/8")),
-        ]);
+        let list = MatchList(vec![not(network("10.1.0.0/16")), element(network("10.0.0.0/8"))]);
         assert!(matches(&list, "10.2.0.1", &[]));
         assert!(!matches(&list, "10.1.0.1", &[]));
         assert!(!matches(&list, "192.0.2.1", &[]));
@@ -178,11 +159,7 @@ mod tests {
         let list = MatchList(vec![element(Match::Key("k.".into()))]);
         assert!(matches(&list, "192.0.2.1", &["k."]));
         assert!(!matches(&list, "192.0.2.1", &[]));
-        assert!(matches(
-            &MatchList(vec![element(Match::Localhost)]),
-            "192.0.2.1",
-            &[]
-        ));
+        assert!(matches(&MatchList(vec![element(Match::Localhost)]), "192.0.2.1", &[]));
         let nets = MatchList(vec![element(Match::Localnets)]);
         assert!(matches(&nets, "192.0.2.77", &[]));
         assert!(!matches(&nets, "198.51.100.1", &[]));
@@ -194,18 +171,10 @@ mod tests {
 
     #[test]
     fn prefixes_of_all_lengths() {
-        assert!(matches(
-            &MatchList(vec![element(network("0.0.0.0/0"))]),
-            "192.0.2.1",
-            &[]
-        ));
+        assert!(matches(&MatchList(vec![element(network("0.0.0.0/0"))]), "192.0.2.1", &[]));
         let six = MatchList(vec![element(network("2001:db8::/33"))]);
         assert!(matches(&six, "2001:db8:7fff::1", &[]));
         assert!(!matches(&six, "2001:db8:8000::1", &[]));
-        assert!(!matches(
-            &MatchList(vec![element(network("::/0"))]),
-            "192.0.2.1",
-            &[]
-        ));
+        assert!(!matches(&MatchList(vec![element(network("::/0"))]), "192.0.2.1", &[]));
     }
 }

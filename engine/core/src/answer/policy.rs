@@ -61,10 +61,7 @@ pub struct ZonePolicy {
 
 impl Default for ZonePolicy {
     fn default() -> Self {
-        Self {
-            allow_query: MatchList::any(),
-            allow_query_on: MatchList::any(),
-        }
+        Self { allow_query: MatchList::any(), allow_query_on: MatchList::any() }
     }
 }
 

@@ -106,12 +106,7 @@ pub struct Refusal {
 impl Refusal {
     /// Returns the refusal of a message of which no more than the header's flags is used.
     pub fn bare(rcode: Rcode, flags: u16) -> Self {
-        Self {
-            rcode,
-            flags,
-            question_end: HEADER,
-            edns: None,
-        }
+        Self { rcode, flags, question_end: HEADER, edns: None }
     }
 }
 
@@ -142,15 +137,8 @@ pub fn parse(data: &[u8]) -> Result<Query<'_>, Other> {
         // What the message means is not known: only its EDNS version is looked at (RFC 6891 section 6.1.3).
         let edns = query.ok().and_then(|query| query.edns);
         let bad_version = edns.is_some_and(|edns| edns.version > 0);
-        let rcode = if bad_version {
-            Rcode::BadVers
-        } else {
-            Rcode::NotImp
-        };
-        return Err(Other::Refused(Refusal {
-            edns,
-            ..Refusal::bare(rcode, flags)
-        }));
+        let rcode = if bad_version { Rcode::BadVers } else { Rcode::NotImp };
+        return Err(Other::Refused(Refusal { edns, ..Refusal::bare(rcode, flags) }));
     }
     judge(query?)
 }

@@ -1,0 +1,28 @@
+//! From a query to a response: identical to the Python package `bindpy.answer`, octet by octet.
+//!
+//! [`Answerer`] holds what is published; each thread that answers has a [`Worker`] with the buffers that
+//! queries reuse, so that a query costs no allocation. No sockets here: see [`crate::serve`].
+
+mod acl;
+mod additional;
+mod answerer;
+mod chaos;
+mod counters;
+mod message;
+mod policy;
+mod proofs;
+mod published;
+mod query;
+mod response;
+mod stages;
+mod worker;
+
+pub use acl::{Match, MatchElement, MatchList, Sender};
+pub use answerer::{Answerer, UnknownView};
+pub use counters::{Counters, LATENCY_BUCKETS, QTYPES, RCODES, Totals};
+pub use policy::{
+    AnswerPolicy, LocalNetwork, MinimalResponses, Outcome, RrsetOrder, Transport, ViewPolicy, ZonePolicy,
+};
+pub use published::{State, Unavailable};
+pub use query::{HEADER, Rcode};
+pub use worker::{Fault, Request, Worker};

@@ -1,0 +1,152 @@
+//! Denials of existence for clients that set DO: which NSEC or NSEC3 records a response needs.
+//!
+//! RFC 4035 section 3.1.3 for NSEC, RFC 5155 section 7.2 for NSEC3. Each function adds to the authority
+//! section, and does nothing for a zone without a usable chain. In NSEC3 an *encloser* may itself have no
+//! matching record, because of Opt-Out: then the closest one above it that has is proven instead.
+
+use super::response::Response;
+use crate::name::MAX_NAME;
+use crate::rtype;
+use crate::zone::{Denial, Node, Nsec3Params, Zone};
+
+/// A name in lower case, on the stack; with room for an asterisk label before a name of full length.
+pub struct Key {
+    octets: [u8; MAX_NAME + 2],
+    size: usize,
+}
+
+impl Key {
+    /// Returns the key of `name`.
+    #[inline]
+    pub fn of(name: &[u8]) -> Self {
+        let mut key = Self { octets: [0; MAX_NAME + 2], size: name.len() };
+        key.octets[..name.len()].copy_from_slice(name);
+        key.octets[..name.len()].make_ascii_lowercase();
+        key
+    }
+
+    /// Returns the key of the asterisk label below `name`.
+    fn of_wildcard_below(name: &[u8]) -> Self {
+        let mut key = Self { octets: [0; MAX_NAME + 2], size: name.len() + 2 };
+        key.octets[..2].copy_from_slice(b"\x01*");
+        key.octets[2..key.size].copy_from_slice(name);
+        key.octets[..key.size].make_ascii_lowercase();
+        key
+    }
+
+    #[inline]
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..self.size]
+    }
+}
+
+/// Proves that `key` does not exist, and that no wildcard would have matched it.
+pub fn deny_name<'a>(
+    zone: &'a Zone,
+    response: &mut Response<'a>,
+    key: &[u8],
+    encloser: Node<'a>,
+    next_closer: &[u8],
+) {
+    match zone.denial() {
+        Denial::None => {}
+        Denial::Nsec => {
+            add_nsec_covering(zone, response, key);
+            add_nsec_covering(zone, response, Key::of_wildcard_below(encloser.owner()).octets());
+        }
+        Denial::Nsec3(params) => {
+            let proven = prove_encloser(zone, params, response, encloser, Some(next_closer));
+            let wildcard = Key::of_wildcard_below(proven.owner());
+            add_nsec3_covering(zone, params, response, wildcard.octets());
+        }
+    }
+}
+
+/// Proves that the existing `node`, perhaps an empty non-terminal, has no RRset of the type asked for.
+pub fn deny_type<'a>(zone: &'a Zone, response: &mut Response<'a>, node: Node<'a>) {
+    match zone.denial() {
+        Denial::None => {}
+        Denial::Nsec if node.rrset(rtype::NSEC).is_some() => add(response, Some(node), rtype::NSEC),
+        Denial::Nsec => add_nsec_covering(zone, response, Key::of(node.owner()).octets()),
+        Denial::Nsec3(params) => {
+            if let Some(owner) = node.nsec3() {
+                add(response, Some(owner), rtype::NSEC3);
+            } else {
+                prove_encloser(zone, params, response, node, None);
+            }
+        }
+    }
+}
+
+/// Proves that `key` does not exist and that `wildcard`, the child of `encloser`, has no RRset of the type.
+pub fn deny_wildcard_type<'a>(
+    zone: &'a Zone,
+    response: &mut Response<'a>,
+    key: &[u8],
+    encloser: Node<'a>,
+    wildcard: Node<'a>,
+    next_closer: &[u8],
+) {
+    match zone.denial() {
+        Denial::None => {}
+        Denial::Nsec => {
+            add_nsec_covering(zone, response, key);
+            deny_type(zone, response, wildcard);
+        }
+        Denial::Nsec3(params) => {
+            prove_encloser(zone, params, response, encloser, Some(next_closer));
+            add(response, wildcard.nsec3(), rtype::NSEC3);
+        }
+    }
+}
+
+/// Proves that the wildcard which answered was the closest match for `key`.
+pub fn prove_expansion<'a>(zone: &'a Zone, response: &mut Response<'a>, key: &[u8], next_closer: &[u8]) {
+    match zone.denial() {
+        Denial::None => {}
+        Denial::Nsec => add_nsec_covering(zone, response, key),
+        Denial::Nsec3(params) => add_nsec3_covering(zone, params, response, next_closer),
+    }
+}
+
+/// Proves the closest provable encloser at or above `encloser` (RFC 5155 section 7.2.1); returns it.
+fn prove_encloser<'a>(
+    zone: &'a Zone,
+    params: &Nsec3Params,
+    response: &mut Response<'a>,
+    encloser: Node<'a>,
+    next_closer: Option<&[u8]>,
+) -> Node<'a> {
+    let mut node = encloser;
+    let mut matching = node.nsec3();
+    let mut climbed = None;
+    while matching.is_none() && !node.is_apex() {
+        let key = Key::of(node.owner());
+        let above = key.octets().get(1 + usize::from(key.octets()[0])..);
+        node = above.and_then(|above| zone.find(above)).expect("all names up to the apex exist");
+        matching = node.nsec3();
+        climbed = Some(key);
+    }
+    add(response, matching, rtype::NSEC3);
+    let next_closer = climbed.as_ref().map(Key::octets).or(next_closer);
+    if let Some(next_closer) = next_closer {
+        add_nsec3_covering(zone, params, response, next_closer);
+    }
+    node
+}
+
+fn add_nsec_covering<'a>(zone: &'a Zone, response: &mut Response<'a>, key: &[u8]) {
+    add(response, zone.nsec_covering(key), rtype::NSEC);
+}
+
+fn add_nsec3_covering<'a>(zone: &'a Zone, params: &Nsec3Params, response: &mut Response<'a>, key: &[u8]) {
+    add(response, zone.nsec3_covering(&params.hash(key)), rtype::NSEC3);
+}
+
+fn add<'a>(response: &mut Response<'a>, owner: Option<Node<'a>>, rtype: u16) {
+    if let Some(owner) = owner
+        && let Some(rrset) = owner.rrset(rtype)
+    {
+        response.add_authority(owner.owner(), rrset);
+    }
+}

@@ -1,0 +1,239 @@
+//! What is served: the views, and in each the zones. Immutable; a change makes a new [`State`] that shares
+//! all but the way to what changed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::quality::FixedState;
+use imbl::GenericHashMap;
+use imbl::shared_ptr::DefaultSharedPtr;
+
+use super::acl::Sender;
+use super::chaos::ChaosZones;
+use super::policy::{AnswerPolicy, LocalNetwork, ViewPolicy, ZonePolicy};
+use crate::name::{self, MAX_LABELS};
+use crate::rtype;
+use crate::zone::Zone;
+
+/// Why a zone of ours has no data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// It has not been loaded, or cannot be.
+    NotReady,
+    /// Its primaries have not been heard of for too long; clients are told (RFC 8914).
+    Expired,
+}
+
+/// One zone of one view.
+pub struct Served {
+    pub key: Box<[u8]>,
+    pub content: Result<Zone, Unavailable>,
+    pub policy: Arc<ZonePolicy>,
+    /// Everybody may ask.
+    pub open: bool,
+    /// The TTL of the SOA of negative answers, and of its signatures: at most the SOA's MINIMUM field
+    /// (RFC 2308 sections 3 and 5).
+    pub negative_ttl: u32,
+    pub negative_signatures_ttl: u32,
+    /// How many queries it was the zone of.
+    pub queries: Arc<AtomicU64>,
+}
+
+impl Served {
+    pub fn new(
+        origin: &[u8],
+        content: Result<Zone, Unavailable>,
+        policy: Arc<ZonePolicy>,
+        queries: Arc<AtomicU64>,
+    ) -> Self {
+        let (mut negative_ttl, mut negative_signatures_ttl) = (0, 0);
+        if let Ok(zone) = &content {
+            let soa = zone.soa();
+            let minimum = soa.first().last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+            negative_ttl = soa.ttl().min(minimum);
+            negative_signatures_ttl = soa.signatures().map_or(0, |sigs| sigs.ttl().min(negative_ttl));
+        }
+        let open = policy.allow_query.matches_all() && policy.allow_query_on.matches_all();
+        let key = name::key(origin).into();
+        Self { key, content, policy, open, negative_ttl, negative_signatures_ttl, queries }
+    }
+
+    /// Returns whether `sender` may ask for the zone's data.
+    pub fn admits(&self, sender: &Sender<'_>, local: &LocalNetwork) -> bool {
+        self.open
+            || (self.policy.allow_query.matches(sender.client, sender.keys, local)
+                && self.policy.allow_query_on.matches(sender.local, sender.keys, local))
+    }
+
+    pub fn count_query(&self) {
+        self.queries.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+type Map = GenericHashMap<Box<[u8]>, Arc<Served>, FixedState, DefaultSharedPtr>;
+
+/// Zones by name. A copy costs next to nothing, and a change of a copy the way to what changed.
+#[derive(Clone)]
+pub struct ZoneTable {
+    zones: Map,
+    /// How many zones have names of so many labels.
+    by_labels: Arc<[u32; MAX_LABELS + 1]>,
+    /// The numbers of labels that there are: others need not be looked for.
+    present: u128,
+}
+
+impl Default for ZoneTable {
+    fn default() -> Self {
+        let zones = Map::with_hasher(FixedState::default());
+        Self { zones, by_labels: Arc::new([0; MAX_LABELS + 1]), present: 0 }
+    }
+}
+
+impl ZoneTable {
+    pub fn get(&self, key: &[u8]) -> Option<&Arc<Served>> {
+        self.zones.get(key)
+    }
+
+    pub fn len(&self) -> usize {
+        self.zones.len()
+    }
+
+    pub fn insert(&mut self, served: Served) {
+        let labels = name::label_count(&served.key);
+        if self.zones.insert(served.key.clone(), Arc::new(served)).is_none() {
+            Arc::make_mut(&mut self.by_labels)[labels] += 1;
+            self.present |= 1 << labels;
+        }
+    }
+
+    pub fn remove(&mut self, key: &[u8]) {
+        if self.zones.remove(key).is_some() {
+            let labels = name::label_count(key);
+            let count = &mut Arc::make_mut(&mut self.by_labels)[labels];
+            *count -= 1;
+            if *count == 0 {
+                self.present &= !(1 << labels);
+            }
+        }
+    }
+
+    /// Returns the zone of `key` or of its closest ancestor (RFC 1034 section 4.3.2 step 2).
+    pub fn longest_match(&self, mut key: &[u8]) -> Option<&Served> {
+        let mut labels = name::label_count(key);
+        loop {
+            if self.present >> labels & 1 != 0
+                && let Some(served) = self.zones.get(key)
+            {
+                return Some(served);
+            }
+            key = name::parent(key)?;
+            labels -= 1;
+        }
+    }
+
+    /// Returns the closest zone of `key`; for DS at an apex the parent's zone, where it is served.
+    ///
+    /// RFC 4035 section 3.1.4.1: the parent answers for DS, and the child must where the parent is not here.
+    pub fn find(&self, key: &[u8], qtype: u16) -> Option<&Served> {
+        let served = self.longest_match(key)?;
+        if qtype == rtype::DS
+            && *key == *served.key
+            && let Some(above) = name::parent(key)
+        {
+            return self.longest_match(above).or(Some(served));
+        }
+        Some(served)
+    }
+}
+
+/// A view at work.
+#[derive(Clone)]
+pub struct View {
+    pub policy: Arc<ViewPolicy>,
+    pub zones: ZoneTable,
+}
+
+impl View {
+    fn is_for_everybody(&self) -> bool {
+        let policy = &self.policy;
+        policy.match_clients.matches_all()
+            && policy.match_destinations.matches_all()
+            && !policy.match_recursive_only
+    }
+
+    /// Returns whether queries of `sender` are this view's.
+    fn serves(&self, sender: &Sender<'_>, recursion_desired: bool, local: &LocalNetwork) -> bool {
+        let policy = &self.policy;
+        (recursion_desired || !policy.match_recursive_only)
+            && policy.match_clients.matches(sender.client, sender.keys, local)
+            && policy.match_destinations.matches(sender.local, sender.keys, local)
+    }
+}
+
+/// All that a query is answered from; a query sees one of these.
+#[derive(Clone)]
+pub struct State {
+    pub(super) policy: Arc<AnswerPolicy>,
+    pub(super) views: Vec<View>,
+    pub(super) chaos: Arc<ChaosZones>,
+    /// Neither views nor `blackhole` tell clients apart: the first view serves them all.
+    everybody: bool,
+}
+
+/// Whose a query is.
+pub enum Claim<'a> {
+    /// It is to be dropped.
+    Blackholed,
+    /// No view's.
+    Nobody,
+    /// That view's.
+    View(&'a View),
+}
+
+impl State {
+    /// Returns the state for `policy` with the zones of `old`, where its views are still there.
+    pub(super) fn configured(policy: AnswerPolicy, old: &[View]) -> Self {
+        let zones_of = |name: &str| {
+            let known = old.iter().find(|view| view.policy.name == name);
+            known.map_or_else(ZoneTable::default, |view| view.zones.clone())
+        };
+        let views: Vec<View> = policy
+            .views
+            .iter()
+            .map(|view| View { policy: Arc::new(view.clone()), zones: zones_of(&view.name) })
+            .collect();
+        let everybody = views.first().is_some_and(View::is_for_everybody) && policy.blackhole.matches_none();
+        let chaos = Arc::new(ChaosZones::new(&policy));
+        Self { policy: Arc::new(policy), views, chaos, everybody }
+    }
+
+    /// Returns whose a query of `sender` is.
+    #[inline]
+    pub(super) fn claim(&self, sender: &Sender<'_>, recursion_desired: bool) -> Claim<'_> {
+        if self.everybody {
+            return Claim::View(&self.views[0]);
+        }
+        let local = &self.policy.local;
+        if self.policy.blackhole.matches(sender.client, sender.keys, local) {
+            return Claim::Blackholed;
+        }
+        let serving = self.views.iter().find(|view| view.serves(sender, recursion_desired, local));
+        serving.map_or(Claim::Nobody, Claim::View)
+    }
+
+    /// Returns the name of the view that serves such requests, `None` where none does.
+    #[must_use]
+    pub fn view_of(
+        &self,
+        client: IpAddr,
+        local: IpAddr,
+        recursion_desired: bool,
+        keys: &[String],
+    ) -> Option<&str> {
+        match self.claim(&Sender::new(client, local, keys), recursion_desired) {
+            Claim::View(view) => Some(&view.policy.name),
+            Claim::Nobody | Claim::Blackholed => None,
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The stages of an answer: which of referral, answer, alias, NODATA and NXDOMAIN it is, and what that takes.
+//!
+//! RFC 1034 section 4.3.2 with RFC 4592 (wildcards) and RFC 6672 section 3.2 (DNAME). Everything is decided
+//! from one look-up: the closest encloser of the current name `sname`, and the facts on that node.
+
+use bumpalo::Bump;
+use smallvec::SmallVec;
+
+use super::acl::Sender;
+use super::additional::{add_additional, add_glue};
+use super::policy::{LocalNetwork, MinimalResponses, Transport, ViewPolicy};
+use super::proofs::{Key, deny_name, deny_type, deny_wildcard_type, prove_expansion};
+use super::published::{Served, Unavailable, ZoneTable};
+use super::query::{MIN_UDP, Query, Rcode};
+use super::response::{Addition, Data, Ede, Entry, Response};
+use crate::name::MAX_NAME;
+use crate::rtype;
+use crate::zone::{Node, Zone};
+
+/// An alias chain is followed this many times, as by BIND 9.18; then the answer is what there is.
+const MAX_CHAIN_STEPS: usize = 11;
+
+/// What is put into positive answers besides the answer.
+#[derive(Clone, Copy)]
+pub struct Fill {
+    /// The apex NS RRset.
+    authority: bool,
+    additional: bool,
+    minimal_any: bool,
+}
+
+impl Fill {
+    /// Returns how full the answer to `query` is to be, as BIND's `minimal-responses` says.
+    pub fn of(policy: &ViewPolicy, query: &Query<'_>, transport: Transport) -> Self {
+        let over_udp = transport == Transport::Udp;
+        let minimal_any = policy.minimal_any && over_udp && query.qtype == rtype::ANY;
+        let cramped = over_udp && query.edns.is_some_and(|edns| edns.payload <= MIN_UDP);
+        let is_key =
+            matches!(query.qtype, rtype::DS | rtype::CDS | rtype::KEY | rtype::DNSKEY | rtype::CDNSKEY);
+        let (authority, additional) = if cramped || minimal_any || is_key {
+            (false, false)
+        } else if query.qtype == rtype::NS {
+            (true, true)
+        } else {
+            let authority = match policy.minimal_responses {
+                MinimalResponses::No => true,
+                MinimalResponses::NoAuthRecursive => !query.recursion_desired(),
+                MinimalResponses::Yes | MinimalResponses::NoAuth => false,
+            };
+            let minimal = policy.minimal_responses == MinimalResponses::Yes;
+            (authority, !minimal && query.qtype != rtype::ANY)
+        };
+        Self { authority, additional, minimal_any }
+    }
+}
+
+/// Who asks, as the zones' ACLs see it.
+pub struct Asker<'q> {
+    pub sender: Sender<'q>,
+    pub local: &'q LocalNetwork,
+}
+
+/// Returns the response to `query`, of class IN, from `zones`. Names that are made are kept in `arena`.
+pub fn respond<'a>(
+    zones: &'a ZoneTable,
+    query: &Query<'a>,
+    fill: Fill,
+    asker: &Asker<'_>,
+    arena: &'a Bump,
+) -> Response<'a> {
+    let mut response = Response::new(query.dnssec_ok());
+    let key = Key::of(query.qname());
+    let Some(served) = zones.find(key.octets(), query.qtype) else {
+        response.refuse(Rcode::Refused, Some(Ede::NotAuthoritative));
+        return response;
+    };
+    served.count_query();
+    if !served.admits(&asker.sender, asker.local) {
+        response.refuse(Rcode::Refused, Some(Ede::Prohibited));
+        return response;
+    }
+    let zone = match &served.content {
+        Ok(zone) => zone,
+        Err(reason) => {
+            let ede = match reason {
+                Unavailable::Expired => Ede::InvalidData,
+                Unavailable::NotReady => Ede::NotReady,
+            };
+            response.refuse(Rcode::ServFail, Some(ede));
+            return response;
+        }
+    };
+    response.authoritative = true;
+    let mut walk = Walk { zones, query, response, fill, asker, arena, served, zone };
+    walk.run(&key);
+    walk.response
+}
+
+/// Returns the node of `key`, or its closest encloser and where in `key` the next closer name begins.
+///
+/// RFC 4592 section 3.3.1, RFC 5155 section 1.3. `key` is at or below the zone's apex, which ends the
+/// search. Owners of nothing but NSEC3 do not exist (RFC 5155 section 7.2.8).
+pub fn closest_encloser<'a>(zone: &'a Zone, key: &[u8]) -> (Node<'a>, Option<usize>) {
+    let mut at = 0;
+    let mut next_closer = None;
+    loop {
+        if let Some(node) = zone.find(&key[at..])
+            && !node.flags().is_nsec3_only()
+        {
+            return (node, next_closer);
+        }
+        if key.len() - at <= zone.key().len() {
+            return (zone.apex(), next_closer);
+        }
+        next_closer = Some(at);
+        at += 1 + usize::from(key[at]);
+    }
+}
+
+/// One query's way through the zones: from its name, over aliases, to an end.
+struct Walk<'a, 'w> {
+    zones: &'a ZoneTable,
+    query: &'w Query<'a>,
+    response: Response<'a>,
+    fill: Fill,
+    asker: &'w Asker<'w>,
+    arena: &'a Bump,
+    served: &'a Served,
+    zone: &'a Zone,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn run(&mut self, key: &Key) {
+        let qname = self.query.qname();
+        if let Some(target) = self.step(qname, key.octets()) {
+            self.follow(qname, target);
+        }
+        if self.fill.additional && !self.response.referral {
+            add_additional(self.zone, &mut self.response, self.arena);
+        }
+    }
+
+    /// Goes after an alias through the zones that we serve.
+    fn follow(&mut self, qname: &'a [u8], mut target: &'a [u8]) {
+        let mut visited: SmallVec<[&[u8]; MAX_CHAIN_STEPS + 1]> = SmallVec::new();
+        visited.push(qname);
+        loop {
+            let known = visited.iter().any(|name| name.eq_ignore_ascii_case(target));
+            if known || visited.len() > MAX_CHAIN_STEPS {
+                return;
+            }
+            visited.push(target);
+            let key = Key::of(target);
+            let Some(served) = self.zones.find(key.octets(), self.query.qtype) else {
+                return;
+            };
+            let Ok(zone) = &served.content else {
+                return;
+            };
+            if !served.admits(&self.asker.sender, self.asker.local) {
+                return;
+            }
+            self.served = served;
+            self.zone = zone;
+            match self.step(target, key.octets()) {
+                Some(next) => target = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Answers for `sname` from its zone; returns the name to go on with, if it is an alias.
+    fn step(&mut self, sname: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+        let zone = self.zone;
+        let (encloser, next_closer) = closest_encloser(zone, key);
+        let mut dname = encloser.dname();
+        if dname.is_none() && next_closer.is_some() && encloser.rrset(rtype::DNAME).is_some() {
+            dname = Some(encloser);
+        }
+        let mut cut = encloser.cut();
+        if encloser.flags().is_cut() && next_closer.is_none() && self.query.qtype == rtype::DS {
+            cut = None; // the parent's side of a cut (RFC 4035 section 3.1.4.1)
+        }
+        if let Some(cut) = cut
+            && dname.is_none_or(|dname| cut.owner().len() <= dname.owner().len())
+        {
+            // The topmost of the two is the end of the zone's authority; NS goes before a DNAME beside it.
+            self.refer(cut);
+            return None;
+        }
+        if let Some(dname) = dname {
+            return self.substitute(sname, dname);
+        }
+        let Some(next_closer) = next_closer else {
+            return self.answer(encloser.owner(), encloser, true);
+        };
+        let next_closer = &key[next_closer..];
+        if let Some(wildcard) = encloser.wildcard() {
+            return self.expand(sname, key, encloser, wildcard, next_closer);
+        }
+        self.deny();
+        self.response.rcode = Rcode::NxDomain;
+        if self.response.dnssec_ok {
+            deny_name(zone, &mut self.response, key, encloser, next_closer);
+        }
+        None
+    }
+
+    /// Sends the client to the servers of the zone below `cut` (RFC 1034 section 4.3.2 step 3b).
+    fn refer(&mut self, cut: Node<'a>) {
+        let response = &mut self.response;
+        response.referral = true;
+        // Behind an alias AA stays: it is about the first owner name (RFC 1035 section 4.1.1).
+        response.authoritative = !response.answer.is_empty();
+        let delegation = cut.rrset(rtype::NS).expect("a cut has a NS RRset");
+        response.add_authority(cut.owner(), delegation);
+        if response.dnssec_ok {
+            match cut.rrset(rtype::DS) {
+                None => deny_type(self.zone, response, cut),
+                // in an unsigned zone it is of no use, and no server sends it
+                Some(signer) if signer.signatures().is_none() => {}
+                Some(signer) => response.add_authority(cut.owner(), signer),
+            }
+        }
+        add_glue(self.zone, response, cut, delegation);
+    }
+
+    /// Applies a DNAME: the record, the synthesised CNAME, and the new name (RFC 6672 section 3).
+    fn substitute(&mut self, sname: &'a [u8], dname: Node<'a>) -> Option<&'a [u8]> {
+        let response = &mut self.response;
+        let rrset = dname.rrset(rtype::DNAME).expect("a DNAME node has a DNAME RRset");
+        response.add_answer(dname.owner(), rrset);
+        let kept = &sname[..sname.len() - dname.owner().len()];
+        let new = rrset.first();
+        if kept.len() + new.len() > MAX_NAME {
+            response.rcode = Rcode::YxDomain;
+            return None;
+        }
+        let mut target = [0; MAX_NAME];
+        let size = kept.len() + new.len();
+        target[..kept.len()].copy_from_slice(kept);
+        target[kept.len()..size].copy_from_slice(new);
+        let target: &'a [u8] = self.arena.alloc_slice_copy(&target[..size]);
+        response.add_answer(sname, Addition::one(rtype::CNAME, rrset.ttl(), target));
+        if matches!(self.query.qtype, rtype::CNAME | rtype::ANY) {
+            self.add_servers(); // the synthesised CNAME is what was asked for
+            return None;
+        }
+        Some(target)
+    }
+
+    /// Answers from the source of synthesis, `encloser`'s `wildcard` (RFC 4592 section 3.3.2).
+    fn expand(
+        &mut self,
+        sname: &'a [u8],
+        key: &[u8],
+        encloser: Node<'a>,
+        wildcard: Node<'a>,
+        next_closer: &[u8],
+    ) -> Option<&'a [u8]> {
+        let had = self.response.answer.len();
+        let target = self.answer(sname, wildcard, false);
+        let response = &mut self.response;
+        if response.dnssec_ok {
+            if response.answer.len() > had {
+                prove_expansion(self.zone, response, key, next_closer);
+            } else {
+                deny_wildcard_type(self.zone, response, key, encloser, wildcard, next_closer);
+            }
+        }
+        target
+    }
+
+    /// Answers with `node`'s data under the name `owner`; returns an alias's target.
+    ///
+    /// `denies`: whether the proof of a NODATA answer is to be added here.
+    fn answer(&mut self, owner: &'a [u8], node: Node<'a>, denies: bool) -> Option<&'a [u8]> {
+        let qtype = self.query.qtype;
+        let found = if matches!(qtype, rtype::ANY | rtype::RRSIG) {
+            self.add_any(owner, node)
+        } else if let Some(rrset) = node.rrset(qtype) {
+            self.response.add_answer(owner, rrset);
+            true
+        } else if let Some(alias) = node.rrset(rtype::CNAME)
+            && !may_stand_beside_cname(qtype)
+        {
+            self.response.add_answer(owner, alias);
+            return Some(alias.first());
+        } else {
+            false
+        };
+        if found {
+            self.add_servers();
+        } else {
+            self.deny();
+            if denies && self.response.dnssec_ok {
+                deny_type(self.zone, &mut self.response, node);
+            }
+        }
+        None
+    }
+
+    /// Adds all RRsets, or all RRSIGs, of `node`, or of all the first alone (RFC 8482 section 4.1).
+    fn add_any(&mut self, owner: &'a [u8], node: Node<'a>) -> bool {
+        let response = &mut self.response;
+        let only_signatures = self.query.qtype == rtype::RRSIG;
+        let mut added = false;
+        for rrset in node.rrsets() {
+            if rrset.rtype() == rtype::RRSIG {
+                let comes_along = response.dnssec_ok && node.rrset(rrset.covers()).is_some();
+                if comes_along && !only_signatures {
+                    continue; // with DO a signature comes with what it covers
+                }
+                response.add_signatures(owner, rrset);
+            } else if only_signatures {
+                continue;
+            } else {
+                response.add_answer(owner, rrset);
+            }
+            added = true;
+            if self.fill.minimal_any {
+                break;
+            }
+        }
+        added
+    }
+
+    /// Puts the zone's NS RRset beside a positive answer, where the policy has it.
+    fn add_servers(&mut self) {
+        if self.fill.authority
+            && let Some(servers) = self.zone.apex().rrset(rtype::NS)
+        {
+            self.response.add_authority(self.zone.origin(), servers);
+        }
+    }
+
+    /// Puts the zone's SOA into the authority section (RFC 2308 section 3).
+    fn deny(&mut self) {
+        let (owner, soa) = (self.zone.origin(), self.zone.soa());
+        let authority = &mut self.response.authority;
+        let data = Data::One(soa.first());
+        authority.push(Entry { owner, rtype: rtype::SOA, ttl: self.served.negative_ttl, data });
+        if let Some(signatures) = soa.signatures()
+            && self.response.dnssec_ok
+        {
+            let data = Data::Rrset(signatures.rdatas());
+            let ttl = self.served.negative_signatures_ttl;
+            authority.push(Entry { owner, rtype: rtype::RRSIG, ttl, data });
+        }
+    }
+}
+
+/// Whether asking for this type at a CNAME is not asking for its target (RFC 4035 section 2.5).
+fn may_stand_beside_cname(rtype: u16) -> bool {
+    matches!(rtype, rtype::SIG | rtype::KEY | rtype::NXT | rtype::NSEC)
+}

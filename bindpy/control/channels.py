@@ -1,4 +1,11 @@
-"""The control channels that ``controls`` asks for: opened, kept over a reload, closed."""
+"""The control channels that ``controls`` asks for: opened, kept over a reload, closed.
+
+How the server is put together with it::
+
+    channels = Channels(lambda line, who, read_only: execute(server, line, who, read_only=read_only))
+    await channels.apply(config, host.local())   # while still root, and again after each reload
+    await channels.close()                       # commands that are being done have a moment to finish
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,5 @@
 
 pub mod answer;
 pub mod name;
-pub mod rdata;
 pub mod rtype;
 pub mod zone;

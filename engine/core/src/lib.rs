@@ -7,5 +7,6 @@
 
 pub mod answer;
 pub mod name;
+pub mod rdata;
 pub mod rtype;
 pub mod zone;

@@ -127,25 +127,51 @@ fn label_cmp(left: &[u8], right: &[u8]) -> Ordering {
     left.len().cmp(&right.len())
 }
 
-/// Writes octets to `out` that sort as RFC 4034 section 6.1 orders names.
+/// Octets that sort as RFC 4034 section 6.1 orders names; on the stack, because look-ups make them.
 ///
-/// The labels of `name` before its octet number `until` (where its zone's name begins; for all of it, its
-/// length less one), from the right, in lower case, each closed by a 0 octet. The octets 0 and 1 inside a
-/// label are written as 1 1 and 1 2, so that order is kept. Ancestors sort before their descendants.
-pub fn sort_key(name: &[u8], until: usize, out: &mut Vec<u8>) {
-    let mut starts = [0u8; MAX_LABELS + 1];
-    let count = label_starts(name, &mut starts);
-    for &start in starts[..count].iter().rev() {
-        if start as usize >= until {
-            continue;
-        }
-        for &octet in label_at(name, start as usize) {
-            match octet {
-                0 | 1 => out.extend_from_slice(&[1, octet + 1]),
-                _ => out.push(octet.to_ascii_lowercase()),
+/// They are the labels of a name from the right, in lower case, each closed by a 0 octet. The octets 0 and 1
+/// inside a label are written as 1 1 and 1 2, so that order is kept. Ancestors sort before descendants.
+pub struct SortKey {
+    octets: [u8; 2 * MAX_NAME + 2],
+    size: usize,
+}
+
+impl SortKey {
+    /// Makes that of `name` without what begins at its octet number `until`: where its zone's name begins, or
+    /// where the root label is.
+    pub fn new(name: &[u8], until: usize) -> Self {
+        let mut starts = [0u8; MAX_LABELS + 1];
+        let count = label_starts(name, &mut starts);
+        let mut key = SortKey { octets: [0; 2 * MAX_NAME + 2], size: 0 };
+        for &start in starts[..count].iter().rev() {
+            if start as usize >= until {
+                continue;
             }
+            for &octet in label_at(name, start as usize) {
+                if octet > 1 {
+                    key.push(octet.to_ascii_lowercase());
+                } else {
+                    key.push(1);
+                    key.push(octet + 1);
+                }
+            }
+            key.push(0);
         }
-        out.push(0);
+        key
+    }
+
+    #[inline]
+    fn push(&mut self, octet: u8) {
+        self.octets[self.size] = octet;
+        self.size += 1;
+    }
+}
+
+impl std::ops::Deref for SortKey {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.octets[..self.size]
     }
 }
 
@@ -200,10 +226,9 @@ mod tests {
         ];
         for pair in names.windows(2) {
             assert_eq!(canonical_cmp(pair[0], pair[1]), Ordering::Less, "{pair:?}");
-            let (mut left, mut right) = (Vec::new(), Vec::new());
-            sort_key(pair[0], pair[0].len() - 1, &mut left);
-            sort_key(pair[1], pair[1].len() - 1, &mut right);
-            assert!(left < right, "{pair:?}");
+            let left = SortKey::new(pair[0], pair[0].len() - 1);
+            let right = SortKey::new(pair[1], pair[1].len() - 1);
+            assert!(*left < *right, "{pair:?}");
         }
     }
 

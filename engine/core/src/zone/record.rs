@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! u32 octets in all | u32 node's number | u16 RRsets | u8 labels | u8 octets of the owner | owner
+//! 20 octets: the owner's NSEC3 hash, where the highest bit of the labels' octet is set
 //! for each RRset:
 //!   u16 type | u16 type covered (RRSIG) | u32 TTL | u32 RDATAs | u32 octets of them | u32 place of its RRSIGs
 //!   for each RDATA: u16 octets | RDATA in uncompressed wire form
@@ -14,15 +15,10 @@ use crate::{name, rtype};
 
 const NODE_HEAD: usize = 12;
 const RRSET_HEAD: usize = 20;
-
-/// One RRset to be encoded; `rdatas` as they are to be kept, without duplicates.
-pub(crate) struct RrsetParts<'a> {
-    pub rtype: u16,
-    /// The type that RRSIGs cover, 0 for all others.
-    pub covers: u16,
-    pub ttl: u32,
-    pub rdatas: &'a [&'a [u8]],
-}
+const MAX_NODE: usize = 1 << 30;
+const MAX_RRSETS: usize = u16::MAX as usize;
+const HASH: usize = 20;
+const HASHED: u8 = 0x80;
 
 fn u16_at(octets: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([octets[at], octets[at + 1]])
@@ -36,19 +32,21 @@ fn u32_at(octets: &[u8], at: usize) -> u32 {
 pub(crate) struct NodeWriter<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
-    rrsets: u16,
+    rrsets: usize,
 }
 
 impl<'a> NodeWriter<'a> {
     /// Begins a node.
-    pub fn new(out: &'a mut Vec<u8>, id: u32, owner: &[u8]) -> Self {
+    pub fn new(out: &'a mut Vec<u8>, id: u32, owner: &[u8], hash: Option<&[u8; HASH]>) -> Self {
         let start = out.len();
         out.extend_from_slice(&0u32.to_le_bytes());
         out.extend_from_slice(&id.to_le_bytes());
         out.extend_from_slice(&0u16.to_le_bytes());
-        out.push(name::label_count(owner) as u8);
+        let hashed = if hash.is_some() { HASHED } else { 0 };
+        out.push(name::label_count(owner) as u8 | hashed);
         out.push(owner.len() as u8);
         out.extend_from_slice(owner);
+        out.extend_from_slice(hash.map_or(&[], |hash| hash));
         NodeWriter { out, start, rrsets: 0 }
     }
 
@@ -63,14 +61,17 @@ impl<'a> NodeWriter<'a> {
         RrsetWriter { out: self.out, head, count: 0 }
     }
 
-    /// Ends the node and returns where it begins and how many octets it has.
-    pub fn finish(self) -> (usize, usize) {
+    /// Ends the node and returns where it begins and how many octets it has; `None` if that is too much.
+    pub fn finish(self) -> Option<(usize, usize)> {
         let size = self.out.len() - self.start;
+        if size > MAX_NODE || self.rrsets > MAX_RRSETS {
+            return None;
+        }
         let node = &mut self.out[self.start..];
         node[..4].copy_from_slice(&(size as u32).to_le_bytes());
-        node[8..10].copy_from_slice(&self.rrsets.to_le_bytes());
+        node[8..10].copy_from_slice(&(self.rrsets as u16).to_le_bytes());
         link_signatures(node);
-        (self.start, size)
+        Some((self.start, size))
     }
 }
 
@@ -99,7 +100,7 @@ impl RrsetWriter<'_> {
 
 /// Tells every RRset of `node` where its RRSIGs are.
 fn link_signatures(node: &mut [u8]) {
-    let first = NODE_HEAD + node[11] as usize;
+    let first = Record(node).first_rrset();
     let mut signatures = first;
     while signatures < node.len() {
         let next = signatures + RRSET_HEAD + u32_at(node, signatures + 12) as usize;
@@ -129,12 +130,30 @@ impl<'z> Record<'z> {
         Record(&chunk[at..at + size])
     }
 
+    pub fn id(self) -> u32 {
+        u32_at(self.0, 4)
+    }
+
+    fn first_rrset(self) -> usize {
+        NODE_HEAD + self.0[11] as usize + if self.0[10] & HASHED == 0 { 0 } else { HASH }
+    }
+
+    /// The octets of all RRsets: where they are the same, so are the RRsets.
+    pub fn body(self) -> &'z [u8] {
+        &self.0[self.first_rrset()..]
+    }
+
+    /// The owner's NSEC3 hash, where it was worked out beforehand.
+    pub fn hash(self) -> Option<&'z [u8; HASH]> {
+        if self.0[10] & HASHED == 0 { None } else { self.0[NODE_HEAD + self.0[11] as usize..].first_chunk() }
+    }
+
     pub fn owner(self) -> &'z [u8] {
         &self.0[NODE_HEAD..NODE_HEAD + self.0[11] as usize]
     }
 
     pub fn label_count(self) -> usize {
-        self.0[10] as usize
+        (self.0[10] & !HASHED) as usize
     }
 
     pub fn rrset_count(self) -> usize {
@@ -142,7 +161,7 @@ impl<'z> Record<'z> {
     }
 
     pub fn rrsets(self) -> Rrsets<'z> {
-        Rrsets { node: self.0, at: NODE_HEAD + self.0[11] as usize }
+        Rrsets { node: self.0, at: self.first_rrset() }
     }
 
     pub fn get(self, rtype: u16) -> Option<Rrset<'z>> {
@@ -256,22 +275,4 @@ impl<'z> Iterator for Rdatas<'z> {
         self.octets = rest;
         Some(rdata)
     }
-}
-
-/// Appends a node to `out` and returns where it begins and its octets.
-pub(crate) fn write_node(
-    out: &mut Vec<u8>,
-    id: u32,
-    owner: &[u8],
-    rrsets: &[RrsetParts<'_>],
-) -> (usize, usize) {
-    let mut node = NodeWriter::new(out, id, owner);
-    for parts in rrsets {
-        let mut rrset = node.rrset(parts.rtype, parts.covers, parts.ttl);
-        for rdata in parts.rdatas {
-            rrset.rdata(rdata);
-        }
-        rrset.finish();
-    }
-    node.finish()
 }

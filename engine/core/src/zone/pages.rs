@@ -1,0 +1,127 @@
+//! Arrays in pages that versions of a zone share: a change copies the page that it touches, and the
+//! page's group of pages.
+
+use std::sync::Arc;
+
+/// Pages in a group: what is copied beside a page when that changes.
+const GROUP: usize = 64;
+
+type Group<T> = Arc<[Arc<[T]>]>;
+
+/// Numbered pages of any length.
+#[derive(Clone)]
+pub(crate) struct Pages<T> {
+    groups: Vec<Group<T>>,
+    count: usize,
+}
+
+impl<T: Clone> Pages<T> {
+    pub fn from_pages(pages: impl Iterator<Item = Arc<[T]>>) -> Self {
+        let mut groups = Vec::new();
+        let mut group = Vec::with_capacity(GROUP);
+        let mut count = 0;
+        for page in pages {
+            group.push(page);
+            count += 1;
+            if group.len() == GROUP {
+                groups.push(group.drain(..).collect());
+            }
+        }
+        if !group.is_empty() {
+            groups.push(group.into());
+        }
+        groups.shrink_to_fit();
+        Pages { groups, count }
+    }
+
+    #[inline]
+    pub fn page(&self, number: usize) -> &[T] {
+        &self.groups[number / GROUP][number % GROUP]
+    }
+
+    pub fn page_mut(&mut self, number: usize) -> &mut [T] {
+        Arc::make_mut(&mut self.group_mut(number)[number % GROUP])
+    }
+
+    pub fn replace(&mut self, number: usize, page: Arc<[T]>) {
+        self.group_mut(number)[number % GROUP] = page;
+    }
+
+    pub fn push(&mut self, page: Arc<[T]>) {
+        if self.count % GROUP == 0 {
+            self.groups.push(Arc::new([page]));
+        } else if let Some(last) = self.groups.last_mut() {
+            *last = last.iter().cloned().chain([page]).collect();
+        }
+        self.count += 1;
+    }
+
+    fn group_mut(&mut self, number: usize) -> &mut [Arc<[T]>] {
+        Arc::make_mut(&mut self.groups[number / GROUP])
+    }
+}
+
+/// Values in a page of a [`PageVec`].
+const PAGE: usize = 256;
+
+/// A vector in pages.
+#[derive(Clone)]
+pub(crate) struct PageVec<T> {
+    pages: Pages<T>,
+    len: usize,
+}
+
+impl<T: Copy> PageVec<T> {
+    pub fn from_slice(values: &[T]) -> Self {
+        PageVec { pages: Pages::from_pages(values.chunks(PAGE).map(Arc::from)), len: values.len() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub fn get(&self, index: usize) -> T {
+        self.pages.page(index / PAGE)[index % PAGE]
+    }
+
+    pub fn set(&mut self, index: usize, value: T) {
+        self.pages.page_mut(index / PAGE)[index % PAGE] = value;
+    }
+
+    pub fn push(&mut self, value: T) {
+        let (number, within) = (self.len / PAGE, self.len % PAGE);
+        if within == 0 {
+            self.pages.push(Arc::new([value]));
+        } else if within < self.pages.page(number).len() {
+            self.pages.page_mut(number)[within] = value;
+        } else {
+            // Pages grow by doubling: what lies past the length is not looked at.
+            let page = self.pages.page(number);
+            let spare = std::iter::repeat_n(value, within.min(PAGE - within));
+            let grown = page.iter().copied().chain(spare).collect();
+            self.pages.replace(number, grown);
+        }
+        self.len += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_do_not_see_each_others_changes() {
+        let mut vec: PageVec<u64> = PageVec::from_slice(&[]);
+        for i in 0..40_000 {
+            vec.push(i);
+        }
+        let old = vec.clone();
+        vec.set(39_000, 7);
+        vec.push(8);
+        assert_eq!((old.get(39_000), old.len()), (39_000, 40_000));
+        assert_eq!((vec.get(39_000), vec.get(40_000), vec.len()), (7, 8, 40_001));
+        assert!((0..40_000).all(|i| old.get(i) == i as u64));
+        assert!((0..39_000).all(|i| vec.get(i) == i as u64));
+    }
+}

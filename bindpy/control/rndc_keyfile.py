@@ -1,15 +1,22 @@
-"""The key file that BIND's server and rndc share where named.conf names no key."""
+"""The key file that the server and rndc share where named.conf names no key: found, read, and made."""
 
 from __future__ import annotations
 
+import base64
+import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from bindpy.config.load import load_config
 from bindpy.config.model import TsigKey
 from bindpy.diagnostics import BindpyError, Severity
+from bindpy.replacing import sync_directory, temporary_name
+from bindpy.server.privileges import Account
 
 KEY_FILES = ("/etc/bind/rndc.key", "/etc/rndc.key", "/usr/local/etc/rndc.key")
 """Where rndc looks for its key: on Debian and its kin, on Red Hat's and most others, built from source."""
@@ -66,3 +73,47 @@ def read_key_file(path: str) -> KeyFile:
     if key is None:
         raise KeyFileError(f"there is no 'key' statement in key file '{path}'")
     return KeyFile(path, key, bool(found.st_mode & _OTHERS))
+
+
+def default_key_file(paths: Iterable[str] = KEY_FILES) -> str:
+    """Return where a new key file belongs: the first of *paths* whose directory there is."""
+    *others, last = paths
+    return next((path for path in others if Path(path).parent.is_dir()), last)
+
+
+def new_secret(bits: int) -> str:
+    """Return a random secret of *bits*, in whole octets, as base64."""
+    return base64.b64encode(secrets.token_bytes((bits + 7) // 8)).decode()
+
+
+def write_key_file(path: str, text: str, *, owner: Account | None = None, replace: bool = False) -> None:
+    """Make the key file *path*, whole or not at all; only its owner can read it, from its first moment.
+
+    *owner* is whom it is to belong to, None for us. Raises `KeyFileError`: it cannot be written, or there is
+    such a file already, unless *replace*.
+    """
+    target = Path(path)
+    temporary = target.with_name(temporary_name(target.name))
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                os.fchmod(descriptor, 0o600)
+                if owner is not None:
+                    os.fchown(descriptor, owner.uid, -1)
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            if replace:
+                temporary.rename(target)
+            else:
+                target.hardlink_to(temporary)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+        sync_directory(target.parent)
+    except OSError as error:
+        if error.errno == errno.EEXIST:
+            raise KeyFileError(f"key file '{path}' exists: it is not replaced without --force") from None
+        reason = (error.strerror or str(error)).lower()
+        raise KeyFileError(f"cannot write key file '{path}': {reason}") from error

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bindpy.cli.main import main
+from bindpy.config.load import load_config
 from bindpy.control.rndc_channel import ChannelLimits
 from bindpy.control.rndc_codec import ALGORITHMS
 from tests.peers.process import LOOPBACK, free_port
@@ -144,3 +147,45 @@ def test_many_at_once_beside_clients_that_hang(tmp_path: Path) -> None:
         assert sorted(out) == [f"{n}\n" for n in range(6)]
         for sock in hanging:
             sock.close()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_rndc_takes_the_keys_that_we_make(tmp_path: Path, algorithm: str) -> None:
+    """BIND's rndc and named-checkconf read our key file, and our rndc reads BIND's."""
+    ours, theirs, port = tmp_path / "ours.key", tmp_path / "theirs.key", free_port()
+    done = CliRunner().invoke(main, ["rndc-confgen", "-a", "-A", algorithm, "-c", str(ours)])
+    assert done.exit_code == 0, done.output
+    confgen = [require_tool("rndc-confgen"), "-a", "-A", algorithm, "-c", str(theirs)]
+    subprocess.run(confgen, check=True, capture_output=True)
+    subprocess.run([require_tool("named-checkconf"), str(ours)], check=True)
+    for path in (ours, theirs):
+        with ControlServer(key_files=[path]) as server:
+            server.apply(conf(f"inet 127.0.0.1 port {port} allow {{ localhost; 127.0.0.1; }};"))
+            ran = subprocess.run(
+                [require_tool("rndc"), "-k", str(path), "-s", LOOPBACK, "-p", str(port), "echo", "x"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert (ran.returncode, ran.stdout) == (0, "x\n"), ran.stderr
+
+
+def test_the_configurations_that_we_print_work(tmp_path: Path) -> None:
+    port = free_port()
+    done = CliRunner().invoke(main, ["rndc-confgen", "-k", "operator", "-p", str(port)])
+    rndc_conf, named_conf = tmp_path / "rndc.conf", tmp_path / "named.conf"
+    rndc_conf.write_text(done.stdout)
+    lines = done.stdout.partition("# named.conf needs this")[2].splitlines()[1:]
+    named_conf.write_text("\n".join(line.removeprefix("# ") for line in lines))
+    subprocess.run([require_tool("named-checkconf"), str(named_conf)], check=True)
+    config = load_config(str(named_conf)).config
+    assert config is not None
+    with ControlServer() as server:
+        server.apply(config)
+        ran = subprocess.run(
+            [require_tool("rndc"), "-c", str(rndc_conf), "echo", "x"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (ran.returncode, ran.stdout) == (0, "x\n"), ran.stderr

@@ -36,7 +36,7 @@ def build_autoprimaries(
             files.append(read)
     if statements:
         _check_surroundings(section, statements[0], resolver)
-    return tuple(dict.fromkeys(listed)), tuple(files)
+    return tuple(listed), tuple(files)
 
 
 def _check_surroundings(section: Section, statement: Entry, resolver: Resolver) -> None:

@@ -14,7 +14,9 @@ import glob
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bindpy.config.clause_table import contexts
 from bindpy.config.scanner import scan
@@ -27,6 +29,7 @@ MAX_FILES = 10_000
 """The most files that a configuration may include, so that files which include each other twice come to
 an end."""
 
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 _INCLUDE = re.compile(r"\binclude\b", re.IGNORECASE)
 _GLOB = re.compile(r"[*?\[]")
 
@@ -35,15 +38,21 @@ class FileReader:
     """Reads a configuration file and all that it includes; findings go into *diagnostics*.
 
     Relative names count from *base*, else from the working directory, until ``directory`` says otherwise.
-    A named pipe is an error unless *wait_for_pipes*.
+    A named pipe is an error unless *wait_for_pipes*. *texts*, by real path, stand for what is in those files.
     """
 
     def __init__(
-        self, diagnostics: Diagnostics, base: Path | None = None, *, wait_for_pipes: bool = True
+        self,
+        diagnostics: Diagnostics,
+        base: Path | None = None,
+        *,
+        wait_for_pipes: bool = True,
+        texts: Mapping[str, str] = _NO_TEXTS,
     ) -> None:
         self.files: list[str] = []  # absolute, in the order of reading
         self.directory = Path.cwd() if base is None else base
         self._opener = None if wait_for_pipes else _open_without_waiting
+        self._texts = texts
         self._diagnostics = diagnostics
         self._octets = 0
         self._blocks = frozenset(context for context in contexts() if context != "top")
@@ -74,6 +83,8 @@ class FileReader:
 
     def _text(self, source: Source) -> str | None:
         """Return the file's text; characters that are not UTF-8 are kept as surrogates."""
+        if self._texts and (text := self._texts.get(os.path.realpath(source.path))) is not None:
+            return text
         span = source.included_from or SourceSpan(source.name)
         # Where the file is the one asked for, its own name is the place; otherwise the message must name it.
         name = f" '{source.name}'" if source.included_from else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bindpy.config.build import build_config
 from bindpy.config.checks import check_statements
@@ -17,6 +18,7 @@ from bindpy.config.sections import Section, SectionReader
 from bindpy.config.tree import Statement
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
 
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 MAX_ERRORS = 100
 """How many errors one run shows."""
 
@@ -37,11 +39,17 @@ class ConfigResult:
 
 
 def load_config(
-    path: str, *, text: str | None = None, base: Path | None = None, wait_for_pipes: bool = True
+    path: str,
+    *,
+    text: str | None = None,
+    texts: Mapping[str, str] = _NO_TEXTS,
+    base: Path | None = None,
+    wait_for_pipes: bool = True,
 ) -> ConfigResult:
     """Read the configuration file *path*, or *text* under that name, with all that it includes.
 
-    What the server keeps of zones that were added while it ran counts as part of it.
+    What the server keeps of zones that were added while it ran counts as part of it. *texts* stand for the
+    content of files, by their real paths, so that a change can be judged before it is written.
 
     Reads files and nothing else; relative names count from *base*, else from the working directory. A named
     pipe, which somebody has to write to first, is an error unless *wait_for_pipes*. Never raises for
@@ -50,7 +58,7 @@ def load_config(
     """
     diagnostics = Diagnostics()
     with _no_collections():
-        reader = FileReader(diagnostics, base, wait_for_pipes=wait_for_pipes)
+        reader = FileReader(diagnostics, base, wait_for_pipes=wait_for_pipes, texts=texts)
         tree = reader.read(path, text)
         add_new_zones(tree, reader, diagnostics)
         section = SectionReader(diagnostics).read("top", tree)

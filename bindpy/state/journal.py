@@ -19,7 +19,7 @@ from bindpy.engine import Zone, Zones
 from bindpy.state import links
 from bindpy.state.codec import DeltaFormatError, decode_delta, encode_delta
 from bindpy.state.db import StateDb
-from bindpy.state.links import Link, ZoneId
+from bindpy.state.links import JournalStatus, Link, ZoneId
 from bindpy.zone.diff import Delta, condense
 from bindpy.zone.digest import ZoneDigest
 from bindpy.zone.names import Key, to_text
@@ -97,6 +97,18 @@ class Journal:
             async with self._turn(zone_id):
                 await self._discard(zone_id)
             return None
+
+    async def status(self, zone_id: ZoneId) -> JournalStatus | None:
+        """Return what is kept of a zone, None where that is nothing."""
+        if not await self._has_links(zone_id):
+            return None
+        found: JournalStatus | None = await self._db.run(lambda db: links.summary(db, zone_id), None)
+        return found
+
+    async def discard(self, zone_id: ZoneId) -> None:
+        """Forget all deltas of a zone: the next IXFR is answered with the whole of it."""
+        async with self._turn(zone_id):
+            await self._discard(zone_id)
 
     def retain(self, zones: Collection[ZoneId]) -> None:
         """Let go of all zones but *zones*, whose chains are no longer in the database."""

@@ -22,6 +22,29 @@ class Link:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class JournalStatus:
+    """What is kept of one zone: how many deltas, from which serial to which, in how many octets."""
+
+    deltas: int
+    from_serial: int
+    to_serial: int
+    octets: int
+
+
+def summary(db: sqlite3.Connection, zone_id: ZoneId) -> JournalStatus | None:
+    """Return what is kept of the zone, None where that is nothing."""
+    of_zone = "FROM deltas WHERE view = ? AND zone = ?"
+    query = f"SELECT count(*), min(number), max(number), sum(octets) {of_zone}"
+    number, first, last, octets = db.execute(query, zone_id).fetchone()
+    if not number:
+        return None
+    query = "SELECT old_serial FROM deltas WHERE number = ?"
+    (from_serial,) = db.execute(query, (first,)).fetchone()
+    (to_serial,) = db.execute("SELECT new_serial FROM deltas WHERE number = ?", (last,)).fetchone()
+    return JournalStatus(number, from_serial, to_serial, octets)
+
+
 def zones_with_links(db: sqlite3.Connection) -> list[ZoneId]:
     """Return every zone that has a chain."""
     return db.execute("SELECT DISTINCT view, zone FROM deltas").fetchall()

@@ -16,6 +16,7 @@ from bindpy.xfr.client import transfer
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.incoming import Incoming, Limits, Style
 from bindpy.xfr.peers import Primary
+from bindpy.xfr.report import OnBegin, TransferReport
 from bindpy.zone.names import Name
 from bindpy.zone.records import RRType
 
@@ -39,6 +40,7 @@ class Wish:
     max_records: int
     settings: TransferSettings
     script: str | None = None  # lua-axfr-script
+    on_begin: OnBegin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Received:
     style: Style
     serial: int  # as the primary sent it
     filtered_by: bytes  # the digest of the script
+    report: TransferReport
 
     @property
     def how(self) -> str:
@@ -94,6 +97,8 @@ async def _transfer(
         limits=Limits(max_records=wish.max_records),
         record_filter=record_filter,
     )
+    if wish.on_begin is not None:
+        wish.on_begin(primary.text, incoming)
     started = time.monotonic()
 
     def connected(local: str) -> None:
@@ -117,9 +122,19 @@ async def _transfer(
         if record_filter is not None:
             _log_script(wish, record_filter)
     assert incoming.style is not None, "complete without having begun"
-    _log_success(primary, wish, incoming, time.monotonic() - started)
+    report = TransferReport(
+        primary.text,
+        incoming.style.value,
+        incoming.serial,
+        incoming.progress.messages,
+        incoming.progress.records,
+        incoming.progress.octets,
+        time.monotonic() - started,
+        time.time(),
+    )
+    _log_success(wish, report, incoming.style)
     digest = record_filter.digest if record_filter is not None else NO_SCRIPT
-    return Received(zone, incoming.style, incoming.serial, digest)
+    return Received(zone, incoming.style, incoming.serial, digest, report)
 
 
 async def _load_filter(primary: Primary, wish: Wish, executor: Executor) -> LuaFilter | None:
@@ -141,21 +156,19 @@ def _log_script(wish: Wish, record_filter: LuaFilter) -> None:
         log.warning("zone %s: %s: left out %s, not in the zone", wish.label, record_filter.path, record)
 
 
-def _log_success(primary: Primary, wish: Wish, incoming: Incoming, seconds: float) -> None:
-    progress, rate = incoming.progress, 0
-    if seconds > 0:
-        rate = round(incoming.progress.octets / seconds)
-    status = "up to date" if incoming.style is Style.CURRENT else "success"
-    log.info("transfer of '%s' from %s: Transfer status: %s", wish.label, primary.text, status)
+def _log_success(wish: Wish, report: TransferReport, style: Style) -> None:
+    rate = round(report.octets / report.seconds) if report.seconds > 0 else 0
+    status = "up to date" if style is Style.CURRENT else "success"
+    log.info("transfer of '%s' from %s: Transfer status: %s", wish.label, report.primary, status)
     log.info(
         "transfer of '%s' from %s: Transfer completed: %d messages, %d records, %d bytes, %.3f secs "
         "(%d bytes/sec) (serial %d)",
         wish.label,
-        primary.text,
-        progress.messages,
-        progress.records,
-        progress.octets,
-        seconds,
+        report.primary,
+        report.messages,
+        report.records,
+        report.octets,
+        report.seconds,
         rate,
-        incoming.serial,
+        report.serial,
     )

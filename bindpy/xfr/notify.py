@@ -16,50 +16,39 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bindpy.config.acl import LocalAddresses
-from bindpy.config.model import Config, ViewConfig, ZoneConfig
+from bindpy.config.model import Config, RemoteServer, ViewConfig, ZoneConfig
 from bindpy.engine import Zone
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.tasks import TaskSet
 from bindpy.state.db import StateDb
-from bindpy.xfr.client import QueryTiming, query
-from bindpy.xfr.failure import Stage, XferFailure, rcode_text
+from bindpy.xfr.client import QueryTiming
+from bindpy.xfr.failure import Stage, XferFailure
+from bindpy.xfr.notify_exchange import (
+    GivenUpError,
+    NotNotifiedError,
+    RefusedError,
+    exchange,
+    notify_host,
+    reason,
+)
 from bindpy.xfr.notify_queue import PAUSES_S, Errand, Lane, NotifyQueue, TargetStatus
 from bindpy.xfr.resolver import Lookup, Resolver, system_addresses
-from bindpy.xfr.targets import Ourselves, ServedAddresses, apex_rrset, find_targets, route_to
-from bindpy.xfr.wire import AA, Question, build_query
+from bindpy.xfr.targets import Ourselves, ServedAddresses, find_targets
 from bindpy.zone.names import Name
-from bindpy.zone.records import RRType
 from bindpy.zone.serials import is_newer
 
 log = logging.getLogger("bindpy.notify")
 
 MAX_UNDER_WAY = 256
 """How many exchanges there are at a time; each has a socket."""
+MAX_BY_HAND = 16
+"""How many servers are told at a time because an operator named them."""
 PLANNED_AT_ONCE = 50
 """After so many zones others get their turn on the event loop."""
 
-_OPCODE_NOTIFY = 4 << 11
-_MAX_UDP_OCTETS = 512
-_NOERROR = 0
-_MEANINGS = {
-    1: "it cannot read our NOTIFY",
-    2: "it could not process our NOTIFY",
-    4: "it does not know NOTIFY",
-    5: "it takes no NOTIFY for this zone from us; see its allow-notify and its list of primaries",
-    9: "it does not serve this zone, or does not take our key",
-}
-
 _Asked: TypeAlias = tuple[object, ...]
-
-
-class _GivenUpError(Exception):
-    """No other try would help; the text says why."""
-
-
-class _RefusedError(Exception):
-    """The target understood and said no; the text says what that means. It may be about to get the zone."""
 
 
 @dataclass(slots=True)
@@ -90,7 +79,9 @@ class Notifier:
         self._table = table
         self._state = state
         self._queue = NotifyQueue(pauses_s=pauses_s)
+        self._lookup = lookup
         self._resolver = Resolver(self._resolved, lookup)
+        self._by_hand = asyncio.Semaphore(MAX_BY_HAND)
         self._served = ServedAddresses(table)
         self._views: dict[str, ViewConfig] = {}
         self._ourselves = Ourselves()
@@ -109,8 +100,8 @@ class Notifier:
     def configure(self, config: Config, endpoints: Collection[Endpoint], local: LocalAddresses) -> None:
         """Use *config*, which the table has been given already; we answer at *endpoints*.
 
-        Zones that are gone are forgotten. Zones whose settings say something else about whom to tell are looked at anew: who has not
-        acknowledged their serial is told.
+        Zones that are gone are forgotten. Zones whose settings say something else about whom to tell are
+        looked at anew: who has not acknowledged their serial is told.
         """
         self._views = {view.name: view for view in config.views}
         self._ourselves = Ourselves(endpoints, local)
@@ -148,6 +139,33 @@ class Notifier:
         self._news[zone_id] = _News(self._numbers, lane, _whom(entry.config))
         self._to_plan[zone_id] = None
         self._wake.set()
+
+    def notify(self, zone_id: ZoneId) -> bool:
+        """Tell all targets of the zone of what is served now, also those who know; False: that is nothing."""
+        entry = self._table.get(zone_id)
+        if entry is None or entry.zone is None or entry.expired:
+            return False
+        self._numbers += 1
+        self._news[zone_id] = _News(self._numbers, Lane.CHANGE, _whom(entry.config))
+        self._to_plan[zone_id] = None
+        self._wake.set()
+        return True
+
+    async def notify_host(self, zone_id: ZoneId, server: RemoteServer) -> list[str]:
+        """Tell any server, whose address may also be a name, of the zone; return who acknowledged.
+
+        Raises `NotNotifiedError`.
+        """
+        async with self._by_hand:
+            entry = self._table.get(zone_id)
+            view = self._views.get(zone_id[0])
+            if entry is None or entry.zone is None or view is None:
+                raise NotNotifiedError("the zone is gone")
+            zone, settings = entry.zone, entry.config.settings.notifying
+            reached = await notify_host(server, zone, view, settings, lookup=self._lookup)
+        for text in reached:
+            log.info("zone %s: notify to %s: acknowledged (serial %d)", entry.label, text, zone.serial)
+        return reached
 
     def status(self, zone_id: ZoneId) -> tuple[TargetStatus, ...]:
         """Return how each target of the zone stands."""
@@ -244,14 +262,18 @@ class Notifier:
             return
         zone, failure, is_final, is_refused = entry.zone, "because of a fault in bindpy", True, False
         try:
-            await self._exchange(errand, entry, zone)
+            view = self._views.get(entry.config.view)
+            if view is None:
+                raise GivenUpError("its view is gone")
+            timing = _timing(self._queue.wait_s(errand))
+            await exchange(errand.target, view, entry.config.settings.notifying, zone, timing)
             failure = ""
-        except _GivenUpError as error:
+        except GivenUpError as error:
             failure = str(error)
-        except _RefusedError as error:
+        except RefusedError as error:
             failure, is_final, is_refused = str(error), False, True
         except XferFailure as error:
-            failure, is_final, is_refused = _reason(error), False, error.stage is Stage.TSIG
+            failure, is_final, is_refused = reason(error), False, error.stage is Stage.TSIG
         finally:
             serial = zone.serial
             given_up = self._queue.finished(errand, serial, loop.time(), failure=failure, final=is_final)
@@ -269,29 +291,6 @@ class Notifier:
         else:
             log.debug("zone %s: notify to %s: %s", entry.label, text, failure)
 
-    async def _exchange(self, errand: Errand, entry: ZoneEntry, zone: Zone) -> None:
-        """Return when the target has acknowledged. Raises `XferFailure`, `_RefusedError`, `_GivenUpError`."""
-        view = self._views.get(entry.config.view)
-        if view is None:
-            raise _GivenUpError("its view is gone")
-        route = route_to(errand.target, view, entry.config.settings.notifying)
-        if route is None:
-            raise _GivenUpError("a server statement says that it is bogus")
-        if route.missing_key:
-            raise _GivenUpError(f"there is no 'key' statement for \"{route.missing_key}\"")
-        answer = await query(
-            errand.target.remote,
-            notify_message(zone),
-            key=route.key,
-            source=route.source,
-            tcp=route.tcp_only,
-            timing=_timing(self._queue.wait_s(errand)),
-        )
-        if answer.rcode == _NOERROR:
-            return
-        meaning = _MEANINGS.get(answer.rcode, "it does not take our NOTIFY")
-        raise _RefusedError(f"{rcode_text(answer.rcode)}: {meaning}")
-
     async def _remember(self, errand: Errand, serial: int) -> None:
         place = (*errand.zone_id, errand.target.text)
         if self._acks.get(place) != serial:
@@ -307,20 +306,3 @@ def _whom(config: ZoneConfig) -> _Asked:
 
 def _timing(wait_s: float) -> QueryTiming:
     return QueryTiming(udp_s=wait_s, udp_attempts=1, connect_s=wait_s, tcp_s=wait_s)
-
-
-def _reason(failure: XferFailure) -> str:
-    return "timed out" if failure.stage is Stage.WAIT else failure.detail
-
-
-def notify_message(zone: Zone) -> bytes:
-    """Return a NOTIFY with the zone's SOA (RFC 1996 section 3.7), without it if UDP could not carry it."""
-    question = Question(zone.origin, RRType.SOA, zone.rdclass)
-    flags = _OPCODE_NOTIFY | AA
-    soa = apex_rrset(zone, RRType.SOA)
-    if soa is not None:
-        record = (zone.origin, RRType.SOA, zone.rdclass, soa.ttl, soa.rdatas[0])
-        message = build_query(question, flags=flags, answer=(record,))
-        if len(message) <= _MAX_UDP_OCTETS:
-            return message
-    return build_query(question, flags=flags)

@@ -20,6 +20,7 @@ from bindpy.xfr.fetch import Received, Wish, fetch
 from bindpy.xfr.peers import Primary
 from bindpy.xfr.quotas import QueryRate, TransferSlots
 from bindpy.xfr.refresh import Life, Wanted
+from bindpy.xfr.report import OnBegin, TransferReport
 from bindpy.xfr.soaquery import PrimaryVersion, ask_version
 from bindpy.xfr.store import StoreError, store_zone
 from bindpy.zone.loaded import LoadedZone
@@ -45,11 +46,14 @@ class Outcome:
     """What came of a refresh; the zone's `Life` knows it already.
 
     ``primary`` is the one that confirmed or sent the zone, "" when none did. ``trouble`` says why then, or
-    why what is served is not what the zone's script would make of it now.
+    why what is served is not what the zone's script would make of it now; ``by_script``: the script is to
+    blame. ``transfer`` is the one that brought the zone.
     """
 
     primary: str = ""
     trouble: str = ""
+    by_script: bool = False
+    transfer: TransferReport | None = None
 
 
 def soa_rrset(zone: Zone) -> RRset:
@@ -87,40 +91,49 @@ class Refresher:
         self._zones = zones
         self._clock = clock
 
-    async def refresh(self, entry: ZoneEntry, life: Life, job: Wanted, primaries: list[Primary]) -> Outcome:
-        """Do *job*, which *life* has begun, and tell *life* how it ended.
+    async def refresh(
+        self,
+        entry: ZoneEntry,
+        life: Life,
+        job: Wanted,
+        primaries: list[Primary],
+        *,
+        on_begin: OnBegin | None = None,
+    ) -> Outcome:
+        """Do *job*, which *life* has begun, and tell *life* how it ended; *on_begin* is told of transfers.
 
         All *primaries* are asked until one has a newer version: one that lags behind must not hide another.
         """
         attempt = _Attempt(entry, life, job, has_other_script=await self._has_other_script(entry, life))
+        attempt.on_begin = on_begin
         current: tuple[Primary, int | None] | None = None
         trouble = "" if primaries else "no primary is configured that may be asked"
-        answered = cut_off = False
+        answered = cut_off = by_script = False
         for primary in primaries:
             try:
                 end = await self._try(attempt, primary)
             except XferFailure as failure:
-                trouble = str(failure)
+                trouble, by_script = str(failure), failure.stage is Stage.FILTER
                 answered = answered or failure.stage not in _NO_ANSWER or bool(failure.messages)
                 cut_off = cut_off or (failure.stage in _NO_ANSWER and attempt.is_behind)
                 continue
             except StoreError as error:
-                trouble = str(error)
+                trouble, by_script = str(error), False
                 answered = True
                 continue
             answered = True
             if end is _End.TRANSFERRED:
-                return Outcome(primary.text)
+                return Outcome(primary.text, transfer=attempt.report)
             if end is _End.CURRENT and current is None:
                 current = primary, attempt.expire_s
             elif end is _End.OLDER:
                 trouble = trouble or f"primary {primary.text} has an older version"
         if current is not None:
             life.confirmed(self._clock(), current[1])
-            return Outcome(current[0].text, attempt.script_trouble)
+            return Outcome(current[0].text, attempt.script_trouble, by_script=bool(attempt.script_trouble))
         delay_s = life.failed(self._clock(), answered=answered, cut_off=cut_off)
         log.warning("zone %s: refresh failed: %s; next try in %d s", entry.label, trouble, delay_s)
-        return Outcome(trouble=trouble)
+        return Outcome(trouble=trouble, by_script=by_script)
 
     async def _try(self, attempt: _Attempt, primary: Primary) -> _End:
         """Ask *primary*, and transfer from it what is newer. Raises `XferFailure` and `StoreError`."""
@@ -166,6 +179,7 @@ class Refresher:
             if not is_taken:
                 return _End.CURRENT  # older ones do not get here: `Wish.least_serial`
             await self._install(attempt, primary, received)
+            attempt.report = received.report
             return _End.TRANSFERRED
 
     async def _has_other_script(self, entry: ZoneEntry, life: Life) -> bool:
@@ -205,6 +219,9 @@ class Refresher:
     async def _install(self, attempt: _Attempt, primary: Primary, received: Received) -> None:
         """Store the version, then serve it. Raises `StoreError`."""
         config = attempt.entry.config
+        now = self._keeper.table.get(attempt.entry.id)
+        if now is not None and now.frozen:
+            raise StoreError("the zone was frozen meanwhile, so that its file can be edited")
         with self._keeper.storing(attempt.entry.id):
             loaded = await self._store(attempt, primary, received)
             zone: Zone = received.zone
@@ -263,6 +280,8 @@ class _Attempt:
         self.job = job
         self.has_other_script = has_other_script
         self.script_trouble = ""  # why it was not made anew with today's script
+        self.report: TransferReport | None = None
+        self.on_begin: OnBegin | None = None
         self.expire_s: int | None = None  # what the primary that is being asked said
         self.is_behind = life.is_behind(job)  # somebody has told of a version that we should have
 
@@ -307,6 +326,7 @@ class _Attempt:
             max_records=config.settings.checks.max_records,
             settings=config.settings.transfer,
             script=config.settings.lua_axfr_script,
+            on_begin=self.on_begin,
         )
 
 

@@ -13,13 +13,11 @@ import itertools
 import logging
 import math
 import random
-import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from bindpy.config.model import Config, RemoteServer, ViewConfig, ZoneType
+from bindpy.config.model import Config, ViewConfig, ZoneType
 from bindpy.engine import Zone, Zones
 from bindpy.filter.script import NO_SCRIPT
 from bindpy.reload.keeper import ZoneKeeper
@@ -31,7 +29,6 @@ from bindpy.xfr.quotas import QueryRate, TransferSlots
 from bindpy.xfr.refresh import (
     Cause,
     Expired,
-    Held,
     Life,
     NoData,
     NotifyVerdict,
@@ -41,7 +38,8 @@ from bindpy.xfr.refresh import (
     Wanted,
     known_times,
 )
-from bindpy.xfr.refresher import Refresher, in_order, soa_of
+from bindpy.xfr.refresher import Outcome, Refresher, in_order, soa_of
+from bindpy.xfr.secondary import Clocks, Secondary, SecondaryStatus
 from bindpy.zone.loaded import LoadedZone
 
 log = logging.getLogger("bindpy.general")
@@ -51,56 +49,13 @@ _AT_ONCE = {Cause.OPERATOR: math.inf, Cause.NOTIFY: 800, Cause.REFRESH: 400}
 _MAX_SLEEP_S = 3600.0
 
 
-@dataclass(slots=True)
-class _Secondary:
-    """One secondary zone as its owner sees it."""
-
-    id: ZoneId
-    number: int
-    life: Life
-    primaries: tuple[RemoteServer, ...]
-    script: str | None
-    is_read: bool  # its file was looked at, or it has none: only then is it known what is missing
-    wake_at: float = math.inf
-    queued: Cause | None = None
-    task: asyncio.Task[None] | None = None
-    good_primary: str = ""
-    trouble: str = ""
-
-
 @dataclass(frozen=True, slots=True)
-class SecondaryStatus:
-    """How a secondary zone stands, for people. Times are seconds since 1970, None where there are none.
+class Activity:
+    """How many transfers in are under way, how many wait for a place, and how many primaries are asked."""
 
-    ``state`` is "no data yet", "fresh", "stale" or "expired". ``primary`` is the one that last confirmed or
-    sent the zone, ``serial`` the one that it has (a script may have rewritten the one that is served);
-    ``trouble`` is why the last refresh failed, or the zone's script did, "" when none did.
-    """
-
-    state: str
-    is_refreshing: bool
-    serial: int | None
-    refreshed_at: float | None
-    next_refresh_at: float | None
-    expires_at: float | None
-    primary: str
-    trouble: str
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """What time it is: ``steady`` never jumps, ``wall`` is what people and files go by."""
-
-    steady: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-
-    def to_wall(self, steady: float) -> float:
-        """Return the wall time of a steady one."""
-        return self.wall() + steady - self.steady()
-
-    def to_steady(self, wall: float) -> float:
-        """Return the steady time of a wall time."""
-        return self.steady() + wall - self.wall()
+    transfers: int
+    waiting: int
+    questions: int
 
 
 @dataclass(slots=True)
@@ -140,7 +95,7 @@ class Secondaries:
         )
         self._views: dict[str, ViewConfig] = {}
         self._transfers_per_ns = 2
-        self._zones: dict[ZoneId, _Secondary] = {}
+        self._zones: dict[ZoneId, Secondary] = {}
         self._saved: dict[ZoneId, ZoneTimes] = {}
         self._saving = _Saving()
         self._due: list[tuple[float, int, ZoneId]] = []
@@ -194,7 +149,7 @@ class Secondaries:
         self._touch(zone)
 
     def _add(self, entry: ZoneEntry, now: float) -> None:
-        zone = _Secondary(
+        zone = Secondary(
             entry.id,
             next(self._numbers),
             Life(entry.config.settings.refresh, now, self._random),
@@ -215,6 +170,7 @@ class Secondaries:
         zone = self._zones.pop(zone_id)
         if zone.task is not None:
             zone.task.cancel()
+        zone.release(all_of_them=True)
 
     # --- what others tell -------------------------------------------------------------------------
 
@@ -275,24 +231,31 @@ class Secondaries:
         self._touch(zone)
         return True
 
+    def next_end(self, zone_id: ZoneId) -> asyncio.Future[None] | None:
+        """Return what is done when the next refresh that begins from now on has ended, or the zone is gone.
+
+        None where *zone_id* is no secondary zone.
+        """
+        zone = self._zones.get(zone_id)
+        return zone.next_end() if zone is not None else None
+
+    def resume(self, zone_id: ZoneId) -> None:
+        """Begin with what was wanted while the zone was frozen."""
+        zone = self._zones.get(zone_id)
+        if zone is not None:
+            self._touch(zone)
+
     def status(self, zone_id: ZoneId) -> SecondaryStatus | None:
         """Return how a zone stands; None where *zone_id* is no secondary zone."""
         zone = self._zones.get(zone_id)
         if zone is None:
             return None
-        data, to_wall = zone.life.data, self._clocks.to_wall
-        next_at = zone.life.next_refresh
-        held = data if isinstance(data, Held) else None
-        return SecondaryStatus(
-            state=data.name,
-            is_refreshing=isinstance(zone.life.work, Running),
-            serial=held.serial if held is not None else None,
-            refreshed_at=to_wall(held.refreshed_at) if held is not None else None,
-            next_refresh_at=to_wall(next_at) if next_at is not None else None,
-            expires_at=to_wall(held.expires_at) if held is not None else None,
-            primary=zone.good_primary,
-            trouble=zone.trouble,
-        )
+        return zone.status(self._clocks)
+
+    def activity(self) -> Activity:
+        """Return what is going on."""
+        transfers, waiting = self._slots.busy, self._slots.waiting
+        return Activity(transfers, waiting, max(0, self._running.total() - transfers - waiting))
 
     # --- the clockwork ----------------------------------------------------------------------------
 
@@ -343,18 +306,18 @@ class Secondaries:
                 self._expire(zone)
             self._touch(zone)
 
-    def _expire(self, zone: _Secondary) -> None:
+    def _expire(self, zone: Secondary) -> None:
         entry = self._keeper.table.get(zone.id)
         if entry is not None:
             log.warning(
                 "zone %s: expired: no primary could be reached in time; answered with SERVFAIL from now on, "
                 "and the primaries are asked further%s",
                 entry.label,
-                f" ({zone.trouble})" if zone.trouble else "",
+                f" ({zone.outcome.trouble})" if zone.outcome.trouble else "",
             )
             self._keeper.expire(zone.id)
 
-    def _touch(self, zone: _Secondary) -> None:
+    def _touch(self, zone: Secondary) -> None:
         """Put a zone whose life has changed into its place."""
         if not zone.is_read:
             return
@@ -383,11 +346,15 @@ class Secondaries:
                 return
             heapq.heappop(self._queue)
             zone.queued = None
+            entry = self._keeper.table.get(zone_id)
+            if entry is not None and entry.frozen:
+                continue  # `resume` puts it back
             job = zone.life.begin()
+            zone.begun += 1
             self._running[job.cause] += 1
             zone.task = self._tasks.spawn(self._refresh(zone, job), f"refresh of {zone_id}")
 
-    async def _refresh(self, zone: _Secondary, job: Wanted) -> None:
+    async def _refresh(self, zone: Secondary, job: Wanted) -> None:
         try:
             entry = self._keeper.table.get(zone.id)
             if entry is None:
@@ -395,21 +362,24 @@ class Secondaries:
             try:
                 primaries = primaries_of(entry.config, self._views[zone.id[0]], self._transfers_per_ns)
                 primaries = in_order(primaries, zone.good_primary, job.source)
-                outcome = await self._refresher.refresh(entry, zone.life, job, primaries)
+                outcome = await self._refresher.refresh(
+                    entry, zone.life, job, primaries, on_begin=zone.transfer_begins
+                )
             except Exception:
                 # A fault of ours in one zone must not keep it, or others, from being refreshed.
                 log.exception("zone %s: fault in bindpy while refreshing; please report it", entry.label)
+                zone.ended(Outcome(trouble="a fault in bindpy; its log says more"))
                 if isinstance(zone.life.work, Running):
                     zone.life.failed(self._clocks.steady(), answered=True)
                 return
-            zone.trouble = outcome.trouble
+            zone.ended(outcome)
             if outcome.primary:
-                zone.good_primary = outcome.primary
                 self._saving.ids.add(zone.id)
                 self._saving.wanted.set()
         finally:
             self._running[job.cause] -= 1
             zone.task = None
+            zone.release()
             self._touch(zone)
 
     # --- what survives a restart ------------------------------------------------------------------
@@ -427,20 +397,6 @@ class Secondaries:
             await self._state.save_times(*rows)
 
     def _times(self, zone_id: ZoneId) -> ZoneTimes | None:
-        zone = self._zones.get(zone_id)
-        if zone is None or not isinstance(zone.life.data, Held):
-            return None
-        held, to_wall = zone.life.data, self._clocks.to_wall
-        entry = self._keeper.table.get(zone_id)
+        zone, entry = self._zones.get(zone_id), self._keeper.table.get(zone_id)
         served = entry.zone if entry is not None else None
-        next_at = zone.life.next_refresh or self._clocks.steady()
-        return ZoneTimes(
-            *zone_id,
-            primary_serial=held.serial,
-            refreshed_at=to_wall(held.refreshed_at),
-            next_refresh_at=to_wall(next_at),
-            expires_at=to_wall(held.expires_at),
-            last_primary=zone.good_primary,
-            served_serial=served.serial if served is not None else None,
-            filtered_by=zone.life.filtered_by or NO_SCRIPT,
-        )
+        return zone.times(self._clocks, served) if zone is not None else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bindpy.config.acl import LocalAddresses
-from bindpy.config.model import Config, ZoneType
+from bindpy.config.model import Config, RemoteServer, ZoneType
 from bindpy.engine import Engine, Zone
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
@@ -20,13 +20,16 @@ from bindpy.server.request import RequestHandler
 from bindpy.server.tasks import TaskSet
 from bindpy.state.db import StateDb
 from bindpy.state.journal import Journal
+from bindpy.state.links import JournalStatus
 from bindpy.xfr.autoprimary import AutoprimaryZones
 from bindpy.xfr.notify import Notifier
+from bindpy.xfr.notify_exchange import NotNotifiedError
 from bindpy.xfr.notify_in import NotifyIn
 from bindpy.xfr.notify_queue import TargetStatus
 from bindpy.xfr.outgoing import TransfersOut
 from bindpy.xfr.provision import Provision, ProvisionError, ProvisionRequest
-from bindpy.xfr.secondaries import Secondaries, SecondaryStatus
+from bindpy.xfr.secondaries import Activity, Secondaries
+from bindpy.xfr.secondary import SecondaryStatus
 from bindpy.xfr.store import remove_stale
 from bindpy.zone.loaded import LoadedZone
 
@@ -169,3 +172,43 @@ class Replication:
         False: it is no secondary zone.
         """
         return self._secondaries.refresh(zone_id, whole=whole)
+
+    def next_end(self, zone_id: ZoneId) -> asyncio.Future[None] | None:
+        """Return what is done when the next refresh that begins from now on has ended; None: no secondary."""
+        return self._secondaries.next_end(zone_id)
+
+    def resume(self, zone_id: ZoneId) -> None:
+        """Begin with what was wanted of a zone while it was frozen."""
+        self._secondaries.resume(zone_id)
+
+    def activity(self) -> Activity:
+        """Return how many transfers in there are at the moment."""
+        return self._secondaries.activity()
+
+    @property
+    def transfers_out(self) -> int:
+        """How many transfers out are under way."""
+        return self._transfers_out.running
+
+    def notify(self, zone_id: ZoneId) -> bool:
+        """Tell all who are to know of the zone, also those who have acknowledged it. False: no data."""
+        return self._notifier is not None and self._notifier.notify(zone_id)
+
+    async def notify_host(self, zone_id: ZoneId, server: RemoteServer) -> list[str]:
+        """Tell *server*, whose address may also be a name, of the zone; return who acknowledged.
+
+        Raises `NotNotifiedError`.
+        """
+        if self._notifier is None:
+            raise NotNotifiedError("the server is starting")
+        return await self._notifier.notify_host(zone_id, server)
+
+    async def journal_status(self, zone_id: ZoneId) -> JournalStatus | None:
+        """Return what is kept of a zone to answer IXFR from, None where that is nothing."""
+        return await self._journal.status(zone_id) if self._journal is not None else None
+
+    async def discard_journal(self, zone_ids: Collection[ZoneId]) -> None:
+        """Forget what is kept of zones to answer IXFR from."""
+        if self._journal is not None:
+            for zone_id in zone_ids:
+                await self._journal.discard(zone_id)

@@ -21,7 +21,8 @@ from bindpy.reload.table import ZoneEntry, ZoneTable
 from bindpy.server.endpoint import Endpoint
 from bindpy.state.db import StateDb
 from bindpy.tsig import Keyring, sign, verify
-from bindpy.xfr.notify import Notifier, notify_message
+from bindpy.xfr.notify import Notifier
+from bindpy.xfr.notify_exchange import notify_message
 from bindpy.xfr.notify_queue import NotifyState, TargetStatus
 from bindpy.xfr.wire import Message, read_message
 from bindpy.zone import names

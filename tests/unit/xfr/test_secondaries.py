@@ -31,7 +31,8 @@ from bindpy.xfr.client import QueryTiming
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.peers import Primary, primaries_of
 from bindpy.xfr.refresher import in_order
-from bindpy.xfr.secondaries import Secondaries, SecondaryStatus
+from bindpy.xfr.secondaries import Secondaries
+from bindpy.xfr.secondary import SecondaryStatus
 from bindpy.xfr.soaquery import ask_version
 from bindpy.zone import names
 from bindpy.zone.diff import diff

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bindpy import __version__
-from bindpy.cli import checkconf, checkzone, ctl, rndc_confgen, serve, zone
+from bindpy.cli import autoprimary, checkconf, checkzone, ctl, rndc_confgen, serve, zone
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,6 +24,7 @@ main.add_command(serve.command)
 main.add_command(checkconf.command)
 main.add_command(checkzone.command)
 main.add_command(zone.group)
+main.add_command(autoprimary.group)
 main.add_command(ctl.group)
 main.add_command(rndc_confgen.command)
 

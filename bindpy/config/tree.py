@@ -53,6 +53,17 @@ class Source:
         line = bisect_right(starts, offset)
         return SourceSpan(self.name, line, offset - starts[line - 1] + 1)
 
+    def offset(self, span: SourceSpan) -> int:
+        """Return which character of the text stands at *span*: what `span` was made from."""
+        at = 0
+        for _ in range(span.line - 1):
+            at = self.text.index("\n", at) + 1
+        return at + span.column - 1
+
+    def forget_lines(self) -> None:
+        """Let go of what makes finding places quick: it is worked out again when it is needed."""
+        self._line_starts = None
+
     def chain(self) -> tuple[Diagnostic, ...]:
         """Return one note for each ``include`` that led here, the innermost first."""
         notes = []

@@ -22,6 +22,7 @@ FLOORS = [
     {"engine"},
     {"logs", "watch", "server", "policy"},
     {"reload", "state", "host"},
+    {"newzones"},
     {"xfr"},
     {"control"},
     {"running"},

@@ -1,0 +1,1 @@
+"""Zones that are added, changed and removed while the server runs, and where their statements are kept."""

@@ -47,6 +47,7 @@ from bindpy.zone.records import IN, RRType
 
 log = logging.getLogger("bindpy.notify")
 
+OnAdded = Callable[[ZoneId, str], None]
 _NO_ANSWER = frozenset((Stage.CONNECT, Stage.WAIT))
 
 
@@ -74,12 +75,17 @@ class _Found:
 
 
 class AutoprimaryZones:
-    """Decides which zones are provided, and has them added by *provision*. Belongs to the event loop."""
+    """Decides which zones are provided, and has them added by *provision*. Belongs to the event loop.
+
+    *on_added* is told of each, with the address of its autoprimary, once it is kept: only then may it be
+    transferred.
+    """
 
     def __init__(
         self,
         table: ZoneTable,
         provision: Provision,
+        on_added: OnAdded,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -87,6 +93,7 @@ class AutoprimaryZones:
     ) -> None:
         self._table = table
         self._provision = provision
+        self._on_added = on_added
         self._clock = clock
         self._wall_clock = wall_clock
         self._timing = timing
@@ -141,6 +148,10 @@ class AutoprimaryZones:
                 request.client,
             )
         return HEARD
+
+    def is_adding(self, zone_id: ZoneId) -> bool:
+        """Return whether a zone is being added, and might still not be."""
+        return zone_id in self._being_added
 
     def is_listed(self, address: str) -> bool:
         """Return whether *address* is an autoprimary's."""
@@ -300,6 +311,7 @@ class AutoprimaryZones:
             to_text(found.provided.nameserver),
             autoprimary_path(kept_in, candidate.view),
         )
+        self._on_added(candidate.zone_id, candidate.source)
 
     async def _file(self, candidate: Candidate, directory: str) -> str:
         """Return the path of the zone's file, in a directory that is there. Raises `ProvisionError`."""

@@ -73,7 +73,7 @@ class Replication:
         self._executor = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
         self._secondaries = Secondaries(keeper, self._executor, engine.zones)
         self._transfers_out = TransfersOut(engine.answerer, keeper.table)
-        self._autoprimaries = AutoprimaryZones(keeper.table, provision)
+        self._autoprimaries = AutoprimaryZones(keeper.table, provision, self._provided)
         self._notify_in = NotifyIn(engine.answerer, keeper.table, self._secondaries, self._autoprimaries)
         self._control_plane = ControlPlane(engine.answerer, self._transfers_out, self._notify_in)
         self._recording = TaskSet(log)
@@ -100,9 +100,16 @@ class Replication:
 
     def update_zone(self, zone_id: ZoneId) -> None:
         """Take over what the keeper has of one zone, which was added, changed or removed."""
+        if self._autoprimaries.is_adding(zone_id):
+            return  # `_provided` is told when the zone is to stay
         self._secondaries.update(zone_id)
         if self._notifier is not None:
             self._notifier.update(zone_id)
+
+    def _provided(self, zone_id: ZoneId, source: str) -> None:
+        self.update_zone(zone_id)
+        # Whatever its file holds from former times: its primary has just told of it.
+        self._secondaries.notified(zone_id, source, None)
 
     async def open(self, state: StateDb) -> None:
         """Begin with what *state* remembers, and clean up after a server that died while it stored a zone."""

@@ -85,9 +85,10 @@ class World:
     def __init__(self, folder: Path, conf: str) -> None:
         self.folder = folder
         self.requests: list[ProvisionRequest] = []
+        self.told: list[tuple[str, str]] = []
         self.trouble = ""
         self.table = ZoneTable()
-        self.autoprimaries = AutoprimaryZones(self.table, self.provision, timing=QUICK)
+        self.autoprimaries = AutoprimaryZones(self.table, self.provision, self.added_one, timing=QUICK)
         config = self.read(conf)
         self.answerer = PythonAnswerer(answer_policy(config, LocalAddresses()), fail_on_error)
         self.notify_in = NotifyIn(self.answerer, self.table, None, self.autoprimaries)  # type: ignore[arg-type]
@@ -111,6 +112,7 @@ class World:
         config = load_config(str(conf)).config
         assert config is not None
         entry = ZoneEntry(config.zones()[0])
+        assert self.autoprimaries.is_adding((request.view, request.origin))
         self.table.add(entry)
         self.requests.append(request)
         return entry.id
@@ -131,6 +133,10 @@ class World:
             assert reply is Outcome.DROP
             return ""
         return dns.rcode.to_text(dns.message.from_wire(reply).rcode())
+
+    def added_one(self, zone_id: ZoneId, source: str) -> None:
+        assert not self.autoprimaries.is_adding(zone_id)
+        self.told.append((to_text(zone_id[1]), source))
 
     def added(self) -> list[str]:
         return [to_text(request.origin) for request in self.requests]
@@ -178,6 +184,7 @@ def test_a_zone_comes_to_be_and_the_log_tells_it(tmp_path: Path, caplog: pytest.
             assert [asked[1:] for asked in provider.asked] == [("SOA", ""), ("NS", "")]
             (request,) = world.requests
             assert (request.origin, request.view) == (from_text("new.test."), "_default")
+            assert world.told == [("new.test.", HERE)]
             assert request.config_file == str(tmp_path / "auto.conf")
             entry = world.table.get(("_default", from_text("new.test.")))
             assert entry is not None
@@ -493,7 +500,7 @@ def test_the_list_in_a_file_is_read_again_when_it_has_changed(
             now = 0.0
             world = World(tmp_path, conf)
             world.autoprimaries = AutoprimaryZones(
-                world.table, world.provision, clock=lambda: now, timing=QUICK
+                world.table, world.provision, world.added_one, clock=lambda: now, timing=QUICK
             )
             world.notify_in = NotifyIn(world.answerer, world.table, None, world.autoprimaries)  # type: ignore[arg-type]
             world.autoprimaries.configure(world.read(conf))

@@ -60,7 +60,7 @@ class World:
         for zone in config.zones():
             table.add(ZoneEntry(zone))
         self.secondaries = FakeSecondaries()
-        autoprimaries = AutoprimaryZones(table, self.provision)
+        autoprimaries = AutoprimaryZones(table, self.provision, lambda *_: None)
         autoprimaries.configure(config)
         self.notify_in = NotifyIn(answerer, table, self.secondaries, autoprimaries)  # type: ignore[arg-type]
         self.notify_in.configure(config, LocalAddresses())

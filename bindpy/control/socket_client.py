@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -40,10 +41,12 @@ class SocketClient:
         self._path = path
         self._number = 0
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._sock.settimeout(timeout_s)
         try:
             with opened_directory(path) as directory:
+                # A socket with a timeout of Python's would not wait while the server has its hands full.
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(timeout_s))
                 self._sock.connect(address(path, directory))
+            self._sock.settimeout(timeout_s)
         except OSError as error:
             self._sock.close()
             raise NoServerError(_why_not(path, error)) from error
@@ -109,6 +112,11 @@ class SocketClient:
         self.close()
 
 
+def _timeval(seconds: float) -> bytes:
+    """Return *seconds* as the kernel wants them."""
+    return struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+
+
 def _why_not(path: str, error: OSError) -> str:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return (
@@ -125,6 +133,6 @@ def _why_not(path: str, error: OSError) -> str:
             f"permission denied: control socket '{path}' is another user's; run this as that user or as "
             'root, or let a group in with control-socket "PATH" group "NAME"'
         )
-    if error.errno == errno.EAGAIN or isinstance(error, TimeoutError):
+    if error.errno == errno.EAGAIN:
         return f"the server at '{path}' does not accept connections; its log may say why"
     return f"cannot connect to control socket '{path}': {error.strerror or error}"

@@ -502,6 +502,26 @@ def test_why_there_is_no_answer(tmp_path: Path, how: str, why: str) -> None:
             one.ask("ping")
 
 
+def test_a_server_that_is_too_busy_is_waited_for(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(tmp_path / "c.sock"))
+        other.listen(0)
+        with client(tmp_path) as first:
+            began = time.monotonic()
+            with pytest.raises(NoServerError, match="does not accept connections"):
+                client(tmp_path, 0.2)
+            assert time.monotonic() - began > 0.1
+
+            def accept_one() -> None:
+                other.accept()[0].close()
+
+            make_room = threading.Timer(0.05, accept_one)
+            make_room.start()
+            client(tmp_path).close()
+            make_room.join()
+            assert first.server_pid() == os.getpid()
+
+
 def test_a_server_that_talks_nonsense(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(str(tmp_path / "c.sock"))

@@ -19,6 +19,7 @@ from pathlib import Path
 from bindpy import __version__, logs
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
+from bindpy.config.one_zone import ZoneContext
 from bindpy.control.registry import execute
 from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import make_socket_directory, socket_place
@@ -40,6 +41,7 @@ from bindpy.server.tcp_limits import TcpSettings
 from bindpy.state.db import StateDb
 from bindpy.state.directory import make_state_directory, state_directory
 from bindpy.watch import FileWatcher
+from bindpy.xfr.provision import ProvisionRequest
 from bindpy.xfr.service import Replication
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.rdata import load_all_types
@@ -78,7 +80,8 @@ class Server:
         debug_level: int,
     ) -> None:
         self._start_directory = Path.cwd()  # ours is another one soon, and may be deleted
-        self._findings = result.diagnostics  # the rest of the result, the tree, is large
+        self._findings = result.diagnostics
+        self._context = ZoneContext(result)  # the rest of the result, the tree, is large
         self._config = config
         self._account = account
         self._debug_level = debug_level
@@ -136,7 +139,9 @@ class Server:
             self._published,
             is_expired=self._is_expired,
         )
-        self._replication = Replication(self._engine, self._keeper, lambda: self._listeners.bound().values())
+        self._replication = Replication(
+            self._engine, self._keeper, lambda: self._listeners.bound().values(), self._provision
+        )
         self._keeper.configure(self._config.zones())
         self._replication.configure(self._config, host.local())
         self._listeners = Listeners(
@@ -160,6 +165,7 @@ class Server:
             ),
             self._wishes,
             self._stop,
+            context=self._context,
             on_config=self._config_taken_over,
         )
 
@@ -275,6 +281,9 @@ class Server:
 
     def _is_expired(self, entry: ZoneEntry, zone: Zone, loaded: LoadedZone) -> bool:
         return self._replication.is_expired(entry, zone, loaded)
+
+    async def _provision(self, request: ProvisionRequest) -> ZoneId:
+        return await self._running.provision(request)
 
     def _watch_zone(self, zone_id: ZoneId, files: Mapping[str, FileStamp | None]) -> None:
         self._watcher.watch(zone_id, files, files)

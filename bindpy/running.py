@@ -14,11 +14,15 @@ from pathlib import Path
 
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
+from bindpy.config.one_zone import ZoneContext
 from bindpy.control.jobs import Job, Jobs, Progress
 from bindpy.engine import Engine
 from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
+from bindpy.newzones.errors import NewZoneError
+from bindpy.newzones.service import NewZones
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
+from bindpy.reload.table import ZoneId
 from bindpy.server.interfaces import HostAddresses, ListenPlan, listen_endpoints
 from bindpy.server.listeners import Listeners, ListenersError
 from bindpy.server.querylog import QueryLog
@@ -26,6 +30,7 @@ from bindpy.server.sd_notify import ServiceManager
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.state.directory import state_directory
 from bindpy.watch import FileWatcher
+from bindpy.xfr.provision import ProvisionError, ProvisionRequest
 from bindpy.xfr.service import Replication
 
 log = logging.getLogger("bindpy.general")
@@ -105,7 +110,8 @@ class Running:
     """The running server, a `bindpy.control.server.ControlledServer`. Belongs to the event loop's thread.
 
     *start_directory* is where the first reading of the configuration started: relative names mean the same
-    files at the next one. *on_config* is told of each configuration that was taken over.
+    files at the next one. *context* is that of *config*. *on_config* is told of each configuration that was
+    taken over.
     """
 
     def __init__(
@@ -116,6 +122,7 @@ class Running:
         wishes: Wishes,
         stop: Stop,
         *,
+        context: ZoneContext,
         on_config: OnConfig,
     ) -> None:
         self.config = config
@@ -123,6 +130,8 @@ class Running:
         self.keeper = parts.keeper
         self.replication = parts.replication
         self.listeners = parts.listeners
+        self.new_zones = NewZones(self)
+        self.new_zones.configure(context)
         self.jobs = Jobs()
         self.started_at = self.configured_at = time.time()
         self.is_changing = asyncio.Lock()
@@ -151,6 +160,13 @@ class Running:
         answer: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
         self._wishes.add(why, whole=whole).waiting.append(answer)
         return await answer
+
+    async def provision(self, request: ProvisionRequest) -> ZoneId:
+        """Add a zone that an autoprimary has. Raises `ProvisionError`."""
+        try:
+            return await self.new_zones.provision(request.statement_text, request.view, request.config_file)
+        except NewZoneError as error:
+            raise ProvisionError(str(error)) from error
 
     async def run(self) -> None:
         """Do what is wanted of the configuration until cancelled."""
@@ -188,6 +204,7 @@ class Running:
         report(result.diagnostics)
         if wish.whole:
             self.keeper.reload(being_written=self._watcher.is_settling)
+        self.new_zones.configure(ZoneContext(result))
         self.configured_at = time.time()
         return self.jobs.start(wish.why, self._follow_loading)
 

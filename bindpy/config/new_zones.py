@@ -52,7 +52,7 @@ def add_new_zones(tree: list[Statement], reader: FileReader, diagnostics: Diagno
     keeps the server from starting after somebody has written the zone down.
     """
     options = members(next(having(tree, "options"), None))
-    views = list(having(tree, "view"))
+    views: list[Statement | None] = [*having(tree, "view")]
     for view in views or [None]:
         body = view.body() if view is not None else None
         if view is not None and body is None:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +190,82 @@ def test_waiting_for_what_fails(tmp_path: Path, serve: Callable[[Answer], Server
     ran = ctl(tmp_path, "ping", "--wait")
     assert (ran.exit_code, ran.stdout) == (1, "reload queued\n")
     assert ran.stderr.endswith("error: failure\na.db:1:1: error: nonsense\n")
+
+
+def test_on_a_terminal_progress_is_one_line(tmp_path: Path, serve: Callable[[Answer], Server]) -> None:
+    serve(working())
+    terminal, theirs = pty.openpty()
+    with open(terminal, "rb", buffering=0) as ours:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "bindpy.cli.main",
+                "ctl",
+                "ping",
+                "--wait",
+                "--socket",
+                str(tmp_path / "c.sock"),
+            ],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=60,
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how a terminal says that nobody has its other end any more
+            while more := ours.read(4096):
+                shown += more
+    assert done.stdout == b"reload queued\n4 zones loaded\n"
+    assert b"\r\x1b[K4 of 4 zones, 100 %; last" in shown
+    assert shown.endswith(b"\r\x1b[K")
+    assert b"\n" not in shown
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_work(tmp_path: Path, serve: Callable[[Answer], Server]) -> None:
+    over = threading.Event()
+    jobs_started: list[Job] = []
+
+    def answer(line: str, jobs: Jobs) -> Result:
+        async def work(job: Job) -> str:
+            await asyncio.to_thread(over.wait)
+            return "done"
+
+        jobs_started.append(jobs.start("reload of all zones", work))
+        return Result("reload queued", job=jobs_started[0])
+
+    serve(answer)
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "bindpy.cli.main",
+            "ctl",
+            "ping",
+            "--wait",
+            "--socket",
+            str(tmp_path / "c.sock"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"reload queued\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 130
+        assert process.stderr.read().endswith(
+            b"not waiting any more: 'reload of all zones' goes on in the server\n"
+        )
+    assert jobs_started[0].ended_at is None
+    over.set()
+    deadline = time.monotonic() + DEADLINE_S
+    while jobs_started[0].ended_at is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert jobs_started[0].error is None
 
 
 def test_help_has_every_verb() -> None:

@@ -14,6 +14,7 @@ from bindpy.config.load import load_config
 from bindpy.config.model import Config, ZoneConfig, ZoneType
 from bindpy.config.printer import print_config
 from bindpy.diagnostics import Diagnostic, Severity
+from bindpy.filter.check import check_scripts
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import to_text
@@ -72,8 +73,8 @@ def command(
     """Check FILE (default /etc/bind/named.conf) as named-checkconf does.
 
     Findings go to standard error as FILE:LINE:COL: severity: message. Statements that have no effect here,
-    or that BIND has removed since, are named; they are no errors. With -z, the zones that load are listed on
-    standard output.
+    or that BIND has removed since, are named; they are no errors. The scripts of lua-axfr-script are loaded
+    as before a transfer. With -z, the zones that load are listed on standard output.
 
     Exit status: 0 the configuration is good (there may be warnings), 1 it is not, 2 wrong usage.
 
@@ -87,10 +88,13 @@ def command(
     if as_json and print_it:
         raise click.UsageError("the configuration and --json cannot both go to stdout")
     result = load_config(file)
+    diagnostics = list(result.diagnostics)
+    if result.config is not None:
+        diagnostics += check_scripts(result.section, result.config.options.directory)
     if not as_json:
-        _show(result.diagnostics, quiet=quiet)
+        _show(diagnostics, quiet=quiet)
     outcomes: list[dict[str, object]] = []
-    good = result.config is not None
+    good = not any(item.severity is Severity.ERROR for item in diagnostics)
     if result.config is not None and with_zones:
         for outcome in load_zones(result.config):
             good = good and outcome.loaded.zone is not None
@@ -102,13 +106,13 @@ def command(
         report: dict[str, object] = {
             "file": file,
             "ok": good,
-            "diagnostics": [item.as_json() for item in result.diagnostics],
+            "diagnostics": [item.as_json() for item in diagnostics],
         }
         if with_zones:
             report["zones"] = outcomes
         click.echo(json.dumps(report, indent=2))
     else:
-        _summarise(file, result.diagnostics)
+        _summarise(file, diagnostics)
         if print_it and result.config is not None:
             click.echo(_printable(print_config(result.tree, hide_secrets=hide_secrets)), nl=False)
     sys.exit(0 if good else 1)

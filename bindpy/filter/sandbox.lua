@@ -45,6 +45,11 @@ local function place()
     end
 end
 
+-- An error of a function of ours, as if the line of the script that called it had made it.
+local function fail(message)
+    error(place() .. message, 0)
+end
+
 local function over(what)
     why = place() .. "the script takes too long over " .. what
     sethook(stop, "", 1)
@@ -77,13 +82,6 @@ local function tick()
     elseif all_ticks * STRIDE > limits.transfer_instructions + records * limits.record_instructions then
         over("this transfer")
     end
-end
-
--- Before and after a C function that may take long.
-local function look_and_pass(...)
-    look()
-    if why then error(why, 0) end
-    return ...
 end
 
 -- Errors ---------------------------------------------------------------------------------------------------
@@ -134,6 +132,25 @@ end
 
 -- Functions of Lua's libraries that need a guard -----------------------------------------------------------
 
+-- What `real_pcall` of the library's function *name* came to. Its own errors name no line, because it was not
+-- called by the script itself.
+local function returned(name, ok, ...)
+    if why then error(why, 0) end
+    if ok then return ... end
+    local fault = ...
+    if type(fault) == "string" and fault ~= "not enough memory" and not find(fault, "^SCRIPT:") then
+        fault = gsub(fault, '^%[string "[^"\n]*"%]:%d+: ', "")  -- a function of ours that it called
+        fail((gsub(fault, "'%?'", "'" .. name .. "'")))
+    end
+    error(fault, 0)
+end
+
+-- The same for one that may have taken long.
+local function looked_after(...)
+    look()
+    return returned(...)
+end
+
 local known = {[true] = {}, [false] = {}}
 local known_count = 0
 
@@ -154,25 +171,27 @@ local function guarded(name, f)
     return function(s, p, third, fourth)
         if type(s) == "number" then s = tostring(s) end
         if type(p) == "number" then p = tostring(p) end
-        if type(s) ~= "string" or type(p) ~= "string" then return f(s, p, third, fourth) end
+        if type(s) ~= "string" or type(p) ~= "string" then
+            return returned(name, real_pcall(f, s, p, third, fourth))
+        end
         local steps
         if name == "find" and fourth then
             steps = (#s + 1.0) * #p
         elseif #p > 1000 then
-            error(called .. ": the pattern is too long", 2)
+            fail(called .. ": the pattern is too long")
         else
             local cost = known_cost(p, name ~= "gmatch" and sub(p, 1, 1) == "^")
-            if not cost then error(called .. ": malformed pattern", 2) end
+            if not cost then fail(called .. ": malformed pattern") end
             steps = (#s + 1.0) ^ cost[1] * cost[2]
             if name == "gsub" and type(third) == "string" then steps = steps + (#s + 1.0) * #third end
         end
         if steps > limits.steps then
-            error(called .. ": the pattern may take too long on so long a string", 2)
+            fail(called .. ": the pattern may take too long on so long a string")
         elseif steps > limits.steps / 1000 then
             look()
-            return look_and_pass(f(s, p, third, fourth))
+            return looked_after(name, real_pcall(f, s, p, third, fourth))
         end
-        return f(s, p, third, fourth)
+        return returned(name, real_pcall(f, s, p, third, fourth))
     end
 end
 
@@ -183,30 +202,30 @@ string.rep = function(s, n, separator)
     local size = #tostring(s) + #tostring(separator or "")
     local count = tointeger(n)
     if count and count > 0 and (count > 1e7 or size * count > limits.memory) then
-        error("string.rep: the result is too large", 2)
+        fail("string.rep: the result is too large")
     end
-    return rep(s, n, separator)
+    return returned("rep", real_pcall(rep, s, n, separator))
 end
 string.dump, string.pack, string.packsize, string.unpack = nil, nil, nil, nil
 
 table.move = function(from, first, final, to, into)
     local count = tointeger(final) and tointeger(first) and final - first
     if not count or count > 1e6 or count < -1e6 then
-        error("table.move: too many elements", 2)
+        fail("table.move: too many elements")
     end
-    return move(from, first, final, to, into or from)
+    return returned("move", real_pcall(move, from, first, final, to, into or from))
 end
 table.sort = function(list, is_less)
     -- The hook sees comparisons that are made by a function of Lua's.
-    sort(list, is_less or function(a, b)
+    return returned("sort", real_pcall(sort, list, is_less or function(a, b)
         if why then error(why, 0) end
         return a < b
-    end)
+    end))
 end
 
 local function guarded_date(format, ...)
-    if type(format) == "string" and #format > 200 then error("os.date: the format is too long", 2) end
-    return date(format, ...)
+    if type(format) == "string" and #format > 200 then fail("os.date: the format is too long") end
+    return returned("date", real_pcall(date, format, ...))
 end
 
 -- Log ------------------------------------------------------------------------------------------------------
@@ -244,7 +263,7 @@ local name_methods, record_methods = {}, {}
 local name_meta, record_meta = {__index = name_methods}, {__index = record_methods}
 
 local function new_name(text)
-    if type(text) ~= "string" then error("newDN: a name is a string", 2) end
+    if type(text) ~= "string" then fail("newDN: a name is a string") end
     if sub(text, -1) ~= "." then text = text .. "." end
     return setmetatable({text}, name_meta)
 end
@@ -256,7 +275,7 @@ local function name_text(value)
 end
 
 local function text_of(value)
-    return name_text(value) or error("this is not a name; write name:method()", 3)
+    return name_text(value) or fail("this is not a name; write name:method()")
 end
 
 -- Where the labels after the first begin.
@@ -292,7 +311,7 @@ name_meta.__tostring = name_methods.toString
 
 local function record(self)
     if type(self) ~= "table" or getmetatable(self) ~= record_meta then
-        error("this is not a record; write record:method()", 3)
+        fail("this is not a record; write record:method()")
     end
     return self
 end

@@ -126,12 +126,16 @@ class LuaFilter:
         if code < _DROP:
             self._take_lines()
             code += _LOGGED
-        if code == _KEEP:
-            return (rr,)
-        if code == _DROP:
-            return ()
         made = self._rows(rr, flat)
-        return made if code == _REPLACE else (rr, *made)
+        result = made if code in (_DROP, _REPLACE) else [rr, *made]
+        soas = [one for one in result if one.rtype == RRType.SOA]
+        if rr.rtype != RRType.SOA and soas:
+            raise self._bad_row(rr, "of type SOA")
+        if rr.rtype == RRType.SOA and (len(soas) != 1 or soas[0].owner.lower() != self._key):
+            raise FilterError(
+                self.path, f"for {_named(rr)} the script left {len(soas)} SOA records at the apex"
+            )
+        return result
 
     def _take_lines(self) -> None:
         try:

@@ -23,7 +23,7 @@ from bindpy.zone.names import Name, is_subdomain, to_text
 from bindpy.zone.rdata import class_to_text, is_meta_type, type_to_text
 from bindpy.zone.records import IN, RR, RRType, Soa
 from bindpy.zone.serials import is_newer
-from bindpy.zone.snapshot import NoSoaError, OutOfZoneError
+from bindpy.zone.snapshot import OutOfZoneError
 
 
 class Style(enum.Enum):
@@ -145,7 +145,8 @@ class Incoming:
 
     def _finish(self) -> Zone:
         if self.style is Style.WHOLE:
-            return self._whole()
+            whole: Zone = self._builder.finish()
+            return whole
         assert self._base is not None  # only an answer to IXFR has another style
         if self.style is Style.CURRENT:
             return self._base
@@ -156,13 +157,6 @@ class Incoming:
             raise XferFailure(Stage.DATA, f"sent an IXFR that does not fit our version: {e}") from None
         if 0 < self._limits.max_records < zone.rr_count:
             raise self._too_many_records()
-        return zone
-
-    def _whole(self) -> Zone:
-        try:
-            zone: Zone = self._builder.finish()
-        except NoSoaError:
-            raise XferFailure(Stage.FILTER, "sent a SOA that the script did not keep") from None
         return zone
 
     # --- messages -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from bindpy import __version__, logs
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
+from bindpy.control.channels import Channels
 from bindpy.control.registry import execute
 from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import make_socket_directory, socket_place
@@ -92,6 +93,9 @@ class Server:
         self._failure: BaseException | None = None
         self._service = ServiceManager.from_environment()
         self._local_socket = LocalSocket(lambda line, who: execute(self._running, line, who, read_only=False))
+        self._channels = Channels(
+            lambda line, who, read_only: execute(self._running, line, who, read_only=read_only)
+        )
 
     async def run(self) -> None:
         """Start, serve until told to stop, stop. Raises `UnusableError`."""
@@ -119,6 +123,7 @@ class Server:
                 cleanup.push_async_callback(state.close)
                 cleanup.push_async_callback(self._end_replication)
                 await self._replication.open(state)
+                cleanup.push_async_callback(self._channels.close)
                 cleanup.push_async_callback(self._local_socket.close)
                 await self._open_control()
                 cleanup.push_async_callback(self._running.jobs.close)
@@ -177,6 +182,8 @@ class Server:
             logging.getLogger("bindpy.network").warning("%s", warning)
         try:
             await self._listeners.apply(plan.endpoints, interfaces=host.interface_names())
+            cleanup.push_async_callback(self._channels.close)
+            await self._channels.apply(self._config, host.local())
             if self._config.options.pid_file is not None:
                 pid_file = PidFile.create(self._config.options.pid_file, self._account)
                 cleanup.callback(pid_file.remove)
@@ -205,7 +212,8 @@ class Server:
         except SocketFileError as error:
             raise UnusableError([str(error)]) from error
 
-    async def _config_taken_over(self, config: Config, _host: HostAddresses) -> None:
+    async def _config_taken_over(self, config: Config, host: HostAddresses) -> None:
+        await self._channels.apply(config, host.local())
         try:
             await self._local_socket.apply(socket_place(config.options))
         except SocketFileError as error:

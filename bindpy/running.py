@@ -15,7 +15,9 @@ from pathlib import Path
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
+from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job, Jobs, Progress
+from bindpy.control.zones import first_errors, zones_with_errors
 from bindpy.engine import Engine
 from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
 from bindpy.newzones.errors import NewZoneError
@@ -135,6 +137,7 @@ class Running:
         self.jobs = Jobs()
         self.started_at = self.configured_at = time.time()
         self.is_changing = asyncio.Lock()
+        self.reloading = ""
         self.stop = stop
         self._start_directory = start_directory
         self._worker = parts.worker
@@ -172,17 +175,20 @@ class Running:
         """Do what is wanted of the configuration until cancelled."""
         while True:
             wish = await self._wishes.next()
+            self.reloading = "in progress"
             try:
                 async with self.is_changing:
                     self._service.reloading(wish.why)
                     job = await self._fulfil(wish)
             except UnusableError as error:
+                self.reloading = "failed"
                 self._service.ready(f"{self.zones_text()}; {wish.why} failed: {error.lines()[0]}")
                 _answer(wish, error)
             except asyncio.CancelledError:
                 _answer(wish, UnusableError(["the server is stopping"]))
                 raise
             else:
+                self.reloading = ""
                 for waiting in wish.waiting:
                     if not waiting.done():
                         waiting.set_result(job)
@@ -236,13 +242,29 @@ class Running:
         self.replication.configure(config, host.local())
         await self._on_config(config, host)
 
+    async def scan(self) -> None:
+        """Look for other addresses of this host and listen as is configured. Raises `UnusableError`."""
+        async with self.is_changing:
+            host = await host_addresses()
+            plan = listen_endpoints(self.config.options.listen_on, host)
+            try:
+                await self._listen(self.config, plan, host)
+            except ListenersError as error:
+                raise UnusableError(str(one) for one in error.errors) from error
+            self.engine.answerer.configure(answer_policy(self.config, host.local()))
+            self.replication.configure(self.config, host.local())
+            await self._on_config(self.config, host)
+
     async def _listen(self, config: Config, plan: ListenPlan, host: HostAddresses) -> None:
         await self.listeners.apply(
             plan.endpoints, TcpSettings.from_options(config.options), interfaces=host.interface_names()
         )
 
     async def _follow_loading(self, job: Job) -> str:
-        """Tell how many zones are loaded, until all are; return what became of them."""
+        """Tell how many zones are loaded, until all are; return what became of them.
+
+        Raises `VerbError` where zones have errors.
+        """
         total = self.keeper.waiting
         while self.keeper.waiting:
             total = max(total, self.keeper.waiting)
@@ -253,7 +275,9 @@ class Running:
         log.info("reloading finished: %d zones", len(self.keeper.table))
         self._service.ready(self.zones_text())
         await self.replication.forget_other_zones()
-        return f"{len(self.keeper.table)} zones"
+        if bad := zones_with_errors(self.keeper.table):
+            raise VerbError("failure", first_errors(bad))
+        return self.zones_text()
 
     def zones_text(self) -> str:
         """Say for people how many zones there are, and how many of them have data."""

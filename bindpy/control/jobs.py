@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
@@ -47,6 +48,7 @@ class Job:
         self.text = ""
         self.error: VerbError | None = None
         self._changed = asyncio.Event()
+        self._over = asyncio.Event()
 
     def report(self, progress: Progress) -> None:
         """Tell those who follow how far it is."""
@@ -58,11 +60,19 @@ class Job:
         """Note that it has ended, by *error* if that is not None. What is told later changes nothing."""
         if self.ended_at is None:
             self.text, self.error, self.ended_at = text, error, time.time()
+            self._over.set()
             self._wake()
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for the end, for *timeout_s* at most; return whether it has come."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._over.wait()
+        return self.ended_at is not None
 
     async def follow(self) -> AsyncIterator[Progress]:
         """Yield how far it is, at once and after each change, until it has ended.

@@ -132,8 +132,9 @@ def daemon(
 ) -> Iterator[Daemon]:
     """Serve *conf* (``options`` come first, with *extra* in them) with *files* beside it.
 
-    On *port*, or a free one.
+    On *port*, or a free one. There is no rndc channel unless *conf* has one: the usual one has a fixed port.
     """
+    conf = conf if "controls" in conf else f"controls {{ }};\n{conf}"
     port = port or free_port()
     for name, content in files.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())

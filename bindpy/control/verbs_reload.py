@@ -1,0 +1,245 @@
+"""Verbs about named.conf and zone files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from bindpy.config.model import ZoneType
+from bindpy.control.errors import VerbError
+from bindpy.control.jobs import Job
+from bindpy.control.registry import (
+    CLASS,
+    OPTIONAL_ZONE,
+    VIEW,
+    Call,
+    Kind,
+    Parameter,
+    Result,
+    flag,
+    verb,
+)
+from bindpy.control.replication import start_refresh
+from bindpy.control.server import ControlledServer
+from bindpy.control.times import iso
+from bindpy.control.zones import (
+    error_lines,
+    find_zone,
+    first_errors,
+    in_words,
+    zone_name,
+    zone_of,
+    zones_with_errors,
+)
+from bindpy.host import UnusableError
+from bindpy.reload.queue import Loading
+from bindpy.reload.table import ZoneEntry
+
+WAIT_S = 2.0
+"""How long an answer waits for zones to be loaded; those that take longer are "queued"."""
+WAIT_NOW_S = 50.0
+"""The same where somebody wants to know; rndc waits for a minute."""
+
+_FROZEN = """\
+WARNING: The zone was already frozen.
+Someone else may be editing it or it may still be re-loading."""
+_THAWED = "The zone reload and thaw was successful."
+_THAWING = "A zone reload and thaw was started.\nCheck the logs to see the result."
+
+
+@verb(
+    "reload",
+    OPTIONAL_ZONE,
+    CLASS,
+    VIEW,
+    help="Reread named.conf and all zone files that changed, or one zone's. A secondary zone is refreshed.",
+)
+async def reload(server: ControlledServer, call: Call) -> Result:
+    """Reload all, or one zone."""
+    if call.has("zone"):
+        return await _reload_zone(server, find_zone(server, call))
+    return await _reread(server, server.reload, "server reload successful")
+
+
+async def _reread(server: ControlledServer, reread: Callable[[], Awaitable[Job]], text: str) -> Result:
+    """Have named.conf reread; answer with *text* and with what is wrong in zones that are loaded by then."""
+    before = {entry.id for entry in server.keeper.table}
+    try:
+        job = await reread()
+    except UnusableError as error:
+        raise VerbError("failure", "\n".join(error.lines())) from error
+    after = {entry.id for entry in server.keeper.table}
+    data = {"zones": len(after), "new": len(after - before), "removed": len(before - after)}
+    await job.wait(WAIT_S)
+    if job.error is not None:
+        text = f"{text}\n{job.error.text}".strip()
+    return Result(text, data, job)
+
+
+async def _reload_zone(server: ControlledServer, entry: ZoneEntry) -> Result:
+    if entry.config.type is ZoneType.SECONDARY:
+        return Result("zone refresh queued", {"zone": zone_name(entry)}, start_refresh(server, entry))
+    job, became = await _load(server, entry, WAIT_S)
+    match became:
+        case None:
+            text = "zone reload queued"
+        case Loading.CURRENT:
+            text = "zone reload up-to-date"
+        case _:
+            text = "zone reload successful"
+    serial = entry.zone.serial if entry.zone is not None else None
+    return Result(text, {"zone": zone_name(entry), "serial": serial}, job)
+
+
+async def _load(
+    server: ControlledServer, entry: ZoneEntry, wait_s: float, *, force: bool = False, thaw: bool = False
+) -> tuple[Job, Loading | None]:
+    """Load a zone; return what came of it, None when that takes longer. Raises `VerbError`."""
+    became: Loading | None = None
+
+    async def work(_job: Job) -> str:
+        nonlocal became
+        keeper = server.keeper
+        became = await (keeper.thaw(entry.id) if thaw else keeper.load(entry.id, force=force))
+        return _ended(server.keeper.table.get(entry.id), became)
+
+    job = server.jobs.start(f"loading of zone {entry.label}", work)
+    await job.wait(wait_s)
+    if job.error is not None:
+        raise job.error
+    return job, became
+
+
+def _ended(entry: ZoneEntry | None, became: Loading) -> str:
+    """Return what a load came to, for people. Raises `VerbError` where it failed."""
+    if entry is None:
+        raise VerbError("not found", "the zone is not configured any more")
+    if became is Loading.FAILED:
+        lines = list(error_lines(entry))
+        if entry.zone is not None and not entry.expired:
+            lines.append(f"zone {entry.label}: still serving serial {entry.zone.serial}")
+        raise VerbError("failure", "\n".join(lines))
+    if entry.zone is None:
+        return f"zone {entry.label}: has no data yet"
+    return f"zone {entry.label}: serial {entry.zone.serial}, {in_words(entry.zone.rr_count, 'record')}"
+
+
+@verb(
+    "reload-now",
+    Parameter("zone", Kind.ZONE, many=True),
+    aliases=("bind-reload-now",),
+    help="Read zones' files now, changed or not, and say what came of each.",
+)
+async def reload_now(server: ControlledServer, call: Call) -> Result:
+    """Read the files of some zones."""
+    entries = [zone_of(server, name) for name in call.many("zone")]
+    loads = [_load(server, entry, WAIT_NOW_S, force=True) for entry in entries]
+    outcomes = await asyncio.gather(*loads, return_exceptions=True)
+    lines, failed = [], False
+    for entry, outcome in zip(entries, outcomes, strict=True):
+        if isinstance(outcome, VerbError):
+            failed = True
+            lines.append(f"{zone_name(entry)}: \t[rejected] {outcome.text}")
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        elif outcome[1] is None:
+            lines.append(f"{zone_name(entry)}: \tis being parsed")
+        else:
+            lines.append(f"{zone_name(entry)}: \tparsed into memory at {iso(entry.loaded_at)}")
+    if failed:
+        raise VerbError("failure", "\n".join(lines))
+    return Result("\n".join(lines), {"zones": [zone_name(entry) for entry in entries]})
+
+
+@verb("reconfig", help="Reread named.conf, and only the files of zones that are new or changed there.")
+async def reconfig(server: ControlledServer, _call: Call) -> Result:
+    """Take over named.conf."""
+    return await _reread(server, server.reconfig, "")
+
+
+@verb("rediscover", help="The same as reconfig; says how many zones came and went, as PowerDNS does.")
+async def rediscover(server: ControlledServer, _call: Call) -> Result:
+    """Take over named.conf, and count."""
+    result = await _reread(server, server.reconfig, "")
+    assert result.data is not None
+    counts = f"{result.data['new']} new, {result.data['removed']} removed"
+    text = f"Done parsing domains, {len(zones_with_errors(server.keeper.table))} rejected, {counts}"
+    return Result(f"{text}\n{result.text}".strip(), result.data, result.job)
+
+
+# --- zones that people edit in peace --------------------------------------------------------------
+
+
+@verb(
+    "freeze",
+    OPTIONAL_ZONE,
+    CLASS,
+    VIEW,
+    help="Neither read nor write a zone's file (or any zone's) until thaw, so that it can be edited.",
+)
+async def freeze(server: ControlledServer, call: Call) -> Result:
+    """Leave files alone."""
+    if not call.has("zone"):
+        for entry in [one for one in server.keeper.table if not one.frozen]:
+            await server.keeper.freeze(entry.id)
+        return Result()
+    entry = find_zone(server, call)
+    if entry.frozen:
+        raise VerbError("already frozen", _FROZEN)
+    await server.keeper.freeze(entry.id)
+    return Result(data={"zone": zone_name(entry), "frozen": True})
+
+
+@verb(
+    "thaw",
+    OPTIONAL_ZONE,
+    CLASS,
+    VIEW,
+    aliases=("unfreeze",),
+    help="End freeze: load what changed in the file, and follow it from now on.",
+)
+async def thaw(server: ControlledServer, call: Call) -> Result:
+    """Load what was edited in peace."""
+    if not call.has("zone"):
+        return await _thaw_all(server)
+    entry = find_zone(server, call)
+    if not entry.frozen:
+        return Result()
+    server.replication.resume(entry.id)
+    job, became = await _load(server, entry, WAIT_S, thaw=True)
+    return Result(_THAWING if became is None else _THAWED, {"zone": zone_name(entry), "frozen": False}, job)
+
+
+async def _thaw_all(server: ControlledServer) -> Result:
+    entries = [entry for entry in server.keeper.table if entry.frozen]
+
+    async def work(_job: Job) -> str:
+        await asyncio.gather(*(server.keeper.thaw(entry.id) for entry in entries))
+        failed = [entry for entry in entries if entry.errors]
+        if failed:
+            raise VerbError("failure", first_errors(failed))
+        return in_words(len(entries), "zone")
+
+    job = server.jobs.start("thawing of all zones", work)
+    for entry in entries:
+        server.replication.resume(entry.id)
+    await job.wait(WAIT_S)
+    if job.error is not None:
+        raise job.error
+    return Result(data={"zones": len(entries)}, job=job)
+
+
+@verb(
+    "sync",
+    flag("-clean"),
+    OPTIONAL_ZONE,
+    CLASS,
+    VIEW,
+    help="Nothing to do, as files are always current; -clean forgets what IXFR is answered from.",
+)
+async def sync(server: ControlledServer, call: Call) -> Result:
+    """Confirm that files are current; discard deltas with ``-clean``."""
+    entries = [find_zone(server, call)] if call.has("zone") else list(server.keeper.table)
+    if call.has("-clean"):
+        await server.replication.discard_journal([entry.id for entry in entries])
+    return Result(data={"zones": len(entries)})

@@ -79,6 +79,8 @@ class Honest(FaultyPrimary):
         if qtype == "SOA":
             wanted = (6, 46) if query.ednsflags & dns.flags.DO else (6,)
             records = [rr for rr in records if rr.owner == ORIGIN and rr.rtype in wanted]
+        elif qtype == "NS":
+            records = [rr for rr in records if rr.owner == ORIGIN and rr.rtype == dns.rdatatype.NS]
         elif qtype == "IXFR":
             assert self.before is not None, "asked for IXFR without a version before"
             delta = diff(self.before, self.zone)

@@ -20,9 +20,11 @@ from bindpy.config.acl import LocalAddresses
 from bindpy.engine import python_engine
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
+from bindpy.reload.table import ZoneId
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.request import Request, Stream
 from bindpy.state.db import StateDb
+from bindpy.xfr.provision import Provision, ProvisionRequest
 from bindpy.xfr.service import Replication
 from tests.faults.primary import FaultyPrimary
 from tests.support.asking import fail_on_error
@@ -32,9 +34,13 @@ from tests.unit.xfr.honest import ORIGIN, Honest, version
 ID = ("_default", ORIGIN)
 
 
+async def nobody_adds(request: ProvisionRequest) -> ZoneId:
+    raise AssertionError(f"nobody may have {request} added")
+
+
 @asynccontextmanager
 async def replication(
-    folder: Path, zone: str, options: str = ""
+    folder: Path, zone: str, options: str = "", provision: Provision = nobody_adds
 ) -> AsyncIterator[tuple[Replication, ZoneKeeper]]:
     """Run everything for one *zone* statement, and see to it that nothing is left behind."""
     before = asyncio.all_tasks()
@@ -51,7 +57,7 @@ async def replication(
             lambda *told: service.on_published(*told),  # noqa: PLW0108 - it is made below
             is_expired=lambda *told: service.is_expired(*told),  # noqa: PLW0108
         )
-        service = Replication(engine, keeper, lambda: [Endpoint("192.0.2.1", 53)])
+        service = Replication(engine, keeper, lambda: [Endpoint("192.0.2.1", 53)], provision)
         keeper.configure(config.zones())
         service.configure(config, LocalAddresses())
         state = StateDb.open(str(folder))
@@ -122,10 +128,40 @@ def test_a_notify_leads_to_a_transfer_a_journal_and_a_notify_to_others(tmp_path:
 async def until_serial(service: Replication, serial: int) -> None:
     while True:
         secondary = service.status(ID).secondary
-        assert secondary is not None
-        if secondary.serial == serial:
+        if secondary is not None and secondary.serial == serial:
             return
         await asyncio.sleep(0.005)
+
+
+def test_a_provided_zone_is_transferred_once_it_is_sure_to_stay(tmp_path: Path) -> None:
+    async def steps() -> None:
+        asked, may_stay = asyncio.Event(), asyncio.Event()
+
+        async def provision(request: ProvisionRequest) -> ZoneId:
+            zone = configuration(tmp_path, request.statement_text).zones()[0]
+            keeper.put(zone)
+            service.update_zone(zone.id)
+            asked.set()
+            await may_stay.wait()
+            return zone.id
+
+        async with Honest(version(5)) as primary:
+            options = (
+                f'autoprimaries {{ 127.0.0.1 port {primary.remote.port} nameserver "ns.example.com"; }};'
+                ' autoprimary-directory "auto"; autoprimary-config "auto.conf";'
+            )
+            async with replication(tmp_path, "", options, provision) as (service, keeper):
+                (answer,) = await ask(service, notify())
+                assert answer.rcode() == dns.rcode.NOERROR
+                await asked.wait()
+                await keeper.idle()
+                assert service.status(ID).secondary is None
+                may_stay.set()
+                await until_serial(service, 5)
+                assert primary.asked[:2] == ["SOA", "NS"]
+                assert (tmp_path / "auto" / "example.com").exists()
+
+    asyncio.run(asyncio.wait_for(steps(), 20))
 
 
 def test_an_end_in_the_middle_of_everything_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.running import Parts, Running, Stop, Wishes
+from bindpy.server.activation import InheritedSockets
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.interfaces import HostAddresses, listen_endpoints
 from bindpy.server.listeners import Listeners, ListenersError, default_udp_workers
@@ -154,6 +155,7 @@ class Server:
             self._replication.handler,
             TcpSettings.from_options(self._config.options),
             udp_workers=default_udp_workers(os.cpu_count() or 1),
+            inherited=InheritedSockets.from_environment(),
             on_failure=self._listener_failed,
         )
         self._running = Running(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bindpy.diagnostics import BindpyError
 from bindpy.engine import Answerer
+from bindpy.server.activation import InheritedSockets
 from bindpy.server.bridge import ControlBridge
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.querylog import QueryHook, QueryTap
@@ -60,6 +61,7 @@ class ServerCounters:
     tcp_refused: int
     tcp_expired: int
     tcp_clients: int
+    tcp_high_water: int
 
 
 def default_udp_workers(processors: int) -> int:
@@ -86,9 +88,11 @@ class Listeners:
         settings: TcpSettings,
         *,
         udp_workers: int = 1,
+        inherited: InheritedSockets | None = None,
         on_failure: Callable[[Endpoint, BaseException], None],
     ) -> None:
         self._answerer = answerer
+        self._inherited = inherited or InheritedSockets()
         self._udp_workers = udp_workers
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
@@ -139,6 +143,7 @@ class Listeners:
             tcp_refused=sum(listener.refused for listener in tcp),
             tcp_expired=context.expired,
             tcp_clients=len(context.table),
+            tcp_high_water=context.table.high_water,
         )
 
     async def apply(
@@ -180,6 +185,7 @@ class Listeners:
         for endpoint in old:
             if endpoint in self._listeners:
                 await self._close_one(endpoint)
+        self._inherited.warn_of_unused(wanted)
 
     def _open(
         self, endpoints: Iterable[Endpoint], backlog: int
@@ -190,7 +196,7 @@ class Listeners:
         errors: list[ListenError] = []
         for endpoint in endpoints:
             try:
-                opened[endpoint] = open_sockets(endpoint, udp_workers=self._udp_workers, backlog=backlog)
+                opened[endpoint] = self._bind(endpoint, backlog)
             except ListenError as error:
                 ours = any(endpoint.overlaps(mine.endpoint) for mine in self._listeners.values())
                 if error.errno == errno.EADDRINUSE and ours:
@@ -199,11 +205,16 @@ class Listeners:
                     errors.append(error)
         return opened, blocked, errors
 
+    def _bind(self, endpoint: Endpoint, backlog: int) -> BoundSockets:
+        return open_sockets(
+            endpoint, udp_workers=self._udp_workers, backlog=backlog, inherited=self._inherited
+        )
+
     def _restore(self, endpoints: Iterable[Endpoint], backlog: int, interfaces: Mapping[str, str]) -> None:
         """Open again what was closed to make way."""
         for endpoint in endpoints:
             try:
-                sockets = open_sockets(endpoint, udp_workers=self._udp_workers, backlog=backlog)
+                sockets = self._bind(endpoint, backlog)
             except ListenError as error:
                 log.error("%s; it was closed to listen on another address instead, which failed too", error)
             else:
@@ -213,7 +224,13 @@ class Listeners:
         endpoint = sockets.endpoint
         workers = [
             UdpWorker(
-                sock, endpoint, self._answerer, self._bridge, self._tap, on_failure=self._failed_elsewhere
+                sock,
+                endpoint,
+                self._answerer,
+                self._bridge,
+                self._tap,
+                is_shared=sockets.is_udp_shared,
+                on_failure=self._failed_elsewhere,
             )
             for sock in sockets.udp
         ]
@@ -256,6 +273,7 @@ class Listeners:
             log.info("no longer listening on %s", listener.endpoint)
         await self._bridge.close()
         await self._context.tasks.close()
+        self._inherited.close()
         sys.setswitchinterval(self._switch_interval_s)
 
 

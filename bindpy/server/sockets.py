@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bindpy.diagnostics import BindpyError
+from bindpy.server.activation import InheritedSockets
 from bindpy.server.endpoint import Endpoint
 
 # From <linux/in.h> and <linux/in6.h>; the socket module of Python 3.11 does not have all of them.
@@ -63,11 +64,15 @@ def _explain(endpoint: Endpoint, protocol: str, error: OSError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BoundSockets:
-    """The sockets of one endpoint, bound; TCP listens already. ``endpoint`` has the port that it became."""
+    """The sockets of one endpoint, bound; TCP listens already. ``endpoint`` has the port that it became.
+
+    ``is_udp_shared``: another process has the UDP socket as well and goes on using it after us.
+    """
 
     endpoint: Endpoint
     udp: tuple[socket.socket, ...]
     tcp: socket.socket
+    is_udp_shared: bool = False
 
     def close(self) -> None:
         """Close them all."""
@@ -75,8 +80,12 @@ class BoundSockets:
             sock.close()
 
 
-def open_sockets(endpoint: Endpoint, *, udp_workers: int, backlog: int) -> BoundSockets:
+def open_sockets(
+    endpoint: Endpoint, *, udp_workers: int, backlog: int, inherited: InheritedSockets | None = None
+) -> BoundSockets:
     """Bind UDP and TCP on *endpoint*, or nothing. Port 0 takes a port that is free for both.
+
+    Where *inherited* has a socket for it, that is used, and then one UDP socket is all.
 
     *udp_workers* sockets share the UDP port by SO_REUSEPORT. The first is bound without that option, so
     that a second server, which would do the same, is refused instead of taking half of the queries.
@@ -86,22 +95,29 @@ def open_sockets(endpoint: Endpoint, *, udp_workers: int, backlog: int) -> Bound
     while True:
         attempts -= 1
         with ExitStack() as undo:
-            first = undo.enter_context(_bind(endpoint, socket.SOCK_DGRAM))
+            ready = None if inherited is None else inherited.take(endpoint, socket.SOCK_DGRAM)
+            if ready is not None:
+                _prepare_udp(undo.enter_context(ready), endpoint)
+                ready.setblocking(True)
+            first = ready or undo.enter_context(_bind(endpoint, socket.SOCK_DGRAM))
             actual = endpoint._replace(port=first.getsockname()[1])
             udp = [first]
-            if udp_workers > 1:
+            more = 0 if ready is not None else udp_workers - 1
+            if more:
                 first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            for _ in range(udp_workers - 1):
+            for _ in range(more):
                 udp.append(undo.enter_context(_bind(actual, socket.SOCK_DGRAM, share=True)))
             try:
-                tcp = undo.enter_context(_bind(actual, socket.SOCK_STREAM))
+                waiting = None if inherited is None else inherited.take(actual, socket.SOCK_STREAM)
+                tcp = undo.enter_context(waiting or _bind(actual, socket.SOCK_STREAM))
+                tcp.setblocking(False)
                 _listen(tcp, actual, backlog)
             except ListenError as error:
                 if error.errno == errno.EADDRINUSE and attempts:
                     continue
                 raise
             undo.pop_all()
-            return BoundSockets(actual, tuple(udp), tcp)
+            return BoundSockets(actual, tuple(udp), tcp, is_udp_shared=ready is not None)
 
 
 def _bind(endpoint: Endpoint, kind: socket.SocketKind, *, share: bool = False) -> socket.socket:
@@ -117,7 +133,6 @@ def _bind(endpoint: Endpoint, kind: socket.SocketKind, *, share: bool = False) -
                 # Connections of an earlier run in TIME_WAIT must not keep the port; two listeners still
                 # exclude each other. On UDP the same option would let a second server in.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sock.setblocking(False)
             if share:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             sock.bind(endpoint.sockaddr())

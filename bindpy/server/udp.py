@@ -8,6 +8,7 @@ sockets and the control plane get along.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -30,6 +31,8 @@ MAX_DATAGRAM_OCTETS = 65_535
 NEVER_ANSWERED_PORTS = frozenset((0, 7, 13, 19, 37, 464))
 """Source ports that no resolver has: echo, daytime, chargen, time, kpasswd; answering them makes loops."""
 STOP_WITHIN_S = 0.5
+SHARED_WAKE_S = 0.2
+"""How long a thread waits on a socket that is not ours alone before it looks whether it is to stop."""
 STUCK_AFTER_S = 10.0
 """How long one packet may take before its thread counts as stuck; an answer takes microseconds."""
 ERROR_PAUSE_S = 0.05
@@ -57,6 +60,7 @@ class UdpWorker:
         bridge: ControlBridge,
         tap: QueryTap,
         *,
+        is_shared: bool = False,
         on_failure: Callable[[Endpoint, BaseException], None],
     ) -> None:
         self.endpoint = endpoint
@@ -67,6 +71,11 @@ class UdpWorker:
         self.receive_errors = 0
         self.send_errors = 0
         self._sock = sock
+        self._is_shared = is_shared
+        if is_shared:
+            # Shut down it would stay so for all who have it: the kernel wakes the thread instead.
+            wake = struct.pack("@ll", 0, round(SHARED_WAKE_S * 1_000_000))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wake)
         self._answerer = answerer
         self._bridge = bridge
         self._tap = tap
@@ -86,9 +95,11 @@ class UdpWorker:
         self._thread.start()
 
     def request_stop(self) -> None:
-        """Tell the thread to end; it sees that at once, also while it waits for a packet."""
+        """Tell the thread to end; it sees that at once (after a moment, if the socket is shared)."""
         self._running = False
         self._stopping.set()
+        if self._is_shared:
+            return
         # Linux calls a UDP socket without a peer "not connected", and wakes up its readers all the same.
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RD)
@@ -231,6 +242,8 @@ class UdpWorker:
 
     def _receive_failed(self, error: OSError) -> None:
         """Count an error of the socket. It is one packet's trouble, such as ENOMEM: serving goes on."""
+        if self._is_shared and error.errno == errno.EAGAIN:
+            return  # nothing came for a while
         if self._running:
             self.receive_errors += 1
             self._receive_log.log(

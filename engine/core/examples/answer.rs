@@ -14,29 +14,36 @@
 //! withdraw VIEW ORIGIN(hex)
 //! query udp|tcp CLIENT LOCAL KEYS RESERVED-OCTETS MESSAGE(hex)
 //! view-of CLIENT LOCAL RD KEYS
+//! listen ADDRESS:PORT THREADS                    (over UDP and TCP, until the program is killed)
 //! ```
 //!
-//! The last two print one line: the response in hexadecimal, `drop` or `not-mine`; the view, or `-`. KEYS are
-//! names with commas between them, `-` for none.
+//! `query` prints the response in hexadecimal, `drop` or `not-mine`, and `view-of` the view, or `-`. KEYS are
+//! names with commas between them, `-` for none. What is not for the sockets of `listen` is not answered.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use bindpy_core::answer::{
     AnswerPolicy, Answerer, Match, MatchElement, MatchList, MinimalResponses, Outcome, Request, RrsetOrder,
     Transport, Unavailable, ViewPolicy, ZonePolicy,
 };
 use bindpy_core::rtype;
+use bindpy_core::serve::{TcpService, TcpSettings, UdpService, UdpSocket, Upcalls};
 use bindpy_core::zone::ZoneBuilder;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
-    let answerer =
-        Answerer::new(AnswerPolicy::default(), Arc::new(|query, words| eprintln!("{query:02x?}: {words}")));
+    let report = Arc::new(|query: &[u8], words: &str| eprintln!("{query:02x?}: {words}"));
+    let answerer = Arc::new(Answerer::new(AnswerPolicy::default(), report));
+    let mut services = Vec::new();
     let mut worker = answerer.worker();
     let mut policy = AnswerPolicy { views: Vec::new(), ..AnswerPolicy::default() };
     let mut zone: Option<(String, ZoneBuilder, Vec<u8>, Arc<ZonePolicy>)> = None;
@@ -109,10 +116,40 @@ fn main() -> Result<()> {
                 );
                 writeln!(out, "{}", view.as_deref().unwrap_or("-"))?;
             }
+            ["listen", address, threads] => {
+                services.push(serve(&answerer, address.parse()?, threads.parse()?)?);
+            }
             _ => return Err(format!("what is {line:?}?").into()),
         }
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    while !services.is_empty() {
+        thread::park();
+    }
+    Ok(())
+}
+
+fn serve(answerer: &Arc<Answerer>, bound: SocketAddr, threads: usize) -> Result<(UdpService, TcpService)> {
+    let upcalls = Arc::new(Upcalls::new()?);
+    let family = if bound.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let mut sockets = Vec::new();
+    for _ in 0..threads {
+        let socket = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+        sockopt::set_socket_reuseport(&socket, true)?;
+        sockopt::set_socket_recv_buffer_size(&socket, 1 << 20)?;
+        bind(&socket, &bound)?;
+        sockets.push(UdpSocket { socket, bound });
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let listener: OwnedFd = socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&listener, true)?;
+    bind(&listener, &bound)?;
+    listen(&listener, 64)?;
+    let minute = Duration::from_secs(60);
+    let settings = TcpSettings { clients: 150, initial_timeout: minute, idle_timeout: minute };
+    let tcp = TcpService::start(answerer, &upcalls, settings)?;
+    tcp.listen(listener, bound);
+    Ok((UdpService::start(answerer, &upcalls, sockets)?, tcp))
 }
 
 fn set(policy: &mut AnswerPolicy, what: &str, value: String) -> Result<()> {

@@ -9,4 +9,5 @@ pub mod answer;
 pub mod name;
 pub mod rdata;
 pub mod rtype;
+pub mod serve;
 pub mod zone;

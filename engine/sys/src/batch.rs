@@ -255,3 +255,137 @@ pub fn send_one(
     };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn exchange(server: &UdpSocket, client: &UdpSocket, batch: &mut DatagramBatch, words: &[&[u8]]) -> usize {
+        for word in words {
+            client.send(word).unwrap();
+        }
+        let mut received = 0;
+        while received < words.len() {
+            let count = batch.receive(server.as_fd()).unwrap();
+            for index in 0..count {
+                let slot = batch.slot(index);
+                assert_eq!(slot.packet, words[received + index]);
+                assert_eq!(slot.peer(), client.local_addr().unwrap());
+                let packet = slot.packet.to_vec();
+                slot.answer.extend_from_slice(&packet);
+            }
+            let sent = batch.send(server.as_fd(), count);
+            assert_eq!((sent.answers, sent.failures), (count, 0));
+            received += count;
+        }
+        received
+    }
+
+    fn sockets(server: &str, asked: &str) -> (UdpSocket, UdpSocket) {
+        let server = UdpSocket::bind(server).unwrap();
+        let client = UdpSocket::bind((asked, 0)).unwrap();
+        client.connect((asked, server.local_addr().unwrap().port())).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        (server, client)
+    }
+
+    #[test]
+    fn batches_go_back_to_where_they_came_from() {
+        let (server, client) = sockets("127.0.0.1:0", "127.0.0.1");
+        let mut batch = DatagramBatch::new(3, false);
+        let long = vec![b'x'; 3000];
+        let words: [&[u8]; 5] = [b"one", b"two", b"three", &long, b"five"];
+        assert_eq!(exchange(&server, &client, &mut batch, &words), 5);
+        let mut buffer = [0; 4000];
+        for word in words {
+            let size = client.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..size], word);
+        }
+    }
+
+    #[test]
+    fn answers_leave_from_the_address_that_was_asked() {
+        for (bound, asked, level, option) in [
+            ("0.0.0.0:0", "127.0.0.9", libc::IPPROTO_IP, libc::IP_PKTINFO),
+            ("[::]:0", "::1", libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+        ] {
+            let (server, client) = sockets(bound, asked);
+            let on = 1i32;
+            // SAFETY: the option's value is a local, and its size is given.
+            let failed = unsafe {
+                let value: *const i32 = &raw const on;
+                libc::setsockopt(server.as_raw_fd(), level, option, value.cast(), size_of::<i32>() as _)
+            };
+            assert_eq!(failed, 0);
+            let mut batch = DatagramBatch::new(2, true);
+            client.send(b"query").unwrap();
+            assert_eq!(batch.receive(server.as_fd()).unwrap(), 1);
+            let slot = batch.slot(0);
+            let local = slot.local().unwrap();
+            assert_eq!(local.address.to_string(), asked);
+            slot.answer.extend_from_slice(b"answer");
+            assert_eq!(batch.send(server.as_fd(), 1).answers, 1);
+            send_one(server.as_fd(), b"later", &client.local_addr().unwrap(), Some(&local)).unwrap();
+            let mut buffer = [0; 100];
+            // The client is connected: from another address nothing would come.
+            assert_eq!(client.recv(&mut buffer).unwrap(), 6);
+            assert_eq!(client.recv(&mut buffer).unwrap(), 5);
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_sent_does_not_stop_the_others() {
+        let (server, client) = sockets("127.0.0.1:0", "127.0.0.1");
+        let mut batch = DatagramBatch::new(3, false);
+        for _ in 0..3 {
+            client.send(b"query").unwrap();
+        }
+        let mut received = 0;
+        while received < 3 {
+            let count = batch.receive(server.as_fd()).unwrap();
+            for index in 0..count {
+                let answer = batch.slot(index).answer;
+                answer.resize(if received + index == 1 { 70_000 } else { 5 }, 0);
+            }
+            let sent = batch.send(server.as_fd(), count);
+            let bad = 1usize.checked_sub(received).filter(|place| *place < count);
+            assert_eq!(sent.failures, usize::from(bad.is_some()));
+            assert_eq!(sent.last_failure.map(|(slot, _)| slot), bad);
+            received += count;
+        }
+        let mut buffer = [0; 100];
+        for _ in 0..2 {
+            assert_eq!(client.recv(&mut buffer).unwrap(), 5);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken() {
+        let (server, _client) = sockets("127.0.0.1:0", "127.0.0.1");
+        let reader = server.try_clone().unwrap();
+        let waiting = std::thread::spawn(move || {
+            let mut batch = DatagramBatch::new(2, false);
+            let count = batch.receive(reader.as_fd()).unwrap();
+            (0..count).all(|index| batch.slot(index).packet.is_empty())
+        });
+        while !waiting.is_finished() {
+            crate::wake_readers(server.as_fd());
+            std::thread::yield_now();
+        }
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn descriptors_are_duplicated_or_refused() {
+        let (server, client) = sockets("127.0.0.1:0", "127.0.0.1");
+        let copy = UdpSocket::from(crate::duplicate(server.as_raw_fd()).unwrap());
+        drop(server);
+        client.send(b"query").unwrap();
+        assert_eq!(copy.recv(&mut [0; 10]).unwrap(), 5);
+        assert_eq!(crate::duplicate(-1).unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+}

@@ -38,3 +38,13 @@ pub fn wake_readers(socket: BorrowedFd<'_>) {
         libc::shutdown(socket.as_raw_fd(), libc::SHUT_RD);
     }
 }
+
+/// Let no signal be delivered to the calling thread: they are the main thread's.
+pub fn block_signals() {
+    // SAFETY: the set is a local that sigfillset fills before anything reads it.
+    unsafe {
+        let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut());
+    }
+}

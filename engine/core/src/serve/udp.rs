@@ -1,0 +1,173 @@
+//! Queries over UDP: for each socket a thread that takes what has come, answers it, and sends the answers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bindpy_sys::{DatagramBatch, Sent};
+
+use super::upcalls::{ControlRequest, Event, Upcalls};
+use super::{STOP_WITHIN, join_all};
+use crate::answer::{Answerer, Outcome, Request, Transport, Worker};
+
+/// Source ports that no resolver has: echo, daytime, chargen, time, kpasswd; answering them makes loops.
+pub const NEVER_ANSWERED_PORTS: [u16; 6] = [0, 7, 13, 19, 37, 464];
+
+/// How many datagrams are taken at once. More of them make no system call cheaper, and let the first wait.
+const BATCH: usize = 64;
+const ERROR_PAUSE: Duration = Duration::from_millis(50);
+
+/// A bound socket to be served.
+pub struct UdpSocket {
+    /// The socket, in blocking mode. One that is bound to all addresses has `IP_PKTINFO` or
+    /// `IPV6_RECVPKTINFO` set.
+    pub socket: OwnedFd,
+    /// What it is bound to.
+    pub bound: SocketAddr,
+}
+
+/// The threads that serve some sockets; they end, and the sockets are closed, when it is stopped or dropped.
+pub struct UdpService {
+    sockets: Vec<Arc<OwnedFd>>,
+    stopping: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl UdpService {
+    /// Starts a thread for each socket.
+    ///
+    /// # Errors
+    /// When there are no more threads to be had; then none runs.
+    pub fn start(
+        answerer: &Arc<Answerer>,
+        upcalls: &Arc<Upcalls>,
+        sockets: Vec<UdpSocket>,
+    ) -> io::Result<Self> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut service = Self { sockets: Vec::new(), stopping, threads: Vec::new() };
+        for UdpSocket { socket, bound } in sockets {
+            let socket = Arc::new(socket);
+            service.sockets.push(socket.clone());
+            let mut thread = UdpThread {
+                socket,
+                bound,
+                answerer: answerer.clone(),
+                worker: answerer.worker(),
+                upcalls: upcalls.clone(),
+                stopping: service.stopping.clone(),
+            };
+            let named = thread::Builder::new().name(format!("udp {}", bound.port()));
+            service.threads.push(named.spawn(move || thread.run())?);
+        }
+        Ok(service)
+    }
+
+    /// Ends the threads and closes the sockets; returns whether all ended in time.
+    pub fn stop(&mut self) -> bool {
+        self.stopping.store(true, Ordering::SeqCst);
+        for socket in &self.sockets {
+            bindpy_sys::wake_readers(socket.as_fd());
+        }
+        self.sockets.clear();
+        join_all(&mut self.threads, STOP_WITHIN)
+    }
+}
+
+impl Drop for UdpService {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct UdpThread {
+    socket: Arc<OwnedFd>,
+    bound: SocketAddr,
+    answerer: Arc<Answerer>,
+    worker: Worker,
+    upcalls: Arc<Upcalls>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl UdpThread {
+    fn run(&mut self) {
+        bindpy_sys::block_signals();
+        // What a query makes panic is caught where it is answered; this is for all else.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
+            let words = panic.downcast::<String>().map_or_else(|_| "a panic".to_owned(), |words| *words);
+            self.upcalls.tell(Event::Ended(self.bound, words));
+        }
+    }
+
+    fn serve(&mut self) {
+        let mut batch = DatagramBatch::new(BATCH, self.bound.ip().is_unspecified());
+        while !self.stopping.load(Ordering::Relaxed) {
+            match batch.receive(self.socket.as_fd()) {
+                Ok(count) => self.answer(&mut batch, count),
+                Err(error) => self.receive_failed(error),
+            }
+        }
+    }
+
+    /// Answers a batch of `count` datagrams.
+    fn answer(&mut self, batch: &mut DatagramBatch, count: usize) {
+        let began = Instant::now();
+        let tapping = self.upcalls.is_tapping();
+        let state = self.answerer.state();
+        for index in 0..count {
+            let slot = batch.slot(index);
+            if slot.packet.is_empty() {
+                continue; // woken up to stop, or an empty datagram
+            }
+            let client = slot.peer();
+            if NEVER_ANSWERED_PORTS.contains(&client.port()) {
+                self.worker.counters().dropped.count();
+                continue;
+            }
+            let leave_from = slot.local();
+            let local = leave_from.map_or(self.bound.ip(), |local| local.address);
+            if tapping {
+                self.upcalls.tap(slot.packet, client, local, Transport::Udp);
+            }
+            let request = Request::plain(slot.packet, client.ip(), local, Transport::Udp);
+            if self.worker.answer(&state, &request, slot.answer) == Outcome::NotMine {
+                self.upcalls.request(|| ControlRequest {
+                    packet: slot.packet.to_vec(),
+                    client,
+                    local,
+                    socket: Arc::downgrade(&self.socket),
+                    leave_from,
+                });
+            }
+        }
+        drop(state); // sending may take its time
+        let sent = batch.send(self.socket.as_fd(), count);
+        let counters = self.worker.counters();
+        counters.count_latency(count, began.elapsed());
+        if sent.failures > 0 {
+            self.send_failed(batch, sent);
+        }
+    }
+
+    /// Counts answers that the kernel did not take: no route, a firewall rule, a full buffer.
+    fn send_failed(&self, batch: &DatagramBatch, sent: Sent) {
+        self.worker.counters().send_errors.add(sent.failures as u64);
+        if let Some((slot, error)) = sent.last_failure {
+            self.upcalls.tell(Event::SendError(batch.peer(slot), error));
+        }
+    }
+
+    /// Counts an error of the socket. It is one packet's trouble, such as `ENOMEM`: serving goes on.
+    fn receive_failed(&self, error: io::Error) {
+        if self.stopping.load(Ordering::Relaxed) {
+            return;
+        }
+        self.worker.counters().receive_errors.count();
+        self.upcalls.tell(Event::ReceiveError(self.bound, error));
+        thread::sleep(ERROR_PAUSE);
+    }
+}

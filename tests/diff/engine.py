@@ -1,0 +1,326 @@
+"""The Rust engine's answers beside those of the Python one, which is its specification.
+
+A `Scenario` is a policy with zones; both engines get it, and the same queries. The Rust one runs as the
+example program ``answer`` of ``engine/core``, which takes a line of text for each thing to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from bindpy.answer.answerer import PythonAnswerer
+from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
+from bindpy.config.acl import LocalAddresses
+from bindpy.config.model import (
+    MATCH_ANY,
+    AddressMatchList,
+    MatchBuiltin,
+    MatchElement,
+    MatchKey,
+    MatchNested,
+    MatchNetwork,
+)
+from bindpy.zone.names import Name, to_text
+from bindpy.zone.records import RR
+from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot, build_snapshot
+from tests.support.asking import fail_on_error
+
+REQUIRE_VARIABLE = "BINDPY_REQUIRE_ENGINE"
+WORKSPACE = Path(__file__).parents[2] / "engine"
+CLIENTS = ("192.0.2.53", "10.1.2.3", "10.9.9.9", "2001:db8::53", "::ffff:10.1.2.3", "127.0.0.1")
+LOCALS = ("192.0.2.1", "127.0.0.1", "2001:db8::1")
+KEYS = ((), (), (), (), ("one.",), ("one.", "two."))
+OPEN = ZonePolicy()
+
+
+def build_example() -> Path:
+    """Build and return the program; skip the test where there is no Rust, or fail it in CI."""
+    if shutil.which("cargo") is None:
+        message = "cargo is not installed"
+        if os.environ.get(REQUIRE_VARIABLE) == "1":
+            pytest.fail(f"{message}, and {REQUIRE_VARIABLE}=1 says that it must be")
+        pytest.skip(message)
+    built = subprocess.run(
+        ("cargo", "build", "--quiet", "-p", "bindpy-engine-core", "--example", "answer",
+         "--message-format", "json"),
+        cwd=WORKSPACE, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    messages = [json.loads(line) for line in built.stdout.splitlines()]
+    return Path(next(m["executable"] for m in messages if m.get("target", {}).get("name") == "answer"))
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAs:
+    """A zone in a view. ``records`` in the zone's order; None while it is unavailable for ``reason``."""
+
+    view: str
+    origin: Name
+    records: tuple[RR, ...] | None
+    policy: ZonePolicy = OPEN
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What both engines serve."""
+
+    policy: AnswerPolicy
+    zones: tuple[ServedAs, ...]
+
+    def python(self) -> PythonAnswerer:
+        """Return the Python engine's Answerer with the zones."""
+        answerer = PythonAnswerer(self.policy, fail_on_error)
+        for zone in self.zones:
+            if zone.records is None:
+                answerer.unavailable(zone.view, zone.origin, zone.policy, zone.reason)
+            else:
+                snapshot = build_snapshot(zone.origin, zone.records)
+                answerer.publish(zone.view, snapshot, zone.policy)
+        return answerer
+
+    def lines(self) -> Iterator[str]:
+        """Yield what the program is to be told."""
+        policy = self.policy
+        yield f"set max-udp-size {policy.max_udp_size}"
+        yield f"set edns-udp-size {policy.edns_udp_size}"
+        for what in ("version", "hostname", "server_id"):
+            value = getattr(policy, what)
+            if value is not None:
+                yield f"set {what.replace('_', '-')} {value}"
+        yield f"blackhole {_list(policy.blackhole)}"
+        yield from (f"localhost {address}" for address in policy.local.localhost)
+        yield from (f"localnet {net}" for net in policy.local.localnets)
+        for view in policy.views:
+            yield (
+                f"view {view.name} {view.minimal_responses} {_flag(view.minimal_any)} {view.rrset_order} "
+                f"{_flag(view.match_recursive_only)} {_list(view.match_clients)} "
+                f"{_list(view.match_destinations)}"
+            )
+        yield "configure"
+        for zone in self.zones:
+            allow, on = _list(zone.policy.allow_query), _list(zone.policy.allow_query_on)
+            yield f"zone {zone.view} {zone.origin.hex()} {allow} {on}"
+            if zone.records is None:
+                yield f"unavailable {'expired' if zone.reason == 'expired' else 'not-ready'}"
+                continue
+            for owner, rtype, ttl, rdata in zone.records:
+                yield f"rr {owner.hex()} {rtype} {ttl} {rdata.hex()}"
+            yield "publish"
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _list(elements: AddressMatchList) -> str:
+    return ",".join([_element(element) for element in elements])
+
+
+def _element(element: MatchElement) -> str:
+    match element:
+        case MatchNetwork(network=network):
+            what = str(network)
+        case MatchKey(name=name):
+            what = f"key:{name}"
+        case MatchNested(elements=nested):
+            what = f"{{{_list(nested)}}}"
+        case MatchBuiltin(name=name):
+            what = name
+    return f"{'!' if element.negated else ''}{what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One message and its sender."""
+
+    packet: bytes
+    client: str = CLIENTS[0]
+    local: str = LOCALS[0]
+    transport: Transport = Transport.UDP
+    keys: tuple[str, ...] = ()
+    reserved_octets: int = 0
+
+    @property
+    def line(self) -> str:
+        """What the program is to be told."""
+        return (
+            f"query {self.transport.value} {self.client} {self.local} {','.join(self.keys) or '-'} "
+            f"{self.reserved_octets} {self.packet.hex()}"
+        )
+
+    def ask(self, answerer: PythonAnswerer) -> str:
+        """Return the Python engine's answer as the program writes it."""
+        answer = answerer.answer(
+            self.packet, self.client, self.local, self.transport,
+            keys=self.keys, reserved_octets=self.reserved_octets,
+        )  # fmt: skip
+        return answer.value if isinstance(answer, Outcome) else answer.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A question that the engines answer differently."""
+
+    scenario: Scenario
+    question: Question
+    python: str
+    rust: str
+
+    def __str__(self) -> str:
+        zones = []
+        for zone in self.scenario.zones:
+            state = "unavailable" if zone.records is None else f"{len(zone.records)} records"
+            zones.append(f"; {to_text(zone.origin)} in view {zone.view}: {state}")
+            zones += [
+                f"{to_text(owner)} {ttl} TYPE{rtype} \\# {len(rdata)} {rdata.hex()}"
+                for owner, rtype, ttl, rdata in zone.records or ()
+            ]
+        return "\n".join([*zones, self.question.line, f"python {self.python}", f"rust   {self.rust}"])
+
+
+@dataclass(slots=True)
+class Duel:
+    """Asks both engines. ``program`` is what `build_example` returns."""
+
+    program: Path
+    timeout_s: float = 300.0
+
+    def rust(self, scenario: Scenario, questions: Iterable[Question]) -> list[str]:
+        """Return the Rust engine's answers."""
+        lines = [*scenario.lines(), *(question.line for question in questions)]
+        done = subprocess.run(
+            (self.program,), input="\n".join(lines), capture_output=True, text=True, check=False,
+            timeout=self.timeout_s,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr, f"a panic: {done.stderr}"
+        return done.stdout.splitlines()
+
+    def differences(self, scenario: Scenario, questions: Sequence[Question]) -> list[Difference]:
+        """Return where the two differ."""
+        answerer = scenario.python()
+        expected = [question.ask(answerer) for question in questions]
+        found = self.rust(scenario, questions)
+        return [
+            Difference(scenario, question, python, rust)
+            for question, python, rust in zip(questions, expected, found, strict=True)
+            if python != rust
+        ]
+
+    def smallest(self, difference: Difference) -> Difference:
+        """Return the difference with as few records as it takes (one by one, halves first)."""
+        best = difference
+        for place in range(len(difference.scenario.zones)):
+            step = len(best.scenario.zones[place].records or ())
+            while step >= 1:
+                at = 0
+                while at < len(best.scenario.zones[place].records or ()):
+                    smaller = self._without(best, place, at, step)
+                    if smaller is not None:
+                        best = smaller
+                    else:
+                        at += step
+                step //= 2
+        return best
+
+    def _without(self, difference: Difference, place: int, at: int, count: int) -> Difference | None:
+        zones = list(difference.scenario.zones)
+        records = zones[place].records
+        assert records is not None
+        zones[place] = replace(zones[place], records=records[:at] + records[at + count :])
+        try:
+            found = self.differences(replace(difference.scenario, zones=tuple(zones)), [difference.question])
+        except NoSoaError:
+            return None
+        return found[0] if found else None
+
+
+def records_of(zone: ZoneSnapshot) -> tuple[RR, ...]:
+    """Return the records of *zone* in an order that makes the same zone again."""
+    return tuple([
+        RR(owner, rrset.rtype, rrset.ttl, rdata) for owner, rrset in zone.rrsets() for rdata in rrset.rdatas
+    ])  # fmt: skip
+
+
+def random_questions(rng: random.Random, packets: Sequence[bytes], count: int) -> list[Question]:
+    """Return *count* questions with octets from *packets*, of all kinds of senders."""
+    questions = []
+    for _ in range(count):
+        keys = rng.choice(KEYS)
+        questions.append(
+            Question(
+                packet=rng.choice(packets),
+                client=rng.choice(CLIENTS),
+                local=rng.choice(LOCALS),
+                transport=Transport.TCP if rng.random() < 0.2 else Transport.UDP,
+                keys=keys,
+                reserved_octets=rng.choice((0, 61, 100)) if keys else 0,
+            )
+        )
+    return questions
+
+
+def random_policy(rng: random.Random) -> AnswerPolicy:
+    """Return a policy with one to three views; the last one serves everybody."""
+    views = [
+        ViewPolicy(
+            name=f"view{number}",
+            match_clients=random_list(rng),
+            match_destinations=random_list(rng) if rng.random() < 0.3 else MATCH_ANY,
+            match_recursive_only=rng.random() < 0.2,
+        )
+        for number in range(rng.choice((0, 0, 1, 2)))
+    ]
+    views.append(ViewPolicy("everybody"))
+    views = [
+        replace(
+            view,
+            minimal_responses=rng.choice(("no", "yes", "no-auth", "no-auth-recursive")),
+            minimal_any=rng.random() < 0.3,
+            rrset_order=rng.choice(("none", "none", "cyclic")),
+        )
+        for view in views
+    ]
+    return AnswerPolicy(
+        views=tuple(views),
+        max_udp_size=rng.choice((512, 700, 1232, 4096)),
+        edns_udp_size=rng.choice((512, 1232, 4096)),
+        version=rng.choice((None, "9.18")),
+        hostname=rng.choice((None, "host.example")),
+        server_id=rng.choice((None, "x" * 300, "server")),
+        blackhole=random_list(rng) if rng.random() < 0.2 else (MatchBuiltin("none"),),
+        local=LocalAddresses((ip_network("127.0.0.1/32")[0],), (ip_network("192.0.2.0/24"),)),
+    )
+
+
+def random_list(rng: random.Random, depth: int = 0) -> AddressMatchList:
+    """Return an address match list of one to three elements."""
+    elements: list[MatchElement] = []
+    for _ in range(rng.randint(1, 3)):
+        negated = rng.random() < 0.3
+        match rng.randrange(8):
+            case 0 | 1 | 2:
+                net = rng.choice(("10.0.0.0/8", "10.1.0.0/16", "192.0.2.53/32", "2001:db8::/32", "0.0.0.0/0"))
+                elements.append(MatchNetwork(ip_network(net), negated))
+            case 3:
+                elements.append(MatchKey(rng.choice(("one.", "two.")), negated))
+            case 4 if depth < 2:
+                elements.append(MatchNested(random_list(rng, depth + 1), negated))
+            case 5:
+                elements.append(MatchBuiltin(rng.choice(("localhost", "localnets")), negated))
+            case 6:
+                elements.append(MatchBuiltin("none", negated))
+            case _:
+                elements.append(MatchBuiltin("any", negated))
+    return tuple(elements)

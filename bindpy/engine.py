@@ -37,6 +37,10 @@ class Zone(Protocol):
     def serial(self) -> int: ...
     @property
     def rr_count(self) -> int: ...
+    @property
+    def node_count(self) -> int:
+        """How many names exist in it, empty non-terminals included."""
+
     def get(self, key: Key, rtype: int) -> RRset | None:
         """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
 

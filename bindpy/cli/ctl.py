@@ -207,11 +207,11 @@ class _JsonTrouble:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         match error:
             case VerbError():
-                found = {"error": error.err, "text": error.text, "code": error.code}
+                found = {"error": error.err, "text": error.text, "code": error.code, "data": error.data}
             case NoServerError():
-                found = {"error": "not running", "text": str(error), "code": 1}
+                found = {"error": "not running", "text": str(error), "code": 1, "data": None}
             case LostServerError():
-                found = {"error": "no answer", "text": str(error), "code": 1}
+                found = {"error": "no answer", "text": str(error), "code": 1, "data": None}
             case _:
                 return
         click.echo(json.dumps(found, indent=2))

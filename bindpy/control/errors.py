@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bindpy.diagnostics import BindpyError
 
 FAILURE = 25
@@ -24,10 +27,16 @@ _CODES = {
 
 
 class VerbError(BindpyError):
-    """A command that was not done: ``err`` is BIND's word for why, ``text`` is more about it, or ""."""
+    """A command that was not done: ``err`` is BIND's word for why, ``text`` is more about it, or "".
 
-    def __init__(self, err: str, text: str = "", code: int | None = None) -> None:
+    ``data`` is what is known nevertheless, as JSON values.
+    """
+
+    def __init__(
+        self, err: str, text: str = "", code: int | None = None, *, data: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{err}: {text}" if text else err)
         self.err = err
         self.text = text
         self.code = _CODES.get(err, FAILURE) if code is None else code
+        self.data = data

@@ -71,7 +71,8 @@ class SocketClient:
         while True:
             reply = self._read()
             if reply.get("type") == "error":
-                raise VerbError(str(reply["error"]), str(reply["text"]), int(reply.get("code", FAILURE)))
+                code = int(reply.get("code", FAILURE))
+                raise VerbError(str(reply["error"]), str(reply["text"]), code, data=reply.get("data"))
             yield reply
             if reply.get("type") == "result":
                 return

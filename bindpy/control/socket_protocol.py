@@ -118,6 +118,7 @@ def failed(number: RequestId, error: VerbError, job: Job | None = None) -> bytes
             "error": error.err,
             "text": error.text,
             "code": error.code,
+            "data": error.data,
             "job": None if job is None else _job(job),
         }
     )

@@ -74,6 +74,7 @@ class ConnectionTable:
 
     def __init__(self, settings: TcpSettings) -> None:
         self.settings = settings
+        self.high_water = 0  # the most that there have been
         self._by_age: OrderedDict[Evictable, None] = OrderedDict()
         self._by_group: dict[str, OrderedDict[Evictable, None]] = {}
 
@@ -107,6 +108,7 @@ class ConnectionTable:
     def add(self, connection: Evictable) -> None:
         """Count *connection*."""
         self._by_age[connection] = None
+        self.high_water = max(self.high_water, len(self._by_age))
         self._by_group.setdefault(connection.group, OrderedDict())[connection] = None
 
     def touch(self, connection: Evictable) -> None:

@@ -120,6 +120,11 @@ class ZoneSnapshot:
         self.serial = self.soa.serial
         self.denial: NsecChain | Nsec3Chain | None = index_denial(nodes, self.apex)
 
+    @property
+    def node_count(self) -> int:
+        """How many names exist in the zone, empty non-terminals included."""
+        return len(self.nodes)
+
     def get(self, key: Key, rtype: int) -> RRset | None:
         """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
         node = self.nodes.get(key)

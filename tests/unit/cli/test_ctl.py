@@ -118,6 +118,7 @@ def test_a_refusal_is_exit_status_1(tmp_path: Path, serve: Callable[[Answer], Se
         "error": "not found",
         "text": "no matching zone 'x' in any view",
         "code": 23,
+        "data": None,
     }
 
 

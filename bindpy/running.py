@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -12,7 +13,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
 from bindpy.control.errors import VerbError
@@ -24,6 +24,7 @@ from bindpy.newzones.errors import NewZoneError
 from bindpy.newzones.service import NewZones
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
+from bindpy.reload.reread import NewConfig, reread
 from bindpy.reload.table import ZoneId
 from bindpy.server.interfaces import HostAddresses, ListenPlan, listen_endpoints
 from bindpy.server.listeners import Listeners, ListenersError
@@ -196,31 +197,29 @@ class Running:
     async def _fulfil(self, wish: _Wish) -> Job:
         path = self.config.path
         log.info("%s %s", wish.why, path)
-        result = await asyncio.get_running_loop().run_in_executor(self._worker, self._load_again)
-        if result.config is None:
-            report(result.diagnostics)
+        loop = asyncio.get_running_loop()
+        # From where the first reading started, so that relative names mean the same files.
+        new, found = await loop.run_in_executor(self._worker, reread, self.config, self._start_directory)
+        if new is None:
+            report(found)
             log.error("%s has errors: keeping the running configuration", path)
-            raise UnusableError(line for item in result.diagnostics for line in item.lines())
+            raise UnusableError(line for item in found for line in item.lines())
         try:
-            await self._take_over(result.config)
+            await self._take_over(new)
         except UnusableError as error:
             log.error("%s", error)
             log.error("%s cannot be used: keeping the running configuration", path)
             raise
-        report(result.diagnostics)
+        report(found)
         if wish.whole:
             self.keeper.reload(being_written=self._watcher.is_settling)
-        self.new_zones.configure(ZoneContext(result))
         self.configured_at = time.time()
-        return self.jobs.start(wish.why, self._follow_loading)
+        follow = functools.partial(self._follow_loading, forget=wish.whole or bool(new.changes.removed))
+        return self.jobs.start(wish.why, follow)
 
-    def _load_again(self) -> ConfigResult:
-        # From where the first reading started, so that relative names mean the same files. A pipe has been
-        # read already; waiting for another writer would hold up every zone that is to be read.
-        return load_config(self.config.path, base=self._start_directory, wait_for_pipes=False)
-
-    async def _take_over(self, config: Config) -> None:
-        """Take *config* over. Sockets come first, as only they can be refused."""
+    async def _take_over(self, new: NewConfig) -> None:
+        """Take *new* over. Sockets come first, as only they can be refused."""
+        config = new.config
         host = await host_addresses()
         plan = listen_endpoints(config.options.listen_on, host)
         enter_directory(config)
@@ -238,8 +237,9 @@ class Running:
         if config.options.querylog != before.options.querylog:
             self.querylog = config.options.querylog
         self.engine.answerer.configure(answer_policy(config, host.local()))
-        self.keeper.configure(config.zones())
-        self.replication.configure(config, host.local())
+        self.new_zones.configure(new.context)
+        self.keeper.change(new.changes)
+        self.replication.configure(config, host.local(), new.changes.ids)
         await self._on_config(config, host)
 
     async def scan(self) -> None:
@@ -252,7 +252,7 @@ class Running:
             except ListenersError as error:
                 raise UnusableError(str(one) for one in error.errors) from error
             self.engine.answerer.configure(answer_policy(self.config, host.local()))
-            self.replication.configure(self.config, host.local())
+            self.replication.configure(self.config, host.local(), ())
             await self._on_config(self.config, host)
 
     async def _listen(self, config: Config, plan: ListenPlan, host: HostAddresses) -> None:
@@ -260,10 +260,10 @@ class Running:
             plan.endpoints, TcpSettings.from_options(config.options), interfaces=host.interface_names()
         )
 
-    async def _follow_loading(self, job: Job) -> str:
+    async def _follow_loading(self, job: Job, *, forget: bool) -> str:
         """Tell how many zones are loaded, until all are; return what became of them.
 
-        Raises `VerbError` where zones have errors.
+        *forget*: drop what is remembered of zones that are gone. Raises `VerbError` where zones have errors.
         """
         total = self.keeper.waiting
         while self.keeper.waiting:
@@ -274,7 +274,8 @@ class Running:
         job.report(Progress(total, total, "zones"))
         log.info("reloading finished: %d zones", len(self.keeper.table))
         self._service.ready(self.zones_text())
-        await self.replication.forget_other_zones()
+        if forget:
+            await self.replication.forget_other_zones()
         if bad := zones_with_errors(self.keeper.table):
             raise VerbError("failure", first_errors(bad))
         return self.zones_text()

@@ -45,18 +45,27 @@ _SERVER_WIDE = ("max-udp-size", "edns-udp-size", "message-compression")
 
 
 def build_config(
-    top: Section, path: str, files: tuple[str, ...], directory: str, diagnostics: Diagnostics
+    top: Section,
+    path: str,
+    files: tuple[str, ...],
+    directory: str,
+    diagnostics: Diagnostics,
+    *,
+    like: Config | None = None,
 ) -> Config:
     """Return the configuration that *top* describes; it means something only if no error was found.
 
-    *directory* is what relative paths count from; *path* and *files* are absolute.
+    *directory* is what relative paths count from; *path* and *files* are absolute. Settings of zones that
+    *like* has too are the same objects.
     """
+    known = {} if like is None else {id(zone.settings): zone.settings for zone in like.zones()}
     options = next((section for _, section in top.sections("options")), _NOTHING)
     resolver = Resolver(top, directory, scalar(options, "port", DEFAULT_PORT), diagnostics)
     logging = next((section for _, section in top.sections("logging")), None)
     keys = build_keys(top, resolver)
     servers = build_servers(top, resolver)
-    views = _ViewBuilder(options, resolver, keys, servers).views(top)
+    settings = SettingsBuilder(resolver, known.values())
+    views = _ViewBuilder(options, resolver, keys, servers, settings).views(top)
     general = build_options(options, resolver)
     check_keys(general.autoprimaries, views, diagnostics)
     return Config(
@@ -79,12 +88,13 @@ class _ViewBuilder:
         resolver: Resolver,
         keys: dict[str, TsigKey],
         servers: tuple[ServerStatement, ...],
+        settings: SettingsBuilder,
     ) -> None:
         self._options = options
         self._resolver = resolver
         self._keys = keys
         self._servers = servers
-        self._settings = SettingsBuilder(resolver)
+        self._settings = settings
         self._zones = ZoneBuilder(resolver, self._settings)
         self._inherited = self._settings.inherited(options, BUILTIN_SETTINGS)
 

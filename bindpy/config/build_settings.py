@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -154,10 +154,14 @@ _T = TypeVar("_T")
 
 
 class SettingsBuilder:
-    """Builds settings of one configuration; what is not supported is reported once each."""
+    """Builds settings of one configuration; what is not supported is reported once each.
 
-    def __init__(self, resolver: Resolver) -> None:
+    Settings that are equal to one of *known* are that object, so that comparing is quick.
+    """
+
+    def __init__(self, resolver: Resolver, known: Iterable[ZoneSettings] = ()) -> None:
         self._resolver = resolver
+        self._shared = {settings: settings for settings in known}
         self._reported: set[str] = set()
         self._known: dict[tuple[object, ...], tuple[ZoneSettings, ZoneSettings]] = {}
 
@@ -209,7 +213,7 @@ class SettingsBuilder:
         )
         settings = _of_type(settings, section, kind)
         self._report(section, settings)
-        return base if settings == base else settings
+        return base if settings == base else self._shared.setdefault(settings, settings)
 
     def _script(self, section: Section, base: ZoneSettings) -> str | None:
         entry = section.first("lua-axfr-script")

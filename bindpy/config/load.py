@@ -45,6 +45,7 @@ def load_config(
     texts: Mapping[str, str] = _NO_TEXTS,
     base: Path | None = None,
     wait_for_pipes: bool = True,
+    like: Config | None = None,
 ) -> ConfigResult:
     """Read the configuration file *path*, or *text* under that name, with all that it includes.
 
@@ -52,9 +53,11 @@ def load_config(
     content of files, by their real paths, so that a change can be judged before it is written.
 
     Reads files and nothing else; relative names count from *base*, else from the working directory. A named
-    pipe, which somebody has to write to first, is an error unless *wait_for_pipes*. Never raises for
-    what is in the files or for files that cannot be read: that is in the result's diagnostics, at most
-    `MAX_ERRORS` errors of it.
+    pipe, which somebody has to write to first, is an error unless *wait_for_pipes*. To compare what is read
+    with *like*, which was read before, is quick.
+
+    Never raises for what is in the files or for files that cannot be read: that is in the result's
+    diagnostics, at most `MAX_ERRORS` errors of it.
     """
     diagnostics = Diagnostics()
     with _no_collections():
@@ -66,7 +69,8 @@ def load_config(
         config = None
         if not diagnostics.has_errors:
             absolute = str(base / path if base is not None else Path(path).absolute())
-            config = build_config(section, absolute, tuple(reader.files), str(reader.directory), diagnostics)
+            files, directory = tuple(reader.files), str(reader.directory)
+            config = build_config(section, absolute, files, directory, diagnostics, like=like)
     if diagnostics.has_errors:
         config = None
     return ConfigResult(config, _limited(diagnostics.items), tuple(tree), section)

@@ -156,7 +156,7 @@ class NewZones:
             zone = await self._read(statement, view)
             self._check_file(zone, statement)
             before = self._server.config
-            self._put(_with_zone(before, zone, was), zone)
+            self._put(_with_zone(before, zone, instead_of=was), zone)
             try:
                 await self._check_loaded(zone)
                 if zone.kept_in:
@@ -207,12 +207,10 @@ class NewZones:
 
     async def show(self, zone_id: ZoneId) -> str:
         """Return a zone's statement, of named.conf or added, as BIND prints it. Raises `NewZoneError`."""
-        config = self._entry(zone_id).config
+        self._entry(zone_id)
         statement = self._said.get(zone_id)
         if statement is None:
-            statement = await asyncio.to_thread(self._context.statement_at, config.span)
-        if statement is None:
-            raise NewZoneError("not found", [f"there is no statement of the zone at {config.span}"])
+            statement = await asyncio.to_thread(_read_statement, self._context, self._server.config, zone_id)
         return bind_text(statement)
 
     # --- pieces -----------------------------------------------------------------------------------
@@ -328,6 +326,14 @@ def _is_written(zone: ZoneConfig) -> bool:
     return zone.type is ZoneType.SECONDARY or zone.settings.allow_update != MATCH_NONE
 
 
+def _read_statement(context: ZoneContext, config: Config, zone_id: ZoneId) -> Statement:
+    """Return the statement of a zone that *config* has; those that did not change stand elsewhere now."""
+    zone = next(zone for zone in config.zones() if zone.id == zone_id)
+    statement = context.statement_at(zone.span)
+    assert statement is not None, f"no statement at {zone.span}"
+    return statement
+
+
 def _with_zone(config: Config, zone: ZoneConfig, instead_of: ZoneConfig | None = None) -> Config:
     """Return *config* with *zone*, at its end or *instead_of* another one."""
     return _changed(
@@ -336,13 +342,15 @@ def _with_zone(config: Config, zone: ZoneConfig, instead_of: ZoneConfig | None =
         lambda zones: (
             (*zones, zone)
             if instead_of is None
-            else tuple([zone if one is instead_of else one for one in zones])
+            else tuple([zone if one.origin == instead_of.origin else one for one in zones])
         ),
     )
 
 
 def _without_zone(config: Config, zone: ZoneConfig) -> Config:
-    return _changed(config, zone.view, lambda zones: tuple([one for one in zones if one is not zone]))
+    return _changed(
+        config, zone.view, lambda zones: tuple([one for one in zones if one.origin != zone.origin])
+    )
 
 
 def _changed(config: Config, view: str, change: Callable[[_Zones], _Zones]) -> Config:

@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from bindpy.answer.policy import EXPIRED, ZonePolicy
+from bindpy.config.changes import ZoneChanges
 from bindpy.config.model import ZoneConfig, ZoneType
 from bindpy.diagnostics import Severity
 from bindpy.engine import Answerer, Zone, ZoneFileReader
@@ -84,6 +85,13 @@ class ZoneKeeper:
         for gone in [entry.id for entry in self.table if entry.id not in wanted]:
             self.remove(gone)
         for config in wanted.values():
+            self.put(config)
+
+    def change(self, changes: ZoneChanges) -> None:
+        """Serve what *changes* make of the zones that are served."""
+        for gone in changes.removed:
+            self.remove(gone)
+        for config in changes.put:
             self.put(config)
 
     def put(self, config: ZoneConfig, *, urgent: bool = False) -> None:

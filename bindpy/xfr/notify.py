@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -97,17 +97,24 @@ class Notifier:
 
     # --- what is to be told -----------------------------------------------------------------------
 
-    def configure(self, config: Config, endpoints: Collection[Endpoint], local: LocalAddresses) -> None:
+    def configure(
+        self,
+        config: Config,
+        endpoints: Collection[Endpoint],
+        local: LocalAddresses,
+        changed: Iterable[ZoneId] | None = None,
+    ) -> None:
         """Use *config*, which the table has been given already; we answer at *endpoints*.
 
-        Zones that are gone are forgotten. Zones whose settings say something else about whom to tell are
+        *changed* are the zones that are new, gone or have another statement; None: any may. Zones that are
+        gone are forgotten. Zones whose settings say something else about whom to tell are
         looked at anew: who has not acknowledged their serial is told.
         """
         self._views = {view.name: view for view in config.views}
         self._ourselves = Ourselves(endpoints, local)
         self._port = config.options.port
         self._queue.configure(config.options.notify_rate, config.options.startup_notify_rate)
-        for zone_id in list(self._news):
+        for zone_id in list(self._news) if changed is None else changed:
             self.update(zone_id)
         self._wake.set()
 

@@ -14,6 +14,7 @@ import logging
 import math
 import random
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -111,13 +112,20 @@ class Secondaries:
 
     # --- which zones there are --------------------------------------------------------------------
 
-    def configure(self, config: Config) -> None:
-        """Take over *config*, after the keeper has; zones that stay keep their timers."""
+    def configure(self, config: Config, changed: Iterable[ZoneId] | None = None) -> None:
+        """Take over *config*, after the keeper has; zones that stay keep their timers.
+
+        *changed* are the zones that are new, gone or have another statement; None: any may.
+        """
         options = config.options
         self._rate.per_s = max(1, options.serial_query_rate)
         self._slots.resize(max(1, options.transfers_in))
         self._transfers_per_ns = options.transfers_per_ns
         self._views = {view.name: view for view in config.views}
+        if changed is not None:
+            for zone_id in changed:
+                self.update(zone_id)
+            return
         wanted = {entry.id: entry for entry in self._keeper.table if entry.config.type is ZoneType.SECONDARY}
         for gone in self._zones.keys() - wanted.keys():
             self._forget(gone)

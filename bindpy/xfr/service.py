@@ -27,7 +27,7 @@ from bindpy.xfr.notify_exchange import NotNotifiedError
 from bindpy.xfr.notify_in import NotifyIn
 from bindpy.xfr.notify_queue import TargetStatus
 from bindpy.xfr.outgoing import TransfersOut
-from bindpy.xfr.provision import Provision, ProvisionError, ProvisionRequest
+from bindpy.xfr.provision import Provision
 from bindpy.xfr.secondaries import Activity, Secondaries
 from bindpy.xfr.secondary import SecondaryStatus
 from bindpy.xfr.store import remove_stale
@@ -48,10 +48,6 @@ class ReplicationStatus:
     targets: tuple[TargetStatus, ...]
 
 
-async def _add_nothing(_: ProvisionRequest) -> ZoneId:
-    raise ProvisionError("this server does not add zones while it runs")
-
-
 class Replication:
     """Everything between this server and others. All methods belong to the event loop's thread.
 
@@ -65,7 +61,7 @@ class Replication:
         engine: Engine,
         keeper: ZoneKeeper,
         endpoints: Callable[[], Collection[Endpoint]],
-        provision: Provision = _add_nothing,
+        provision: Provision,
     ) -> None:
         self._zones = engine.zones
         self._keeper = keeper
@@ -86,17 +82,22 @@ class Replication:
         """What answers requests that are no plain queries. It refuses them until `configure` was called."""
         return self._control_plane
 
-    def configure(self, config: Config, local: LocalAddresses) -> None:
-        """Take over *config*, after the keeper has; *local* is what ``localhost`` and ``localnets`` mean."""
+    def configure(
+        self, config: Config, local: LocalAddresses, changed: Collection[ZoneId] | None = None
+    ) -> None:
+        """Take over *config*, after the keeper has; *local* is what ``localhost`` and ``localnets`` mean.
+
+        *changed* are the zones that are new, gone or have another statement; None: any may.
+        """
         self._config = config
         self._local = local
         self._control_plane.configure(config)
         self._transfers_out.configure(config, local)
         self._notify_in.configure(config, local)
         self._autoprimaries.configure(config)
-        self._secondaries.configure(config)
+        self._secondaries.configure(config, changed)
         if self._notifier is not None:
-            self._notifier.configure(config, self._endpoints(), local)
+            self._notifier.configure(config, self._endpoints(), local, changed)
 
     def update_zone(self, zone_id: ZoneId) -> None:
         """Take over what the keeper has of one zone, which was added, changed or removed."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from bindpy.answer.policy import EXPIRED, AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.config.changes import ZoneChanges
 from bindpy.config.model import MATCH_NONE, ZoneChecks, ZoneConfig, ZoneSettings, ZoneType
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.engine import Zone
@@ -669,5 +670,24 @@ def test_waiting_for_one_zone_is_not_waiting_for_all(tmp_path: Path) -> None:
             go_on.set()
             await keeper.idle()
             assert recorder.serials == [7, 1]
+
+    scenario(steps)
+
+
+def test_only_what_is_different_is_touched(tmp_path: Path) -> None:
+    path, other = tmp_path / "zone", tmp_path / "other"
+    path.write_text("7")
+    other.write_text("8")
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure([zone_config(path), zone_config(path, origin=names.from_text("example.net."))])
+            await keeper.idle()
+            change = ZoneChanges((zone_config(other),), (("_default", names.from_text("example.net.")),))
+            keeper.change(change)
+            await keeper.idle()
+            assert recorder.serials[-1] == 8
+            assert recorder.withdrawn == [names.from_text("example.net.")]
+            assert [entry.id for entry in keeper.table] == [ID]
 
     scenario(steps)

@@ -31,8 +31,6 @@ log = logging.getLogger("bindpy.general")
 Execute: TypeAlias = Callable[[str, Caller, bool], Awaitable[Result]]
 """What does a command: its line, who gave it, whether only verbs that change nothing are allowed."""
 
-NOTHING = "null"
-"""The command that does nothing, and is of rndc itself."""
 _PEER_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -217,7 +215,7 @@ class _Connection:
     async def _answer(self, request: Request) -> None:
         then: Callable[[], None] | None = None
         reply = self._session.reply
-        if request.command is None or request.command.strip().lower() == NOTHING:
+        if request.command is None:
             frame = reply(request)
         else:
             who = Caller("rndc", self.peer, request.key.name.removesuffix("."))

@@ -1,4 +1,4 @@
-"""Every ``console`` block of the README is run as it stands, in a copy of the project's example."""
+"""Every ``console`` block of the README and the documents is run as it stands, in a copy of the examples."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def example(tmp_path: Path) -> Iterator[tuple[Path, Ports]]:
     """The example, served as ``make run`` serves it, on a port of its own."""
     for tool in ("dig", "named"):
         require_tool(tool)
-    ports = {told: str(free_port()) for told in ("5300", "5301", "5302")}
+    ports = {told: str(free_port()) for told in ("5300", "5301", "5302", "5303", "5304")}
     for folder in ("examples", "zones"):
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=shutil.ignore_patterns(".bindpy-state"))
     for conf in (tmp_path / "examples").rglob("*.conf"):
@@ -114,10 +114,11 @@ def run(step: Step, folder: Path, ports: Ports) -> str:
     return blanks_folded(done.stdout + done.stderr)
 
 
-def test_the_readme_does_what_it_says(example: tuple[Path, Ports]) -> None:
+@pytest.mark.parametrize(("document", "at_least"), [("README.md", 16), ("docs/autoprimary.md", 10)])
+def test_a_document_does_what_it_says(example: tuple[Path, Ports], document: str, at_least: int) -> None:
     folder, ports = example
-    steps = console_steps((PROJECT / "README.md").read_text())
-    assert len(steps) > 15
+    steps = console_steps((PROJECT / document).read_text())
+    assert len(steps) >= at_least
     for step in steps:
         wanted = promised(tuple(with_ports(line, ports) for line in step.output))
         deadline = time.monotonic() + DEADLINE_S
@@ -127,7 +128,7 @@ def test_the_readme_does_what_it_says(example: tuple[Path, Ports]) -> None:
             assert time.monotonic() < deadline, f"$ {step.command}\n{output}\n{logs(folder)}"
             time.sleep(0.05)
             output = run(step, folder, ports)
-        assert wanted.fullmatch(output), f"$ {step.command}\n{output}\nthe README says:\n" + "\n".join(
+        assert wanted.fullmatch(output), f"$ {step.command}\n{output}\n{document} says:\n" + "\n".join(
             step.output
         )
 

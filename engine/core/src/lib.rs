@@ -6,8 +6,10 @@
 #![warn(missing_docs)]
 
 pub mod answer;
+pub mod check;
 pub mod name;
 pub mod rdata;
+pub mod read;
 pub mod rtype;
 pub mod serve;
 pub mod zone;

@@ -10,7 +10,9 @@ use proptest::prelude::*;
 const ORIGIN: &[u8] = b"\x07Example\0";
 const KEY: &[u8] = b"\x07example\0";
 
-type Model = BTreeMap<Vec<u8>, BTreeMap<(u16, u16), (u32, Vec<Vec<u8>>)>>;
+/// TTL and RDATAs by type and type covered.
+type RrsetsModel = BTreeMap<(u16, u16), (u32, Vec<Vec<u8>>)>;
+type Model = BTreeMap<Vec<u8>, RrsetsModel>;
 
 fn soa(serial: u32) -> Rr {
     let mut rdata = b"\x02ns\0\x01h\0".to_vec();
@@ -142,7 +144,7 @@ fn check(zone: &Zone, model: &Model) {
     }
 }
 
-fn check_node(node: Node<'_>, wanted: Option<&BTreeMap<(u16, u16), (u32, Vec<Vec<u8>>)>>) {
+fn check_node(node: Node<'_>, wanted: Option<&RrsetsModel>) {
     let empty = BTreeMap::new();
     let wanted = wanted.unwrap_or(&empty);
     assert_eq!(node.rrsets().count(), wanted.len());

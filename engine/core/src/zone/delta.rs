@@ -245,10 +245,13 @@ fn same_records(one: Node<'_>, two: Node<'_>) -> bool {
         })
 }
 
+/// Type, TTL and RDATA of a record whose owner is known; `None` once it is removed.
+type OwnedRecord = Option<(u16, u32, Box<[u8]>)>;
+
 /// The records of one owner, in their order, while deltas are followed. The SOA is not among them.
 struct Records {
     owner: Box<[u8]>,
-    records: Vec<Option<(u16, u32, Box<[u8]>)>>,
+    records: Vec<OwnedRecord>,
     places: HashMap<(u16, Box<[u8]>), usize>,
     was: usize,
 }

@@ -48,7 +48,7 @@ impl<T: Clone> Pages<T> {
     }
 
     pub fn push(&mut self, page: Arc<[T]>) {
-        if self.count % GROUP == 0 {
+        if self.count.is_multiple_of(GROUP) {
             self.groups.push(Arc::new([page]));
         } else if let Some(last) = self.groups.last_mut() {
             *last = last.iter().cloned().chain([page]).collect();

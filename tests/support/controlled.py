@@ -89,12 +89,15 @@ class Controlled(ServerProcess):
     def wait_ready(self, within_s: float | None = None) -> None:
         """Return once all zones were loaded, or could not be. Raises `PeerError`."""
         deadline = time.monotonic() + (within_s or self.ready_within_s)
-        while "running\n" not in self.log_text():
-            if self._process is None or self._process.poll() is not None:
-                raise PeerError(f"{self.name} ended at start; its output:\n{self._log_tail()}")
-            if time.monotonic() > deadline:
-                raise PeerError(f"{self.name} is not there yet; its output:\n{self._log_tail()}")
-            time.sleep(0.02)  # the pause between two polls
+        end_of_log = ""
+        with (self.directory / "output.log").open(encoding="utf-8", errors="replace") as log:
+            while "running\n" not in (more := end_of_log + log.read()):
+                end_of_log = more[-len("running\n") :]
+                if self._process is None or self._process.poll() is not None:
+                    raise PeerError(f"{self.name} ended at start; its output:\n{self._log_tail()}")
+                if time.monotonic() > deadline:
+                    raise PeerError(f"{self.name} is not there yet; its output:\n{self._log_tail()}")
+                time.sleep(0.02)  # the pause between two polls
 
     def edit(self, name: str, text: str) -> None:
         """Replace a file of the server's directory, as an editor does."""

@@ -89,6 +89,8 @@ def build_options(section: Section, resolver: Resolver) -> Options:
         blackhole=match_list(section, "blackhole", MATCH_NONE, resolver),
         message_compression=scalar(section, "message-compression", True),
         state_directory=_path_or_none(section, "state-directory", resolver),
+        statistics_file=_path_or_none(section, "statistics-file", resolver),
+        dump_file=_path_or_none(section, "dump-file", resolver),
         transfers_in=scalar(section, "transfers-in", 10),
         transfers_out=scalar(section, "transfers-out", 10),
         transfers_per_ns=scalar(section, "transfers-per-ns", 2),

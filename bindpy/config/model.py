@@ -418,7 +418,9 @@ class Options:
     querylog: bool = False
     blackhole: AddressMatchList = MATCH_NONE
     message_compression: bool = True
-    state_directory: str | None = None  # None: not said
+    state_directory: str | None = None  # None: not said, as for the two below
+    statistics_file: str | None = None
+    dump_file: str | None = None
     transfers_in: int = 10
     transfers_out: int = 10
     transfers_per_ns: int = 2

@@ -142,14 +142,19 @@ class Verb:
     @property
     def usage(self) -> str:
         """The verb with its parameters, as in ``reload [ZONE [CLASS [VIEW]]]``."""
-        flags = [f" [{one.name}]" for one in self.parameters if one.kind is Kind.FLAG]
-        text = ""
-        for one in reversed([one for one in self.parameters if one.kind is not Kind.FLAG]):
+        text, still_open = self.name, 0
+        for one in sorted(self.parameters, key=lambda one: one.kind is not Kind.FLAG):
+            if one.kind is Kind.FLAG:
+                text += f" [{one.name}]"
+                continue
             shown = "|".join(one.choices) if one.choices else one.name.upper()
             shown = f"{{ {shown} }}" if one.kind is Kind.CONFIG else shown
             shown += "…" if one.many else ""
-            text = f" [{shown}{text}]" if one.optional else f" {shown}{text}"
-        return self.name + "".join(flags) + text
+            if one.optional:
+                text, still_open = f"{text} [{shown}", still_open + 1
+            else:
+                text, still_open = f"{text}{']' * still_open} {shown}", 0
+        return text + "]" * still_open
 
     def read(self, line: words.Line, who: Caller) -> Call:
         """Return the call that *line* is. Raises `VerbError`: what is needed is missing, or there is more."""

@@ -142,6 +142,7 @@ def test_configuration_text_is_an_argument() -> None:
     verb = make(ZONE, CLASS, VIEW, Parameter("config", Kind.CONFIG))
     call = verb.read(split("v a.example { type primary; };", with_config=True), WHO)
     assert (call["zone"], call["config"]) == ("a.example", "{ type primary; };")
+    assert verb.usage == "v ZONE [CLASS [VIEW]] { CONFIG }"
     with pytest.raises(VerbError):
         verb.read(split("v a.example", with_config=True), WHO)
 

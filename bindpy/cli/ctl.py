@@ -19,6 +19,7 @@ from bindpy.cli.control_common import (
     server_options,
     zone_names,
 )
+from bindpy.cli.terminal import octets_text
 from bindpy.cli.zone_common import DEFAULT_CONF
 from bindpy.control.errors import VerbError
 from bindpy.control.registry import Caller, Kind, Parameter, Verb, find_verb, verbs
@@ -28,7 +29,6 @@ from bindpy.control.words import split
 _LINE_EVERY_S = 1.0
 """How often progress is told where no terminal shows it."""
 _CLASSES = ("IN", "CH", "HS")
-_KIB = 1024
 
 
 class VerbGroup(click.Group):
@@ -256,12 +256,3 @@ def progress_text(reply: Reply) -> str:
     if total:
         shown += f", {100 * done // int(total)} %"
     return f"{shown}; {text}" if text else shown
-
-
-def octets_text(octets: int) -> str:
-    """Return a number of octets for people."""
-    size, units = float(octets), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while size >= _KIB and len(units) > 1:
-        size /= _KIB
-        units.pop(0)
-    return f"{octets} B" if units[0] == "B" else f"{size:.1f} {units[0]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bindpy import __version__
-from bindpy.cli import autoprimary, checkconf, checkzone, ctl, rndc_confgen, serve, zone
+from bindpy.cli import autoprimary, checkconf, checkzone, ctl, rndc_confgen, serve, status, zone, zonestatus
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +26,8 @@ main.add_command(checkzone.command)
 main.add_command(zone.group)
 main.add_command(autoprimary.group)
 main.add_command(ctl.group)
+main.add_command(status.command)
+main.add_command(zonestatus.command)
 main.add_command(rndc_confgen.command)
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import click
 F = TypeVar("F", bound=Callable[..., None])
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_KIB = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -116,3 +117,12 @@ def moment(text: str | None, now: float) -> str | None:
     distance = when.timestamp() - now
     how_far = f"in {duration(distance)}" if round(distance) > 0 else f"{duration(-distance)} ago"
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S %Z} ({how_far})"
+
+
+def octets_text(octets: int) -> str:
+    """Return a number of octets for people."""
+    size, units = float(octets), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while size >= _KIB and len(units) > 1:
+        size /= _KIB
+        units.pop(0)
+    return f"{octets} B" if units[0] == "B" else f"{size:.1f} {units[0]}"

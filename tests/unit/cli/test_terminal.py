@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bindpy.cli.terminal import Painter, Sheet, Tone, duration, moment, wants_color
+from bindpy.cli.terminal import Painter, Sheet, Tone, duration, moment, octets_text, wants_color
 
 
 @pytest.fixture
@@ -95,3 +95,13 @@ def test_when_there_are_colours(
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     assert wants_color(choice, environment) is wanted
+
+
+def test_octets_for_people() -> None:
+    assert [octets_text(n) for n in (0, 1023, 1024, 1 << 40, 1 << 50)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "1.0 TiB",
+        "1024.0 TiB",
+    ]

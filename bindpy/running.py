@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from bindpy.newzones.service import NewZones
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.reread import NewConfig, reread
-from bindpy.reload.table import ZoneId
+from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.server.interfaces import HostAddresses, ListenPlan, listen_endpoints
 from bindpy.server.listeners import Listeners, ListenersError
 from bindpy.server.querylog import QueryLog
@@ -188,6 +187,12 @@ class Running:
             except asyncio.CancelledError:
                 _answer(wish, UnusableError(["the server is stopping"]))
                 raise
+            except Exception:
+                # A fault of ours must not take down the zones that are served.
+                log.exception("%s %s: fault in bindpy; please report it", wish.why, self.config.path)
+                self.reloading = "failed"
+                self._service.ready(f"{self.zones_text()}; {wish.why} failed")
+                _answer(wish, UnusableError(["a fault in bindpy; its log says more"]))
             else:
                 self.reloading = ""
                 for waiting in wish.waiting:
@@ -211,10 +216,12 @@ class Running:
             log.error("%s cannot be used: keeping the running configuration", path)
             raise
         report(found)
+        bad_before = {} if wish.whole else {one.id: one for one in zones_with_errors(self.keeper.table)}
         if wish.whole:
             self.keeper.reload(being_written=self._watcher.is_settling)
         self.configured_at = time.time()
-        follow = functools.partial(self._follow_loading, forget=wish.whole or bool(new.changes.removed))
+        forget = wish.whole or bool(new.changes.removed)
+        follow = functools.partial(self._follow_loading, bad_before=bad_before, forget=forget)
         return self.jobs.start(wish.why, follow)
 
     async def _take_over(self, new: NewConfig) -> None:
@@ -260,25 +267,36 @@ class Running:
             plan.endpoints, TcpSettings.from_options(config.options), interfaces=host.interface_names()
         )
 
-    async def _follow_loading(self, job: Job, *, forget: bool) -> str:
+    async def _follow_loading(self, job: Job, *, bad_before: Mapping[ZoneId, ZoneEntry], forget: bool) -> str:
         """Tell how many zones are loaded, until all are; return what became of them.
 
-        *forget*: drop what is remembered of zones that are gone. Raises `VerbError` where zones have errors.
+        *forget*: drop what is remembered of zones that are gone. Raises `VerbError` where zones have errors
+        that are not those of *bad_before*.
         """
-        total = self.keeper.waiting
-        while self.keeper.waiting:
+        total = 0
+        is_over = False
+        while not is_over:
             total = max(total, self.keeper.waiting)
             job.report(Progress(total - self.keeper.waiting, total, "zones"))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.keeper.idle(), PROGRESS_EVERY_S)
+            is_over = await self._is_loaded()
         job.report(Progress(total, total, "zones"))
         log.info("reloading finished: %d zones", len(self.keeper.table))
         self._service.ready(self.zones_text())
         if forget:
             await self.replication.forget_other_zones()
-        if bad := zones_with_errors(self.keeper.table):
+        bad = [one for one in zones_with_errors(self.keeper.table) if bad_before.get(one.id) is not one]
+        if bad:
             raise VerbError("failure", first_errors(bad))
         return self.zones_text()
+
+    async def _is_loaded(self) -> bool:
+        """Wait for a moment; return whether there is nothing left to load."""
+        try:
+            async with asyncio.timeout(PROGRESS_EVERY_S):
+                await self.keeper.idle()
+        except TimeoutError:
+            return False
+        return True
 
     def zones_text(self) -> str:
         """Say for people how many zones there are, and how many of them have data."""

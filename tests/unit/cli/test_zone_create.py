@@ -55,9 +55,12 @@ def test_create_in_an_included_file(conf: Path) -> None:
     report = json.loads(create("--yes", "new.example", *words).stdout)
     assert report == {
         "zone": "new.example.",
+        "view": "_default",
+        "type": "primary",
         "file": str(conf.with_name("n.db")),
         "config_file": str(conf.with_name("more.conf")),
         "written": True,
+        "server": "not running",
     }
     assert conf.read_text() == CONF
     assert Path("more.conf").read_text().startswith(OLD + '\nzone "new.example" {')
@@ -88,15 +91,113 @@ def test_refusals(conf: Path, words: tuple[str, ...], message: str) -> None:
     assert files(conf) == {"named.conf", "more.conf"}
 
 
-def test_no_server_is_wrong_usage(conf: Path) -> None:
-    assert create("--yes", "new.example").exit_code == 2
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--ns", "ns1=192.0.2.1", "--primary", "192.0.2.1"),
+        ("--type", "secondary"),
+        ("--type", "secondary", "--primary", "192.0.2.1", "--ns", "ns1=192.0.2.1"),
+        ("--type", "stub", "--primary", "192.0.2.1"),
+    ],
+)
+def test_what_does_not_go_with_the_type_is_wrong_usage(conf: Path, words: tuple[str, ...]) -> None:
+    assert create("--yes", "new.example", *words).exit_code == 2
+    assert files(conf) == {"named.conf", "more.conf"}
 
 
-def test_views_are_refused(conf: Path) -> None:
-    conf.write_text('view "a" { };\n')
-    result = create("--yes", "new.example", "--ns", "ns.example.net.")
+def test_a_secondary_zone_is_a_statement_only(conf: Path) -> None:
+    words = ("--type", "secondary", "--primary", "192.0.2.1 port 5300", "--primary", "2001:db8::1")
+    result = create("--yes", "new.example", *words)
+    assert result.exit_code == 0, result.output
+    assert conf.read_text().endswith(
+        'zone "new.example" {\n\ttype secondary;\n'
+        '\tprimaries { 192.0.2.1 port 5300; 2001:db8::1; };\n\tfile "db.new.example";\n};\n'
+    )
+    assert files(conf) == {"named.conf", "more.conf"}
+    config = load_config("named.conf").config
+    assert config is not None
+    assert [(one.address, one.port) for one in config.zones()[-1].primaries] == [
+        ("192.0.2.1", 5300),
+        ("2001:db8::1", 53),
+    ]
+
+
+@pytest.mark.parametrize(
+    "primary", ["no-such-list", "192.0.2.1; }; type primary; also-notify { 192.0.2.2", ""]
+)
+def test_primaries_that_are_none_are_refused(conf: Path, primary: str) -> None:
+    assert create("--yes", "new.example", "--type", "secondary", "--primary", primary).exit_code == 1
+    assert conf.read_text() == CONF
+
+
+def test_a_native_zone(conf: Path) -> None:
+    assert create("--yes", "new.example", "--type", "native", "--ns", "ns.example.net.").exit_code == 0
+    assert '"new.example" {\n\ttype native;\n' in conf.read_text()
+    assert files(conf) == {"named.conf", "more.conf", "db.new.example"}
+
+
+VIEWS = """\
+view "a" { match-clients { 10.0.0.0/8; };
+	include "more.conf";
+	/* } */ };
+view "b" {
+	zone "x" { type primary; file "x.db"; };
+}; // the end
+"""
+
+
+def test_a_zone_in_a_view(conf: Path) -> None:
+    conf.write_text(VIEWS)
+    result = create("--yes", "new.example", "--view", "b", "--ns", "ns.example.net.")
+    assert result.exit_code == 0, result.output
+    written = '\tzone "new.example" {\n\t\ttype primary;\n\t\tfile "db.new.example";\n\t};\n'
+    assert conf.read_text() == VIEWS.replace("}; // the end", f"{written}}}; // the end")
+    result = create("--yes", "new.example", "--view", "a", "--ns", "ns.example.net.", "--file", "a.db")
+    assert result.exit_code == 0, result.output
+    config = load_config("named.conf").config
+    assert config is not None
+    assert sorted((zone.view, Path(zone.file or "").name) for zone in config.zones()) == [
+        ("a", "a.db"),
+        ("a", "old.db"),
+        ("b", "db.new.example"),
+        ("b", "x.db"),
+    ]
+
+
+def test_a_zone_in_a_file_that_its_view_includes(conf: Path) -> None:
+    conf.write_text(VIEWS)
+    words = ("--yes", "new.example", "--ns", "ns.example.net.", "--config-file", "more.conf")
+    result = create(*words, "--view", "b")
+    assert result.exit_code == 1
+    assert "the zone would not be in view 'b' only, but in: 'a'" in result.stderr
+    assert create(*words, "--view", "a").exit_code == 0
+    assert conf.read_text() == VIEWS
+    assert Path("more.conf").read_text().startswith(OLD + '\nzone "new.example" {')
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "has several views (a, b); name one with --view"),
+        (("--view", "c"), "has no view 'c'; there is: a, b"),
+    ],
+)
+def test_a_view_must_be_clear(conf: Path, words: tuple[str, ...], message: str) -> None:
+    conf.write_text(VIEWS)
+    result = create("--yes", "new.example", "--ns", "ns.example.net.", *words)
     assert (result.exit_code, files(conf)) == (1, {"named.conf", "more.conf"})
-    assert "has views" in result.stderr
+    assert message in result.stderr
+
+
+def test_without_a_server_it_says_when_the_zone_is_served(conf: Path) -> None:
+    result = create("--yes", "new.example", "--ns", "ns.example.net.")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("zone new.example.: created\n")
+    assert (
+        "note: a server takes the zone when it starts or rereads its configuration: no server"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",)])

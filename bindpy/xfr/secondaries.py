@@ -402,7 +402,11 @@ class Secondaries:
         ids, self._saving.ids = self._saving.ids, set()
         rows = [row for zone_id in ids if (row := self._times(zone_id)) is not None]
         if rows and self._state is not None:
-            await self._state.save_times(*rows)
+            try:
+                await self._state.save_times(*rows)
+            except asyncio.CancelledError:
+                self._saving.ids |= ids  # it may not have been begun with; `run` saves once more at the end
+                raise
 
     def _times(self, zone_id: ZoneId) -> ZoneTimes | None:
         zone, entry = self._zones.get(zone_id), self._keeper.table.get(zone_id)

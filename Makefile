@@ -7,29 +7,45 @@ CONF   ?= examples/named.conf
 # Two at a time: the tests start servers of their own. PYTEST_ARGS="-x tests/unit" runs a part.
 PYTEST_ARGS ?= -n 2
 
-.PHONY: run test lint fmt bench clean
+# The Rust engine is built where there is a Rust toolchain; without it bindpy serves with its Python engine.
+# BINDPY_REQUIRE_ENGINE=1, as in CI, makes its absence an error.
+CARGO := $(shell command -v cargo 2>/dev/null)
+ENGINE_SOURCES := $(shell find engine -name target -prune -o -type f -print)
 
-run: $(VENV)/.installed  ## serve examples/named.conf on 127.0.0.1 and ::1, port 5300
+.PHONY: run test lint lint-engine fmt bench engine clean
+
+run: $(VENV)/.engine  ## serve examples/named.conf on 127.0.0.1 and ::1, port 5300
 	@echo "bindpy serves $(CONF); try:  dig @127.0.0.1 -p 5300 www.example.com   (Ctrl-C stops it)"
 	@$(BIN)/bindpy serve -c $(CONF)
 
-test: $(VENV)/.test  ## all tests; real peers are used where they are installed
+test: $(VENV)/.test $(VENV)/.engine  ## all tests; real peers are used where they are installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.lint  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(if $(CARGO),$(MAKE) --no-print-directory lint-engine)
+
+lint-engine:  ## rustfmt and clippy, and the engine's own tests
+	cd engine && cargo fmt --check
+	cd engine && cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cd engine && cargo test --quiet
+
+engine:  ## build the Rust engine anew, and say why where that fails
+	@rm -f $(VENV)/.engine
+	@BINDPY_REQUIRE_ENGINE=1 $(MAKE) --no-print-directory $(VENV)/.engine
 
 fmt: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(if $(CARGO),cd engine && cargo fmt)
 
-bench: $(VENV)/.test  ## the table of benchmarks/README.md, measured here
+bench: $(VENV)/.test $(VENV)/.engine  ## the table of benchmarks/README.md, measured here
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info engine/target
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,6 +63,20 @@ $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
 	@touch $@
+
+# Building takes a minute or two, once. What goes wrong with it keeps nobody from serving.
+$(VENV)/.engine: $(ENGINE_SOURCES) | $(VENV)/.installed
+	@if [ -z "$(CARGO)" ]; then \
+	  echo "no Rust toolchain (cargo) here: bindpy serves with its Python engine"; \
+	  test -z "$$BINDPY_REQUIRE_ENGINE"; \
+	else \
+	  echo "building the Rust engine..."; \
+	  if $(BIN)/python -m pip install --quiet --disable-pip-version-check ./engine/py >$(VENV)/engine.log 2>&1; \
+	  then touch $@; \
+	  elif [ -n "$$BINDPY_REQUIRE_ENGINE" ]; then cat $(VENV)/engine.log; exit 1; \
+	  else echo "the Rust engine could not be built ($(VENV)/engine.log says why): bindpy serves with its Python engine"; \
+	  fi; \
+	fi
 
 $(VENV)/.lint: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint

@@ -25,9 +25,10 @@ from bindpy.control.registry import execute
 from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import make_socket_directory, socket_place
 from bindpy.control.socket_server import LocalSocket
-from bindpy.engine import Engine, Zone, python_engine
+from bindpy.engine import Engine, Zone
 from bindpy.files import FileStamp
 from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
+from bindpy.native import EngineChoice, NoEngineError, choose_engine
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
@@ -56,7 +57,13 @@ LOADING_STATUS_EVERY_S = 1.0
 HELD_SIGNALS = frozenset((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
 
 
-def serve(conf: str, *, user: str | None = None, debug_level: int = 0) -> None:
+def serve(
+    conf: str,
+    *,
+    user: str | None = None,
+    debug_level: int = 0,
+    engine: EngineChoice = EngineChoice.AUTO,
+) -> None:
     """Serve *conf* until a signal ends it. Raises `UnusableError`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)  # until somebody listens: they would end us
     result = load_config(conf)
@@ -67,7 +74,11 @@ def serve(conf: str, *, user: str | None = None, debug_level: int = 0) -> None:
         account = find_account(user) if user is not None else None
     except PrivilegeError as error:
         raise UnusableError([str(error)]) from error
-    asyncio.run(Server(result, result.config, account, debug_level).run())
+    try:
+        chosen = choose_engine(engine, _log_query_fault)
+    except NoEngineError as error:
+        raise UnusableError([str(error)]) from error
+    asyncio.run(Server(result, result.config, account, debug_level, chosen).run())
     _end_reading()
 
 
@@ -80,6 +91,7 @@ class Server:
         config: Config,
         account: Account | None,
         debug_level: int,
+        engine: Engine,
     ) -> None:
         self._start_directory = Path.cwd()  # ours is another one soon, and may be deleted
         self._findings = result.diagnostics
@@ -87,7 +99,7 @@ class Server:
         self._config = config
         self._account = account
         self._debug_level = debug_level
-        self._engine: Engine = python_engine(_log_query_fault)
+        self._engine = engine
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=WORKER)
         self._stop = Stop()
         self._wishes = Wishes()

@@ -17,41 +17,23 @@ from bindpy.zone.diff import Delta, apply, diff
 from bindpy.zone.digest import ZoneDigest, zone_digest
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
-from bindpy.zone.names import Key, Name
+from bindpy.zone.names import Name
+from bindpy.zone.protocol import Zone
 from bindpy.zone.raw import raw_octets
-from bindpy.zone.records import RR, RRset
 from bindpy.zone.snapshot import SnapshotBuilder
 from bindpy.zone.zonefile import zone_file_text
 
-
-class Zone(Protocol):
-    """An immutable version of one zone."""
-
-    @property
-    def origin(self) -> Name: ...
-    @property
-    def key(self) -> Key: ...
-    @property
-    def rdclass(self) -> int: ...
-    @property
-    def serial(self) -> int: ...
-    @property
-    def rr_count(self) -> int: ...
-    @property
-    def node_count(self) -> int:
-        """How many names exist in it, empty non-terminals included."""
-
-    def get(self, key: Key, rtype: int) -> RRset | None:
-        """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
-
-    def same_data(self, other: Any) -> bool:
-        """Return whether *other*, a zone of the same engine, holds the same records."""
-
-    def rrsets(self) -> Iterator[tuple[Name, RRset]]:
-        """Yield every RRset once with its owner: the SOA first, an owner's RRsets together, else unsorted."""
-
-    def rrs(self) -> Iterator[RR]:
-        """Yield every record once, in canonical order of owners, the SOA first."""
+__all__ = [
+    "PYTHON_ZONES",
+    "Answerer",
+    "ApplyDeltas",
+    "Engine",
+    "Zone",
+    "ZoneBuilder",
+    "ZoneFileReader",
+    "Zones",
+    "python_engine",
+]
 
 
 class ZoneFileReader(Protocol):

@@ -16,7 +16,7 @@ from bindpy.config.printer import print_config
 from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.filter.check import check_scripts
 from bindpy.zone.load import load_zone_file
-from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import to_text
 from bindpy.zone.rdata import class_to_text
 
@@ -29,7 +29,7 @@ class ZoneOutcome:
     """A zone of the configuration, and what came of reading its file."""
 
     zone: ZoneConfig
-    loaded: LoadedZone
+    loaded: LoadedSnapshot
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ import click
 from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.zone.checks import CHECKZONE_DEFAULTS
 from bindpy.zone.load import load_zone_file, load_zone_octets
-from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import BadNameError, Name, from_text, to_text
 from bindpy.zone.rdata import class_from_text, class_to_text
 from bindpy.zone.snapshot import ZoneSnapshot
@@ -155,7 +155,7 @@ def _label(origin: Name, rdclass: int) -> str:
     return f"{text if text == '.' else text[:-1]}/{class_to_text(rdclass)}"
 
 
-def _tell(origin: Name, rdclass: int, loaded: LoadedZone, *, to_stderr: bool) -> None:
+def _tell(origin: Name, rdclass: int, loaded: LoadedSnapshot, *, to_stderr: bool) -> None:
     for item in loaded.diagnostics:
         for line in item.lines():
             click.echo(line, err=True)
@@ -167,7 +167,7 @@ def _tell(origin: Name, rdclass: int, loaded: LoadedZone, *, to_stderr: bool) ->
     click.echo("OK", err=to_stderr)
 
 
-def _report(origin: Name, rdclass: int, loaded: LoadedZone) -> dict[str, object]:
+def _report(origin: Name, rdclass: int, loaded: LoadedSnapshot) -> dict[str, object]:
     zone = loaded.zone
     return {
         "zone": to_text(origin),

@@ -8,6 +8,7 @@ import click
 
 from bindpy.app import serve
 from bindpy.host import UnusableError
+from bindpy.native import EngineChoice
 
 DEFAULT_CONF = "/etc/bind/named.conf"
 
@@ -25,7 +26,17 @@ DEFAULT_CONF = "/etc/bind/named.conf"
 @click.option(
     "-d", "debug_level", default=0, type=click.IntRange(0, 99), help="Log debug messages up to this level."
 )
-def command(conf: str, user: str | None, debug_level: int) -> None:
+@click.option(
+    "--engine",
+    "engine",
+    default=EngineChoice.AUTO.value,
+    envvar="BINDPY_ENGINE",
+    show_default=True,
+    show_envvar=True,
+    type=click.Choice([choice.value for choice in EngineChoice]),
+    help="What answers: the Rust engine where it is installed (auto), or one of the two.",
+)
+def command(conf: str, user: str | None, debug_level: int, engine: str) -> None:
     """Serve the zones of a named.conf, in the foreground.
 
     Logs go to standard error unless the configuration says otherwise. HUP rereads the configuration and
@@ -38,7 +49,7 @@ def command(conf: str, user: str | None, debug_level: int) -> None:
     Exit status: 0 after an orderly stop, 1 when the server cannot start, 2 for wrong usage.
     """
     try:
-        serve(conf, user=user, debug_level=debug_level)
+        serve(conf, user=user, debug_level=debug_level, engine=EngineChoice(engine))
     except UnusableError as error:
         for line in error.lines():
             click.echo(line, err=True)

@@ -20,7 +20,7 @@ from bindpy.edit.find import find_zone, refuse_secondary
 from bindpy.edit.serial import next_serial
 from bindpy.edit.soa import serial_change
 from bindpy.replacing import ReplaceError
-from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import BadNameError, Name, from_text, to_text
 from bindpy.zone.snapshot import ZoneSnapshot
 
@@ -119,7 +119,7 @@ def finish(
     document: ZoneDocument,
     before: ZoneSnapshot | None,
     text: str,
-    loaded: LoadedZone,
+    loaded: LoadedSnapshot,
     *,
     yes: bool,
     dry_run: bool,

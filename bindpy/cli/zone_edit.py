@@ -31,7 +31,7 @@ from bindpy.edit.errors import EditError
 from bindpy.edit.find import find_zone
 from bindpy.replacing import ReplaceError
 from bindpy.zone.diff import diff
-from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import Name, to_text
 from bindpy.zone.rdata import class_to_text, type_to_text
 from bindpy.zone.records import RR
@@ -78,7 +78,7 @@ def edit(*, zone: Name, conf: str, view: str | None, keep_serial: bool, yes: boo
 
 def _edited(
     document: ZoneDocument, before: ZoneSnapshot | None, copy: Path, *, keep_serial: bool, yes: bool
-) -> tuple[str, LoadedZone]:
+) -> tuple[str, LoadedSnapshot]:
     """Return the text that comes out of the editor, serial raised, and the good zone that it means."""
     while True:
         _open_editor(copy)

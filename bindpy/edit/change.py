@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from bindpy.edit.document import ZoneDocument
 from bindpy.edit.errors import EditError
 from bindpy.zone.diff import diff
-from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.records import RR
 from bindpy.zone.snapshot import ZoneSnapshot
 
@@ -28,7 +28,7 @@ def apply_parts(text: str, parts: Iterable[Part]) -> str:
 
 def checked(
     document: ZoneDocument, before: ZoneSnapshot, text: str, *, removed: Collection[RR], added: Collection[RR]
-) -> LoadedZone:
+) -> LoadedSnapshot:
     """Return the zone that *text* means. It must be good, and *before* less *removed* plus *added*.
 
     The SOA aside, all that a line stands for may depend on the lines before it (owner, TTL, $ORIGIN): what

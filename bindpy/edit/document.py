@@ -16,7 +16,7 @@ from bindpy.files import FileStamp
 from bindpy.replacing import replacing
 from bindpy.zone.lexer import Entry, Token, next_entry
 from bindpy.zone.load import load_zone_octets
-from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import Key, Name, from_text, to_text
 from bindpy.zone.rdata import class_from_text
 from bindpy.zone.reader import ZoneText, read_zone_text
@@ -70,7 +70,7 @@ class ZoneDocument:
         """Return the same zone in another file. Raises `EditError`."""
         return ZoneDocument(replace(self.zone, file=path), self.directory)
 
-    def load(self, text: str) -> LoadedZone:
+    def load(self, text: str) -> LoadedSnapshot:
         """Return what the zone would be with *text* in its file."""
         zone = self.zone
         return load_zone_octets(

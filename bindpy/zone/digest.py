@@ -52,10 +52,15 @@ def zone_digest(zone: ZoneSnapshot) -> ZoneDigest:
     return ZoneDigest(total & _MASK, octets)
 
 
+def digest_of(records: Iterable[RR]) -> ZoneDigest:
+    """Return the digest of a zone that has *records*."""
+    return ZoneDigest(*_sum(records))
+
+
 def _sum(records: Iterable[RR]) -> tuple[int, int]:
     total = octets = 0
     for owner, rtype, ttl, rdata in records:
         record = owner.lower() + rtype.to_bytes(2, "big") + ttl.to_bytes(4, "big") + rdata
         total += int.from_bytes(hashlib.blake2b(record, digest_size=DIGEST_OCTETS).digest(), "big")
         octets += len(owner) + _FIXED_OCTETS + len(rdata)
-    return total, octets
+    return total & _MASK, octets

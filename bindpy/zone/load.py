@@ -9,7 +9,7 @@ from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.files import FileStamp
 from bindpy.zone.checks import check_records, check_zone
-from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import Name, to_text
 from bindpy.zone.raw import MAGIC, RawZone
 from bindpy.zone.reader import ZoneText, read_zone_text
@@ -22,7 +22,7 @@ MAX_RAW_OCTETS = 1 << 32
 
 def load_zone_file(
     path: str, origin: Name, rdclass: int, checks: ZoneChecks, *, directory: str = ""
-) -> LoadedZone:
+) -> LoadedSnapshot:
     """Read the zone *origin* from *path* and judge it by *checks*.
 
     Relative paths, those in $INCLUDE too, are relative to *directory*, by default the current one. Never
@@ -58,12 +58,12 @@ def _read_raw(path: str, origin: Name, rdclass: int, directory: str) -> RawZone 
 
 def load_zone_octets(
     name: str, text: bytes, origin: Name, rdclass: int, checks: ZoneChecks, *, directory: str = ""
-) -> LoadedZone:
+) -> LoadedSnapshot:
     """Like `load_zone_file` for *text* that is in memory; *name* stands for it in messages."""
     return _judge(read_zone_text(name, origin, rdclass, text=text, directory=directory), origin, checks)
 
 
-def _judge(text: ZoneText | RawZone, origin: Name, checks: ZoneChecks) -> LoadedZone:
+def _judge(text: ZoneText | RawZone, origin: Name, checks: ZoneChecks) -> LoadedSnapshot:
     found: list[Diagnostic] = list(text.diagnostics)
     zone: ZoneSnapshot | None = None
     try:
@@ -77,7 +77,7 @@ def _judge(text: ZoneText | RawZone, origin: Name, checks: ZoneChecks) -> Loaded
         found += check(zone, checks, text.locate)
     if any(item.severity is Severity.ERROR for item in found):
         zone = None
-    return LoadedZone(zone, _in_text_order(found, text.files), text.files, text.stamps)
+    return LoadedSnapshot(zone, _in_text_order(found, text.files), text.files, text.stamps)
 
 
 def _in_text_order(found: Iterable[Diagnostic], files: tuple[str, ...]) -> tuple[Diagnostic, ...]:

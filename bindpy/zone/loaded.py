@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bindpy.diagnostics import Diagnostic
 from bindpy.files import FileStamp
+from bindpy.zone.protocol import Zone
 from bindpy.zone.snapshot import ZoneSnapshot
 
 
@@ -18,7 +19,7 @@ class LoadedZone:
     taken *before* each file was read (None: it was not there), so that a write meanwhile shows.
     """
 
-    zone: ZoneSnapshot | None
+    zone: Zone | None
     diagnostics: tuple[Diagnostic, ...]
     files: tuple[str, ...]
     stamps: tuple[FileStamp | None, ...]
@@ -31,3 +32,10 @@ class LoadedZone:
     def is_outdated(self) -> bool:
         """Return whether any of the files is not as it was read. Costs a stat for each."""
         return any(FileStamp.of(path) != stamp for path, stamp in zip(self.files, self.stamps, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSnapshot(LoadedZone):
+    """The outcome where the reader that is written in Python read the file."""
+
+    zone: ZoneSnapshot | None

@@ -20,7 +20,7 @@ FLOORS = [
     {"tsig", "filter"},
     {"answer", "edit"},
     {"engine"},
-    {"logs", "watch", "server", "policy"},
+    {"logs", "watch", "server", "policy", "native"},
     {"reload", "state", "host"},
     {"newzones"},
     {"xfr"},

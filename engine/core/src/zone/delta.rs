@@ -122,6 +122,15 @@ impl Zone {
 
     /// Returns the zone after `deltas`, in their order. What they do not touch is shared.
     pub fn apply(&self, deltas: &[Delta]) -> Result<Zone, ApplyError> {
+        self.apply_with(deltas, false)
+    }
+
+    /// Returns the zone after `deltas`, which may add what is there already if it is exactly that.
+    pub fn apply_repeating(&self, deltas: &[Delta]) -> Result<Zone, ApplyError> {
+        self.apply_with(deltas, true)
+    }
+
+    fn apply_with(&self, deltas: &[Delta], may_repeat: bool) -> Result<Zone, ApplyError> {
         let mut soa = self.soa_record();
         let mut touched = Touched { zone: self, nodes: HashMap::new() };
         for delta in deltas {
@@ -139,7 +148,11 @@ impl Zone {
                 if !name::is_subdomain(&key, self.key()) {
                     return Err(BuildError::OutOfZone.into());
                 }
-                if !touched.at(&rr.owner).add(rr) {
+                let records = touched.at(&rr.owner);
+                if may_repeat && records.has(rr) {
+                    continue;
+                }
+                if !records.add(rr) {
                     return Err(ApplyError::ThereAlready(rr.rtype));
                 }
             }
@@ -262,6 +275,11 @@ impl Records {
             Some(at) => self.records[at].take().is_some(),
             None => false,
         }
+    }
+
+    fn has(&self, rr: &Rr) -> bool {
+        let place = self.places.get(&(rr.rtype, rr.rdata.clone()));
+        place.is_some_and(|&place| self.records[place].as_ref().is_some_and(|record| record.1 == rr.ttl))
     }
 
     fn add(&mut self, rr: &Rr) -> bool {

@@ -1,0 +1,336 @@
+"""The engine in machine code (package ``bindpy-engine``) behind the seam, and the choice between the two.
+
+`bindpy_engine` takes and gives plain values; here they become what the seam says. Where it cannot be
+imported, the engine that is written in Python serves.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Iterable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from bindpy.answer.policy import EXPIRED, AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
+from bindpy.config.model import (
+    AddressMatchList,
+    MatchBuiltin,
+    MatchElement,
+    MatchKey,
+    MatchNested,
+    MatchNetwork,
+    ZoneChecks,
+)
+from bindpy.diagnostics import BindpyError
+from bindpy.engine import Engine, Zone, Zones, python_engine
+from bindpy.zone.diff import Delta, DeltaDoesNotFitError
+from bindpy.zone.digest import ZoneDigest, digest_of
+from bindpy.zone.load import load_zone_file
+from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import Key, Name
+from bindpy.zone.raw import raw_octets
+from bindpy.zone.records import RR, RRset, RRType
+from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, SnapshotBuilder, ZoneSnapshot
+from bindpy.zone.zonefile import zone_file_text
+
+if TYPE_CHECKING:
+    import bindpy_engine
+
+OnError = Callable[[bytes, Exception], None]
+
+_NAMES_AT_ONCE: Final = 1000
+
+
+class EngineChoice(enum.Enum):
+    """What ``--engine`` may say."""
+
+    AUTO = "auto"
+    PYTHON = "python"
+    RUST = "rust"
+
+
+class NoEngineError(BindpyError):
+    """The engine in machine code was asked for and cannot be used."""
+
+
+class EngineFaultError(Exception):
+    """A fault in the engine in machine code; the text is what it says of it."""
+
+
+def choose_engine(choice: EngineChoice, on_error: OnError) -> Engine:
+    """Return the engine of *choice*; *on_error* is told of queries that hit a fault of ours.
+
+    AUTO takes the one in machine code where it is installed. Raises `NoEngineError`.
+    """
+    if choice is EngineChoice.PYTHON:
+        return python_engine(on_error)
+    try:
+        import bindpy_engine  # noqa: PLC0415 - an optional package
+    except ImportError as error:
+        if choice is EngineChoice.RUST:
+            raise NoEngineError(
+                f"the Rust engine cannot be used ({error}); next: make engine, or serve with --engine python"
+            ) from None
+        return python_engine(on_error)
+    return rust_engine(bindpy_engine, on_error)
+
+
+def rust_engine(module: ModuleType, on_error: OnError) -> Engine:
+    """Return the engine of the module `bindpy_engine`."""
+    return Engine(f"Rust engine {module.VERSION}", RustAnswerer(module, on_error), RustZones(module).zones())
+
+
+# --- zones ----------------------------------------------------------------------------------------
+
+
+class RustZone:
+    """A `bindpy.engine.Zone` whose records are in the engine's memory."""
+
+    __slots__ = ("inner", "key", "node_count", "origin", "rdclass", "rr_count", "serial")
+
+    def __init__(self, inner: bindpy_engine.Zone) -> None:
+        self.inner = inner
+        self.origin: Name = inner.origin
+        self.key: Key = inner.key
+        self.rdclass = inner.rdclass
+        self.serial = inner.serial
+        self.rr_count = inner.rr_count
+        self.node_count = inner.node_count
+
+    def get(self, key: Key, rtype: int) -> RRset | None:
+        """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
+        found = self.inner.get(key, rtype)
+        return RRset(*found) if found is not None else None
+
+    def same_data(self, other: Any) -> bool:
+        """Return whether *other*, a zone of this engine, holds the same records."""
+        return self.inner.same_data(other.inner)
+
+    def rrsets(self) -> Iterator[tuple[Name, RRset]]:
+        """Yield every RRset once with its owner: the SOA first, then in canonical order of owners."""
+        for owner, rrsets in self._names():
+            for rrset in rrsets:
+                yield owner, rrset
+
+    def rrs(self) -> Iterator[RR]:
+        """Yield every record once, in canonical order of owners, the SOA first."""
+        for owner, rrset in self.rrsets():
+            for rdata in rrset.rdatas:
+                yield RR(owner, rrset.rtype, rrset.ttl, rdata)
+
+    def _names(self) -> Iterator[tuple[Name, list[RRset]]]:
+        """Yield each name with its RRsets sorted by type, at the apex with the SOA before them."""
+        after: Key | None = None
+        while names := self.inner.names(after, _NAMES_AT_ONCE):
+            for owner, found in names:
+                rrsets = [RRset(*one) for one in found]
+                yield owner, sorted(rrsets, key=lambda rrset: (rrset.rtype != RRType.SOA, rrset.rtype))
+            after = names[-1][0].lower()
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+
+class RustBuilder:
+    """A `bindpy.engine.ZoneBuilder` of the engine's zones."""
+
+    __slots__ = ("_add", "_inner", "_module")
+
+    def __init__(self, module: Any, origin: Name, rdclass: int) -> None:
+        self._module = module
+        self._inner = module.ZoneBuilder(origin, rdclass)
+        self._add = self._inner.add
+
+    @property
+    def rr_count(self) -> int:
+        """How many different records there are so far."""
+        count: int = self._inner.rr_count
+        return count
+
+    def add(self, owner: Name, rtype: int, ttl: int, rdata: bytes) -> int:
+        """Add one record, whose RDATA is valid, and return its RRset's TTL. Raises `OutOfZoneError`."""
+        try:
+            known_ttl: int = self._add(owner, rtype, ttl, rdata)
+        except self._module.OutOfZoneError as error:
+            raise OutOfZoneError(str(error)) from None
+        return known_ttl
+
+    def finish(self) -> RustZone:
+        """Return the zone; the builder must not be used again. Raises `NoSoaError`."""
+        try:
+            return RustZone(self._inner.finish())
+        except self._module.NoSoaError as error:
+            raise NoSoaError(str(error)) from None
+
+
+class RustZones:
+    """What `bindpy.engine.Zones` asks for, of the engine's zones."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def zones(self) -> Zones:
+        """Return it all as the seam wants it."""
+        return Zones(self.read_file, self.builder, self.apply, self.diff, self.digest, self.text, self.raw)
+
+    def builder(self, origin: Name, rdclass: int) -> RustBuilder:
+        """Return a builder for a zone's origin and class."""
+        return RustBuilder(self._module, origin, rdclass)
+
+    def read_file(self, path: str, origin: Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
+        """Read and check a zone file as `load_zone_file` does."""
+        loaded = load_zone_file(path, origin, rdclass, checks)
+        zone = self.of_snapshot(loaded.zone) if loaded.zone is not None else None
+        return LoadedZone(zone, loaded.diagnostics, loaded.files, loaded.stamps)
+
+    def of_snapshot(self, snapshot: ZoneSnapshot) -> RustZone:
+        """Return the engine's zone with the records of *snapshot*."""
+        builder = self.builder(snapshot.origin, snapshot.rdclass)
+        for owner, rrset in snapshot.rrsets():
+            for rdata in rrset.rdatas:
+                builder.add(owner, rrset.rtype, rrset.ttl, rdata)
+        return builder.finish()
+
+    def apply(self, zone: RustZone, deltas: Iterable[Delta], *, may_repeat: bool = False) -> RustZone:
+        """Return *zone* after *deltas*. Raises `DeltaDoesNotFitError`."""
+        plain = [(d.old_soa, d.new_soa, list(d.removed), list(d.added)) for d in deltas]
+        try:
+            return RustZone(zone.inner.apply(plain, may_repeat))
+        except self._module.DeltaDoesNotFitError as error:
+            raise DeltaDoesNotFitError(str(error)) from None
+
+    def diff(self, old: RustZone, new: RustZone) -> Delta:
+        """Return what leads from *old* to *new*."""
+        old_soa, new_soa, removed, added = old.inner.diff(new.inner)
+        return Delta(
+            RR(*old_soa), RR(*new_soa), tuple(RR(*rr) for rr in removed), tuple(RR(*rr) for rr in added)
+        )
+
+    def digest(self, zone: RustZone) -> ZoneDigest:
+        """Return the digest of the zone's data."""
+        return digest_of(zone.rrs())
+
+    def text(self, zone: RustZone, comments: tuple[str, ...] = ()) -> Iterator[str]:
+        """Yield *zone* as the text of a zone file, behind the lines of a comment."""
+        return zone_file_text(to_snapshot(zone), comments)
+
+    def raw(self, zone: RustZone) -> Iterator[bytes]:
+        """Yield *zone* in BIND's raw format."""
+        return raw_octets(to_snapshot(zone))
+
+
+def to_snapshot(zone: Zone) -> ZoneSnapshot:
+    """Return Python's version of *zone*."""
+    builder = SnapshotBuilder(zone.origin, zone.rdclass)
+    for rr in zone.rrs():
+        builder.add(*rr)
+    return builder.finish()
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+class RustAnswerer:
+    """A `bindpy.engine.Answerer` in machine code."""
+
+    hot: Final = None
+
+    def __init__(self, module: Any, on_error: OnError) -> None:
+        def fault(query: bytes, what: str) -> None:
+            on_error(query, EngineFaultError(what))
+
+        self.inner: bindpy_engine.Answerer = module.Answerer(fault)
+        self._lists: dict[AddressMatchList, list[Any]] = {}
+
+    def configure(self, policy: AnswerPolicy) -> None:
+        """Replace the policy. Zones of views that are gone are withdrawn."""
+        self._lists.clear()
+        self.inner.configure(_plain_policy(policy))
+
+    def publish(self, view: str, zone: RustZone, policy: ZonePolicy) -> None:
+        """Serve *zone* in *view* from now on. Raises `KeyError` for a view that the policy does not have."""
+        self.inner.publish(view, zone.inner, *self._allowed(policy))
+
+    def unavailable(self, view: str, origin: Name, policy: ZonePolicy, reason: str) -> None:
+        """Answer SERVFAIL at and below *origin*. *reason* may be `policy.EXPIRED`, which clients are told."""
+        self.inner.unavailable(view, origin, *self._allowed(policy), reason == EXPIRED)
+
+    def withdraw(self, view: str, origin: Name) -> None:
+        """Stop serving *origin*."""
+        self.inner.withdraw(view, origin)
+
+    def answer(
+        self,
+        query: bytes,
+        client: str,
+        local: str,
+        transport: Transport,
+        *,
+        keys: Collection[str] = (),
+        reserved_octets: int = 0,
+    ) -> bytes | Outcome:
+        """Return the response to *query*, from address *client* to our address *local*. Never raises."""
+        tcp = transport is Transport.TCP
+        found = self.inner.answer(query, client, local, tcp, list(keys), reserved_octets)
+        if isinstance(found, bytes):
+            return found
+        return Outcome.DROP if found is None else Outcome.NOT_MINE
+
+    def view_of(
+        self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
+    ) -> str | None:
+        """Return the name of the view that serves such requests, None where none does."""
+        return self.inner.view_of(client, local, recursion_desired, list(keys))
+
+    def _allowed(self, policy: ZonePolicy) -> tuple[list[Any], list[Any]]:
+        return self._plain(policy.allow_query), self._plain(policy.allow_query_on)
+
+    def _plain(self, elements: AddressMatchList) -> list[Any]:
+        """Return *elements* as plain values; most zones share one list."""
+        known = self._lists.get(elements)
+        if known is None:
+            known = self._lists[elements] = _plain_list(elements)
+        return known
+
+
+def _plain_policy(policy: AnswerPolicy) -> dict[str, object]:
+    local = policy.local
+    return {
+        "views": [_plain_view(view) for view in policy.views],
+        "max_udp_size": policy.max_udp_size,
+        "edns_udp_size": policy.edns_udp_size,
+        "version": policy.version,
+        "hostname": policy.hostname,
+        "server_id": policy.server_id,
+        "blackhole": _plain_list(policy.blackhole),
+        "local_hosts": list(local.localhost),
+        "local_nets": [(net.network_address, net.prefixlen) for net in local.localnets],
+    }
+
+
+def _plain_view(view: ViewPolicy) -> dict[str, object]:
+    return {
+        "name": view.name,
+        "match_clients": _plain_list(view.match_clients),
+        "match_destinations": _plain_list(view.match_destinations),
+        "match_recursive_only": view.match_recursive_only,
+        "minimal_responses": view.minimal_responses,
+        "minimal_any": view.minimal_any,
+        "rrset_order": view.rrset_order,
+    }
+
+
+def _plain_list(elements: AddressMatchList) -> list[Any]:
+    return [_plain_element(element) for element in elements]
+
+
+def _plain_element(element: MatchElement) -> tuple[str, object, bool]:
+    match element:
+        case MatchNetwork(network=network):
+            return "network", (network.network_address, network.prefixlen), element.negated
+        case MatchKey(name=name):
+            return "key", name, element.negated
+        case MatchNested(elements=nested):
+            return "nested", _plain_list(nested), element.negated
+        case MatchBuiltin(name=name):
+            return name, None, element.negated

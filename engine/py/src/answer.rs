@@ -1,0 +1,150 @@
+//! The answerer: what is published, and one query at a time for what Python receives itself.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bindpy_core::answer::{self as core, Outcome, Request, Transport, Unavailable, Worker};
+use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::policy::{Elements, Policy, zone_policy};
+use crate::zone::Zone;
+
+/// Turns one query into one response, from zones by view.
+#[pyclass(frozen, module = "bindpy_engine")]
+pub struct Answerer {
+    answerer: Arc<core::Answerer>,
+    idle: Mutex<Vec<Worker>>,
+}
+
+#[pymethods]
+impl Answerer {
+    /// `on_fault` is called with a query and what went wrong, should there be a fault of ours.
+    #[new]
+    fn new(on_fault: Py<PyAny>) -> Self {
+        let fault = move |query: &[u8], what: &str| {
+            Python::attach(|py| {
+                if let Err(error) = on_fault.call1(py, (PyBytes::new(py, query), what)) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        };
+        let policy = core::AnswerPolicy::default();
+        Answerer {
+            answerer: Arc::new(core::Answerer::new(policy, Arc::new(fault))),
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Replaces the policy. Zones of views that are gone are withdrawn.
+    fn configure(&self, py: Python<'_>, policy: Policy) -> PyResult<()> {
+        let policy = policy.into_policy()?;
+        py.detach(|| self.answerer.configure(policy));
+        Ok(())
+    }
+
+    /// Serves a zone in a view. Raises `KeyError` for a view that the policy does not have.
+    fn publish(
+        &self,
+        py: Python<'_>,
+        view: &str,
+        zone: &Zone,
+        allow_query: Elements,
+        allow_query_on: Elements,
+    ) -> PyResult<()> {
+        let (zone, policy) = (zone.0.clone(), zone_policy(allow_query, allow_query_on));
+        py.detach(|| self.answerer.publish(view, zone, policy)).map_err(|_| unknown_view(view))
+    }
+
+    /// Answers SERVFAIL at and below a zone's name.
+    fn unavailable(
+        &self,
+        py: Python<'_>,
+        view: &str,
+        origin: &[u8],
+        allow_query: Elements,
+        allow_query_on: Elements,
+        expired: bool,
+    ) -> PyResult<()> {
+        let reason = if expired { Unavailable::Expired } else { Unavailable::NotReady };
+        let policy = zone_policy(allow_query, allow_query_on);
+        py.detach(|| self.answerer.unavailable(view, origin, policy, reason)).map_err(|_| unknown_view(view))
+    }
+
+    /// Stops serving a zone.
+    fn withdraw(&self, py: Python<'_>, view: &str, origin: &[u8]) -> PyResult<()> {
+        py.detach(|| self.answerer.withdraw(view, origin)).map_err(|_| unknown_view(view))
+    }
+
+    /// Returns the response to `query`, None where nothing is to be sent, and True where it is the control
+    /// plane's.
+    #[expect(clippy::too_many_arguments, reason = "they are Python's, and have names there")]
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        query: &[u8],
+        client: &str,
+        local: &str,
+        tcp: bool,
+        keys: Vec<String>,
+        reserved_octets: usize,
+    ) -> PyResult<Answer<'py>> {
+        let request = Request {
+            packet: query,
+            client: address(client)?,
+            local: address(local)?,
+            transport: if tcp { Transport::Tcp } else { Transport::Udp },
+            keys: &keys,
+            reserved_octets,
+        };
+        let known = self.idle().pop();
+        let mut worker = known.unwrap_or_else(|| self.answerer.worker());
+        let mut out = Vec::new();
+        let outcome = worker.answer(&self.answerer.state(), &request, &mut out);
+        self.idle().push(worker);
+        Ok(match outcome {
+            Outcome::Answer => Answer::Response(PyBytes::new(py, &out)),
+            Outcome::Drop => Answer::Word(None),
+            Outcome::NotMine => Answer::Word(Some(true)),
+        })
+    }
+
+    /// Returns the name of the view that serves such requests, None where none does.
+    fn view_of(
+        &self,
+        client: &str,
+        local: &str,
+        recursion_desired: bool,
+        keys: Vec<String>,
+    ) -> PyResult<Option<String>> {
+        Ok(self.answerer.view_of(address(client)?, address(local)?, recursion_desired, &keys))
+    }
+
+    /// Returns how many queries a zone has had since it was first there, None where there is no such zone.
+    fn zone_queries(&self, view: &str, origin: &[u8]) -> Option<u64> {
+        self.answerer.zone_queries(view, origin)
+    }
+}
+
+impl Answerer {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What Python sees of an outcome.
+#[derive(IntoPyObject)]
+enum Answer<'py> {
+    Response(Bound<'py, PyBytes>),
+    Word(Option<bool>),
+}
+
+fn address(text: &str) -> PyResult<IpAddr> {
+    let text = text.split_once('%').map_or(text, |(address, _scope)| address);
+    text.parse().map_err(|_| PyValueError::new_err(format!("no address: {text}")))
+}
+
+fn unknown_view(view: &str) -> PyErr {
+    PyKeyError::new_err(view.to_owned())
+}

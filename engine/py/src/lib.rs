@@ -1,0 +1,23 @@
+//! The Python module `bindpy_engine`: the engine's types as Python sees them, and nothing else.
+//!
+//! Names and RDATA pass as `bytes` in uncompressed wire form, as everywhere in bindpy. What may take long runs
+//! without the interpreter's lock.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod policy;
+mod zone;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod bindpy_engine {
+    #[pymodule_export]
+    use crate::answer::Answerer;
+    #[pymodule_export]
+    use crate::zone::{DeltaDoesNotFitError, NoSoaError, OutOfZoneError, Zone, ZoneBuilder};
+
+    /// The version of the engine.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,194 @@
+//! Zones and how they are built.
+
+use bindpy_core::zone::{self as core, ApplyError, BuildError, Delta, Rr};
+use pyo3::create_exception;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+/// A record as Python has it: owner, type, TTL, RDATA.
+type PyRr<'py> = (Bound<'py, PyBytes>, u16, u32, Bound<'py, PyBytes>);
+
+/// A delta as Python has it: the old SOA, the new one, what goes, what comes.
+type PyDelta<'py> = (PyRr<'py>, PyRr<'py>, Vec<PyRr<'py>>, Vec<PyRr<'py>>);
+
+create_exception!(
+    bindpy_engine,
+    OutOfZoneError,
+    PyValueError,
+    "An owner name that is not at or below the origin."
+);
+create_exception!(bindpy_engine, NoSoaError, PyValueError, "The zone has no SOA record at its apex.");
+
+create_exception!(
+    bindpy_engine,
+    DeltaDoesNotFitError,
+    PyValueError,
+    "A delta deletes what is not there, adds what is, or starts from another serial."
+);
+
+fn to_python(error: BuildError) -> PyErr {
+    match error {
+        BuildError::OutOfZone => OutOfZoneError::new_err(error.to_string()),
+        BuildError::NoSoa => NoSoaError::new_err(error.to_string()),
+        BuildError::TooLarge => PyValueError::new_err(error.to_string()),
+    }
+}
+
+/// One immutable version of a zone.
+#[pyclass(frozen, module = "bindpy_engine")]
+pub struct Zone(pub core::Zone);
+
+#[pymethods]
+impl Zone {
+    /// The zone's name, case kept.
+    #[getter]
+    fn origin<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.origin())
+    }
+
+    /// The zone's name in lower case.
+    #[getter]
+    fn key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.key())
+    }
+
+    #[getter]
+    fn rdclass(&self) -> u16 {
+        self.0.class()
+    }
+
+    #[getter]
+    fn serial(&self) -> u32 {
+        self.0.serial()
+    }
+
+    #[getter]
+    fn rr_count(&self) -> u64 {
+        self.0.rr_count()
+    }
+
+    /// How many names exist in the zone, empty non-terminals included.
+    #[getter]
+    fn node_count(&self) -> usize {
+        self.0.node_count()
+    }
+
+    /// Returns `(type, TTL, RDATAs, RDATAs of its RRSIGs, their TTL)` of the RRset at a key, or None.
+    fn get<'py>(&self, py: Python<'py>, key: &[u8], rtype: u16) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        self.0.get(key, rtype).map(|rrset| rrset_tuple(py, rrset)).transpose()
+    }
+
+    /// Returns up to `count` names in canonical order, from the zone's own or the one after `after` on, each
+    /// with its RRsets: `(owner, [(type, TTL, RDATAs, RDATAs of its RRSIGs, their TTL), …])`. Empty at the end.
+    fn names<'py>(
+        &self,
+        py: Python<'py>,
+        after: Option<&[u8]>,
+        count: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let out = PyList::empty(py);
+        let mut put = |node: core::Node<'_>| {
+            let rrsets = PyList::empty(py);
+            for rrset in node.rrsets() {
+                rrsets.append(rrset_tuple(py, rrset)?)?;
+            }
+            out.append((PyBytes::new(py, node.owner()), rrsets))
+        };
+        match after {
+            None => self.0.nodes().take(count).try_for_each(&mut put)?,
+            Some(key) => self.0.nodes_after(key).take(count).try_for_each(&mut put)?,
+        }
+        Ok(out)
+    }
+
+    /// Returns whether another zone holds the same records, whatever their order and the case of owners.
+    fn same_data(&self, py: Python<'_>, other: &Zone) -> bool {
+        py.detach(|| self.0.same_data(&other.0))
+    }
+
+    /// Returns what leads from this version to another.
+    fn diff<'py>(&self, py: Python<'py>, new: &Zone) -> PyDelta<'py> {
+        let delta = py.detach(|| self.0.diff(&new.0));
+        let many = |rrs: &[Rr]| rrs.iter().map(|rr| from_rr(py, rr)).collect();
+        (from_rr(py, &delta.old_soa), from_rr(py, &delta.new_soa), many(&delta.removed), many(&delta.added))
+    }
+
+    /// Returns the version after `deltas`. Raises `DeltaDoesNotFitError`. `may_repeat`: a delta may add a
+    /// record that is there already, if it is exactly that.
+    fn apply(&self, py: Python<'_>, deltas: Vec<PyDelta<'_>>, may_repeat: bool) -> PyResult<Zone> {
+        let deltas: Vec<Delta> = deltas.iter().map(to_delta).collect();
+        let apply = if may_repeat { core::Zone::apply_repeating } else { core::Zone::apply };
+        py.detach(|| apply(&self.0, &deltas)).map(Zone).map_err(|error| match error {
+            ApplyError::Build(error) => to_python(error),
+            _ => DeltaDoesNotFitError::new_err(error.to_string()),
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+fn rrset_tuple<'py>(py: Python<'py>, rrset: core::Rrset<'_>) -> PyResult<Bound<'py, PyTuple>> {
+    let signatures = rrset.signatures();
+    let sigs = signatures.map_or_else(|| Ok(PyTuple::empty(py)), |rrset| rdata_tuple(py, rrset))?;
+    let sigs_ttl = signatures.map_or(0, |rrset| rrset.ttl());
+    (rrset.rtype(), rrset.ttl(), rdata_tuple(py, rrset)?, sigs, sigs_ttl).into_pyobject(py)
+}
+
+fn rdata_tuple<'py>(py: Python<'py>, rrset: core::Rrset<'_>) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, rrset.rdatas().map(|rdata| PyBytes::new(py, rdata)).collect::<Vec<_>>())
+}
+
+fn from_rr<'py>(py: Python<'py>, rr: &Rr) -> PyRr<'py> {
+    (PyBytes::new(py, &rr.owner), rr.rtype, rr.ttl, PyBytes::new(py, &rr.rdata))
+}
+
+fn to_rr((owner, rtype, ttl, rdata): &PyRr<'_>) -> Rr {
+    Rr { owner: owner.as_bytes().into(), rtype: *rtype, ttl: *ttl, rdata: rdata.as_bytes().into() }
+}
+
+fn to_delta((old_soa, new_soa, removed, added): &PyDelta<'_>) -> Delta {
+    Delta {
+        old_soa: to_rr(old_soa),
+        new_soa: to_rr(new_soa),
+        removed: removed.iter().map(to_rr).collect(),
+        added: added.iter().map(to_rr).collect(),
+    }
+}
+
+/// Collects records and makes a zone of them.
+#[pyclass(module = "bindpy_engine")]
+pub struct ZoneBuilder {
+    builder: Option<core::ZoneBuilder>,
+}
+
+#[pymethods]
+impl ZoneBuilder {
+    #[new]
+    fn new(origin: &[u8], rdclass: u16) -> Self {
+        ZoneBuilder { builder: Some(core::ZoneBuilder::new(origin, rdclass)) }
+    }
+
+    /// How many different records there are so far.
+    #[getter]
+    fn rr_count(&self) -> PyResult<u64> {
+        self.builder.as_ref().map(core::ZoneBuilder::rr_count).ok_or_else(used)
+    }
+
+    /// Adds one record with valid RDATA and returns its RRset's TTL. Raises `OutOfZoneError`.
+    fn add(&mut self, owner: &[u8], rtype: u16, ttl: u32, rdata: &[u8]) -> PyResult<u32> {
+        self.builder.as_mut().ok_or_else(used)?.add(owner, rtype, ttl, rdata).map_err(to_python)
+    }
+
+    /// Returns the zone; the builder cannot be used again. Raises `NoSoaError`.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<Zone> {
+        let builder = self.builder.take().ok_or_else(used)?;
+        py.detach(|| builder.finish()).map(Zone).map_err(to_python)
+    }
+}
+
+fn used() -> PyErr {
+    PyValueError::new_err("the builder has been used")
+}

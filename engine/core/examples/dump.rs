@@ -1,16 +1,22 @@
 //! Reads zone files and prints what was understood, for tests that hold it against Python's reader.
 //!
-//! Each line of the standard input is `ORIGIN TAB FILE TAB DIRECTORY`, the origin in hexadecimal wire form. For
+//! Each line of the standard input is `ORIGIN TAB FILE TAB DIRECTORY TAB CHECKS`, the origin in hexadecimal wire
+//! form, the checks that are not the defaults as words like `mx=fail integrity=False max_zone_ttl=60`. For
 //! each, the output is one line for each file of the zone (`file NAME`), for each owner that checks should look
 //! at (`suspect OWNER WHY`, `suspect apex WHY`), and for each record (`OWNER TTL TYPE RDATA`, octets in
 //! hexadecimal, owners in canonical order, else in the zone file's order), or the line `needs python: FILE:LINE:
-//! REASON`; and then an empty line. With the argument `time` nothing but times is printed.
+//! REASON`; and then an empty line.
+//!
+//! RDATA of rare types is asked for: `rare TYPE ORIGIN WORD…`, each word its octets after two letters, `q` for
+//! quoted or `w`, `g` for glued or `s`. The next line of the input is the RDATA in hexadecimal, or `wrong`.
+//!
+//! With the argument `time` nothing but times is printed, and rare types are left to Python.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Lines, StdinLock, StdoutLock, Write};
 use std::time::Instant;
 
-use bindpy_core::check::Checks;
-use bindpy_core::read::{Loaded, NeedsPython, NoRareRdata, read_zone};
+use bindpy_core::check::{Checks, Mode};
+use bindpy_core::read::{Loaded, NeedsPython, NoRareRdata, RareRdata, Word, read_zone};
 
 fn from_hex(text: &str) -> Vec<u8> {
     let digit = |octet: &u8| char::from(*octet).to_digit(16).expect("a hexadecimal digit") as u8;
@@ -19,6 +25,26 @@ fn from_hex(text: &str) -> Vec<u8> {
 
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Asks whoever reads the output.
+struct Asking<'a> {
+    input: &'a mut Lines<StdinLock<'static>>,
+    out: &'a mut StdoutLock<'static>,
+}
+
+impl RareRdata for Asking<'_> {
+    fn rdata(&mut self, rtype: u16, words: &[Word<'_>], origin: &[u8]) -> Option<Vec<u8>> {
+        let word = |word: &Word<'_>| {
+            let (quoted, glued) = (if word.quoted { 'q' } else { 'w' }, if word.glued { 'g' } else { 's' });
+            format!(" {quoted}{glued}{}", hex(word.text))
+        };
+        let words: String = words.iter().map(word).collect();
+        writeln!(self.out, "rare {rtype} {}{words}", hex(origin)).ok()?;
+        self.out.flush().ok()?;
+        let answer = self.input.next()?.ok()?;
+        (answer != "wrong").then(|| from_hex(&answer))
+    }
 }
 
 fn print(out: &mut impl Write, outcome: Result<Loaded, NeedsPython>) -> std::io::Result<()> {
@@ -50,6 +76,37 @@ fn print(out: &mut impl Write, outcome: Result<Loaded, NeedsPython>) -> std::io:
     out.flush()
 }
 
+fn checks(words: &str) -> Checks {
+    let mut checks = Checks::default();
+    for (name, value) in words.split(' ').filter_map(|word| word.split_once('=')) {
+        let mode = match value {
+            "fail" => Mode::Fail,
+            "warn" => Mode::Warn,
+            _ => Mode::Ignore,
+        };
+        let (flag, number) = (value == "True", value.parse().unwrap_or(0));
+        match name {
+            "names" => checks.names = mode,
+            "mx" => checks.mx = mode,
+            "mx_cname" => checks.mx_cname = mode,
+            "srv_cname" => checks.srv_cname = mode,
+            "dup_records" => checks.dup_records = mode,
+            "spf" => checks.spf = mode,
+            "ns" => checks.ns = mode,
+            "integrity" => checks.integrity = flag,
+            "sibling" => checks.sibling = flag,
+            "wildcard" => checks.wildcard = flag,
+            "primary" => checks.primary = flag,
+            "max_zone_ttl" => checks.max_zone_ttl = value.parse().ok(),
+            "max_records" => checks.max_records = number,
+            "max_records_per_type" => checks.max_records_per_type = number,
+            "max_types_per_name" => checks.max_types_per_name = number,
+            _ => panic!("no check is called {name}"),
+        }
+    }
+    checks
+}
+
 /// Resident memory in MiB, of this process.
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -60,20 +117,22 @@ fn memory() -> u64 {
 fn main() -> std::io::Result<()> {
     let time = std::env::args().nth(1).is_some_and(|argument| argument == "time");
     let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
-        let line = line?;
+    let mut input = std::io::stdin().lock().lines();
+    while let Some(line) = input.next().transpose()? {
         let mut fields = line.split('\t');
         let mut next = || fields.next().unwrap_or_default();
-        let (origin, path, directory) = (from_hex(next()), next(), next());
-        let checks = Checks::default();
-        let start = Instant::now();
-        let outcome = read_zone(path.as_bytes(), &origin, directory.as_bytes(), &checks, &mut NoRareRdata);
+        let (origin, path, directory) = (from_hex(next()), next().as_bytes(), next().as_bytes());
+        let checks = checks(next());
         if time {
+            let start = Instant::now();
+            let outcome = read_zone(path, &origin, directory, &checks, &mut NoRareRdata);
             let seconds = start.elapsed().as_secs_f64();
             let zone = outcome.map(|loaded| loaded.zone);
             writeln!(out, "{seconds:.3} s, {} MiB, {zone:?}", memory())?;
             continue;
         }
+        let mut rare = Asking { input: &mut input, out: &mut out };
+        let outcome = read_zone(path, &origin, directory, &checks, &mut rare);
         print(&mut out, outcome)?;
     }
     Ok(())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -21,6 +20,7 @@ from bindpy.control.registry import Caller, Result
 from bindpy.control.rndc_codec import LENGTH_OCTETS, MessageError, body_length
 from bindpy.control.rndc_session import ReplayMemory, Request, RndcSession
 from bindpy.control.rndc_sockets import OpenPlace
+from bindpy.control.socket_peer import Peer
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.tasks import TaskSet
@@ -30,8 +30,6 @@ log = logging.getLogger("bindpy.general")
 
 Execute: TypeAlias = Callable[[str, Caller, bool], Awaitable[Result]]
 """What does a command: its line, who gave it, whether only verbs that change nothing are allowed."""
-
-_PEER_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,10 @@ class RndcListener:
                 elif error.errno not in TRANSIENT_ERRNOS:
                     raise
                 continue
-            self._admit(sock, address)
+            try:
+                self._admit(sock, address)
+            except OSError:  # the client is gone already
+                sock.close()
 
     def _admit(self, sock: socket.socket, address: tuple[str, int] | str) -> None:
         peer = _peer_name(sock, address)
@@ -234,8 +235,6 @@ class _Connection:
 
 def _peer_name(sock: socket.socket, address: tuple[str, int] | str) -> str:
     """Return how the logs call a client: its address, or who it is on this host."""
-    if not isinstance(address, str):
-        return str(Endpoint(address[0], address[1]))
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    pid, uid, _ = _PEER_CREDENTIALS.unpack(credentials)
-    return f"uid {uid} (pid {pid})"
+    if isinstance(address, str):
+        return str(Peer.of(sock))
+    return str(Endpoint(address[0], address[1]))

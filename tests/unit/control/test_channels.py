@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import random
 import socket
 import stat
 import threading
@@ -678,3 +680,32 @@ def test_the_socket_of_another_server_is_not_removed_at_the_end(
         other.bind(str(path))
         server.close()
         assert path.exists()
+
+
+# --- anything at all -----------------------------------------------------------------------------
+
+
+def test_hostile_octets_do_nothing_but_end_their_connection(
+    server: ControlServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(5)
+    address = opened(server)
+    good = signed_frame(request_table("echo x"), KEY)
+    for _ in range(300):
+        octets = bytearray(good)
+        for _ in range(chance.randrange(1, 6)):
+            octets[chance.randrange(len(octets))] = chance.randrange(256)
+        if chance.random() < 0.3:
+            octets = bytearray(chance.randbytes(chance.randrange(1, 300)))
+        elif chance.random() < 0.2:
+            octets = octets[: chance.randrange(len(octets))]
+        with RndcClient(address, KEY) as client, contextlib.suppress(OSError):
+            client.sock.sendall(octets)
+            client.sock.shutdown(socket.SHUT_WR)
+            while client.sock.recv(4096):
+                pass
+    assert server.calls == []
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
+    with RndcClient(address, KEY).open() as client:
+        assert client.ask("echo fine").text == "fine"

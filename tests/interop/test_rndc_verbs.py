@@ -431,6 +431,70 @@ def test_scan(server: ControlledBindpy) -> None:
     assert server.serial("example.com") == 1
 
 
+# --- files for BIND's tools ----------------------------------------------------------------------
+
+
+@Verbs("stats")
+def test_stats() -> None:
+    with serving(extra='statistics-file "counted";') as server:
+        server.serial("example.com")
+        path = server.directory / "counted"
+        for times in (1, 2):
+            done(server.rndc("stats"), "")
+            text = path.read_text()
+            assert text.count("+++ Statistics Dump +++ (") == text.count("--- Statistics Dump --- (") == times
+        found = dict(line.split(maxsplit=1)[::-1] for line in text.splitlines() if line[0] == " ")
+        assert int(found["UDP queries received"]) >= 1
+        assert found["zones served"] == "1"
+        assert "++ Name Server Statistics ++\n" in server.rndc("stats", "-show").out
+        path.unlink()
+        path.mkdir()
+        failed(server.rndc("stats"), "stats", "failure", f"cannot write {path}: Is a directory")
+
+
+@Verbs("dumpdb")
+def test_dumpdb() -> None:
+    with serving(extra='dump-file "dumped";') as server:
+        path = server.directory / "dumped"
+        for words in (["dumpdb"], ["dumpdb", "-zones"], ["dumpdb", "-all", "_default"]):
+            path.unlink(missing_ok=True)
+            done(server.rndc(*words), "")
+            until(path.exists, server)
+            text = path.read_text()
+            assert "; Zone dump of 'example.com/IN'\n" in text
+            assert "www\tIN\tA\t192.0.2.1\n" in text
+            assert text.endswith("; Dump complete\n")
+        path.unlink()
+        done(server.rndc("dumpdb", "-cache"), "")
+        until(path.exists, server)
+        assert "example.com" not in path.read_text()
+        failed(server.rndc("dumpdb", "nosuch"), "dumpdb", "not found", "no matching view 'nosuch'")
+
+
+# --- what this server does not do ----------------------------------------------------------------
+
+
+@Verbs("flush", "flushname", "flushtree")
+def test_an_empty_cache_is_flushed(server: ControlledBindpy) -> None:
+    for words in (["flush"], ["flush", "_default"], ["flushname", "a.example"], ["flushtree", "a.example"]):
+        done(server.rndc(*words), "")
+
+
+FOREIGN = (
+    *("dnssec", "dnstap", "dnstap-reopen", "loadkeys", "managed-keys", "nta", "recursing", "secroots"),
+    *("serve-stale", "sign", "signing", "validation"),
+)
+
+
+@Verbs(*FOREIGN)
+def test_what_is_not_done_is_refused_with_the_reason(server: ControlledBindpy) -> None:
+    for verb in FOREIGN:
+        ran = server.rndc(verb, "example.com")
+        assert ran.status == 1
+        assert ran.err.startswith(f"rndc: '{verb}' failed: not implemented\n"), ran
+        assert len(ran.err.splitlines()) == 2
+
+
 # --- the end -------------------------------------------------------------------------------------
 
 

@@ -182,7 +182,7 @@ class Secondary:
             return
         copy = self.server.folder / "copy"
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(state, copy)
+        shutil.copytree(state, copy, ignore=shutil.ignore_patterns("control.sock*"))
         with closing(sqlite3.connect(copy / "state.db")) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",), context
             for (row,) in db.execute("SELECT zone FROM times").fetchall() if _has_tables(db) else ():

@@ -58,10 +58,10 @@ class Asked:
         return f"{from_text(self.origin).hex()}\t{self.path}\t{self.directory}\t{' '.join(changed)}\n"
 
 
-def _rust(asked: Sequence[Asked], cwd: Path) -> list[list[bytes]]:
+def _rust(asked: Sequence[Asked], cwd: Path, *arguments: str) -> list[list[bytes]]:
     """Return the lines that the program prints for each. RDATA of rare types is Python's affair."""
     program = subprocess.Popen(
-        [engine_example("dump")], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [engine_example("dump"), *arguments], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     with program:
         assert program.stdin is not None
@@ -268,6 +268,27 @@ def test_lines_in_every_spelling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         zones.append(("example.", (head + body).encode("utf-8" if rng.random() < 0.5 else "latin-1")))
     asked = _write(zones, tmp_path)
     assert _compare(asked, tmp_path, monkeypatch) > ZONES // 3
+
+
+def test_places_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all records that Rust reads: for the messages of checks."""
+    files = zone_files("good", "warn")
+    for kind in ("good", "warn"):
+        asked = [Asked(file.origin, file.path.name) for file in files if file.kind == kind]
+        folder = next(file.path.parent for file in files if file.kind == kind)
+        monkeypatch.chdir(folder)
+        found = _rust(asked, folder, "places")
+        assert sum(map(bool, found)) > len(asked) // 2
+        for one, block in zip(asked, found, strict=True):
+            text = read_zone_text(one.path, from_text(one.origin))
+            zone = text.builder.finish()
+            expected = [
+                f"{node.owner.lower().hex()} {rtype} {span.file} {span.line} {span.column}".encode()
+                for node in zone.sorted_nodes()
+                for rtype in sorted({rrset.rtype for rrset in node.rrsets})
+                for span in text.locate(node.owner.lower(), rtype)
+            ]
+            assert not block or block == expected, one
 
 
 def test_types_are_those_of_python() -> None:

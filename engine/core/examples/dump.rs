@@ -10,13 +10,16 @@
 //! RDATA of rare types is asked for: `rare TYPE ORIGIN WORD…`, each word its octets after two letters, `q` for
 //! quoted or `w`, `g` for glued or `s`. The next line of the input is the RDATA in hexadecimal, or `wrong`.
 //!
+//! With the argument `places`, each record's owner, type, file, line and column are printed instead.
 //! With the argument `time` nothing but times is printed, and rare types are left to Python.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, Lines, StdinLock, StdoutLock, Write};
 use std::time::Instant;
 
 use bindpy_core::check::{Checks, Mode};
-use bindpy_core::read::{Loaded, NeedsPython, NoRareRdata, RareRdata, Word, read_zone};
+use bindpy_core::read::{Loaded, NeedsPython, NoRareRdata, Places, RareRdata, Word, read_places, read_zone};
+use bindpy_core::zone::Zone;
 
 fn from_hex(text: &str) -> Vec<u8> {
     let digit = |octet: &u8| char::from(*octet).to_digit(16).expect("a hexadecimal digit") as u8;
@@ -114,8 +117,23 @@ fn memory() -> u64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
+fn show_places(zone: &Zone, places: &Places) -> String {
+    let mut out = String::new();
+    for node in zone.nodes() {
+        let key = node.owner().to_ascii_lowercase();
+        let types: BTreeSet<u16> = node.rrsets().map(|rrset| rrset.rtype()).collect();
+        for rtype in types {
+            for place in places.find(&key, rtype) {
+                let file = String::from_utf8_lossy(&places.files[place.file as usize]);
+                out += &format!("{} {rtype} {file} {} {}\n", hex(&key), place.line, place.column);
+            }
+        }
+    }
+    out
+}
+
 fn main() -> std::io::Result<()> {
-    let time = std::env::args().nth(1).is_some_and(|argument| argument == "time");
+    let argument = std::env::args().nth(1).unwrap_or_default();
     let mut out = std::io::stdout().lock();
     let mut input = std::io::stdin().lock().lines();
     while let Some(line) = input.next().transpose()? {
@@ -123,7 +141,7 @@ fn main() -> std::io::Result<()> {
         let mut next = || fields.next().unwrap_or_default();
         let (origin, path, directory) = (from_hex(next()), next().as_bytes(), next().as_bytes());
         let checks = checks(next());
-        if time {
+        if argument == "time" {
             let start = Instant::now();
             let outcome = read_zone(path, &origin, directory, &checks, &mut NoRareRdata);
             let seconds = start.elapsed().as_secs_f64();
@@ -133,6 +151,15 @@ fn main() -> std::io::Result<()> {
         }
         let mut rare = Asking { input: &mut input, out: &mut out };
         let outcome = read_zone(path, &origin, directory, &checks, &mut rare);
+        if argument == "places" {
+            let places = read_places(path, &origin, directory, &mut rare).map(|places| {
+                let zone = outcome.map(|loaded| loaded.zone);
+                zone.map_or_else(|_| String::new(), |zone| show_places(&zone, &places))
+            });
+            writeln!(rare.out, "{}", places.unwrap_or_default())?;
+            rare.out.flush()?;
+            continue;
+        }
         print(&mut out, outcome)?;
     }
     Ok(())

@@ -8,10 +8,12 @@
 
 mod generate;
 mod lex;
+mod places;
 mod rdata;
 mod text;
 mod types;
 
+pub use places::{Place, Places, read_places};
 pub use types::{MNEMONICS, parse_ttl, type_from_text};
 
 use std::ffi::OsStr;
@@ -129,26 +131,11 @@ pub fn read_zone(
     rare: &mut dyn RareRdata,
 ) -> Result<Loaded, NeedsPython> {
     let path = joined(directory, path);
-    let mut reader = Reader {
-        builder: ZoneBuilder::new(origin, rtype::IN),
-        directory,
-        rare,
-        apex: origin.to_ascii_lowercase(),
-        files: Vec::new(),
-        open: Vec::new(),
-        files_read: 0,
-        generated: 0,
-        soa: Vec::new(),
-        rdata: Vec::new(),
-    };
-    let outcome = reader.file(path.clone(), &mut State::new(origin));
-    let of_no_line = |reason| NeedsPython { reason, file: path.clone(), line: 0 };
-    outcome.map_err(|Refusal { reason, line }| {
-        let file = reader.open.last().unwrap_or(&path).clone();
-        NeedsPython { reason, file, line: line.unwrap_or(0) }
-    })?;
+    let mut reader = Reader::new(origin, directory, rare);
+    reader.run(&path, origin)?;
     let files = reader.files;
-    let zone = reader.builder.finish().map_err(|error| of_no_line(build_reason(error)))?;
+    let no_zone = |error| NeedsPython { reason: build_reason(error), file: path.clone(), line: 0 };
+    let zone = reader.builder.finish().map_err(no_zone)?;
     let suspects = check::suspects(&zone, checks);
     Ok(Loaded { zone, files, suspects })
 }
@@ -228,9 +215,35 @@ struct Reader<'a> {
     generated: i64,
     soa: Vec<u8>,
     rdata: Vec<u8>,
+    /// Where records stand, for a run that is only after places.
+    places: Option<Places>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(origin: &[u8], directory: &'a [u8], rare: &'a mut dyn RareRdata) -> Self {
+        Reader {
+            builder: ZoneBuilder::new(origin, rtype::IN),
+            directory,
+            rare,
+            apex: origin.to_ascii_lowercase(),
+            files: Vec::new(),
+            open: Vec::new(),
+            files_read: 0,
+            generated: 0,
+            soa: Vec::new(),
+            rdata: Vec::new(),
+            places: None,
+        }
+    }
+
+    fn run(&mut self, path: &[u8], origin: &[u8]) -> Result<(), NeedsPython> {
+        let outcome = self.file(path.to_vec(), &mut State::new(origin));
+        outcome.map_err(|Refusal { reason, line }| {
+            let file = self.open.last().map_or(path, |file| &file[..]).to_vec();
+            NeedsPython { reason, file, line: line.unwrap_or(0) }
+        })
+    }
+
     fn file(&mut self, path: Vec<u8>, state: &mut State) -> Entry {
         self.files_read += 1;
         if self.open.contains(&path) || self.open.len() > MAX_INCLUDE_DEPTH || self.files_read > MAX_FILES {
@@ -245,11 +258,18 @@ impl Reader<'_> {
         if self.files.is_empty() {
             self.builder.reserve(stamp.size as usize);
         }
-        if self.files.iter().all(|(known, _)| *known != path) {
+        let number = self.files.iter().position(|(known, _)| *known == path).unwrap_or_else(|| {
             self.files.push((path.clone(), stamp));
-        }
+            self.files.len() - 1
+        });
         self.open.push(path);
+        if let Some(places) = &mut self.places {
+            places.enter(number);
+        }
         self.text(&mut file, state)?;
+        if let Some(places) = &mut self.places {
+            places.leave();
+        }
         self.open.pop(); // after a refusal it says which file that was about
         Ok(())
     }
@@ -281,7 +301,11 @@ impl Reader<'_> {
                 let here = lines_before + 1 + newlines(&text[..at]);
                 Refusal { reason, line: line.or(Some(here)) }
             })?;
-            lines_before += newlines(&text[..at]);
+            let lines = newlines(&text[..at]);
+            lines_before += lines;
+            if let Some(places) = &mut self.places {
+                places.next_piece(lines_before);
+            }
             text.drain(..at);
             if text.len() > MAX_ENTRY {
                 return Err(Refusal { reason: "an entry without an end", line: Some(lines_before + 1) });
@@ -300,6 +324,9 @@ impl Reader<'_> {
             match lex::next_entry(text, *at, tokens) {
                 Ok(end) => {
                     if !tokens.is_empty() {
+                        if let Some(places) = &mut self.places {
+                            places.note(text, tokens[0].start);
+                        }
                         let inherits = matches!(text[*at], b' ' | b'\t');
                         self.entry(text, tokens, inherits, state)?;
                     }
@@ -371,6 +398,10 @@ impl Reader<'_> {
     }
 
     fn add(&mut self, node: u32, rtype: u16, ttl: u32) -> Entry {
+        if let Some(places) = &mut self.places {
+            places.add(node, rtype);
+            return Ok(());
+        }
         let used = self.builder.add_at(node, rtype, ttl, &self.rdata)?;
         if used == ttl { Ok(()) } else { Err("an RRset with different TTLs".into()) }
     }

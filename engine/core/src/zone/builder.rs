@@ -160,6 +160,11 @@ impl ZoneBuilder {
         Ok(self.last_node)
     }
 
+    /// Returns the number of the node `key`, a name in lower case, if there is one; see [`Self::node_of`].
+    pub fn number(&self, key: &[u8]) -> Option<u32> {
+        self.find(self.hasher.hash(key), key)
+    }
+
     /// Adds one record at a node, see [`Self::add`].
     pub fn add_at(&mut self, node: u32, rtype: u16, ttl: u32, rdata: &[u8]) -> Result<u32, BuildError> {
         if self.records.len() > MAX_STAGED {

@@ -4,6 +4,9 @@ Deltas come from comparing snapshots, whatever changed the zone. Those of a zone
 where the one before it ended, by serial and by a digest of the whole zone's data. At the first load the
 chain is cut to what leads to exactly the data in the zone file, or discarded; so a file that was edited or
 restored while nobody looked can never be joined to deltas that do not lead to it.
+
+A serial that has stood for different data begins no delta: nobody knows which of it a secondary has, and what
+leads from one would leave the other wrong for good. Such secondaries get the whole zone at the next serial.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ class Journal:
         self._db = db
         self._zones = zones
         self._tips: dict[ZoneId, _Tip] = {}
+        self._doubtful: set[ZoneId] = set()
         self._kept: set[ZoneId] | None = None
         self._locks: dict[ZoneId, tuple[asyncio.Lock, int]] = {}
 
@@ -72,7 +76,10 @@ class Journal:
             elif is_newer(after.serial, before.serial):
                 await self._append(zone_id, settings, before, after)
             elif after.serial != before.serial or not await asyncio.to_thread(after.same_data, before):
-                await self._discard(zone_id)  # no secondary can follow: to them this is no later version
+                # No secondary can follow: to them this is no later version. What is in the database stays
+                # until the serial rises, so that a restart before that finds out, too.
+                self._tips.pop(zone_id, None)
+                self._doubtful.add(zone_id)
 
     async def chain(self, view: str, key: Key, from_serial: int, to_serial: int) -> list[Delta] | None:
         """Return what leads from one serial of a zone to another, in as few records as can be; None: unknown.
@@ -81,7 +88,7 @@ class Journal:
         """
         zone_id = (view, key)
         async with self._turn(zone_id):
-            if from_serial == to_serial or not await self._has_links(zone_id):
+            if from_serial == to_serial or zone_id in self._doubtful or not await self._has_links(zone_id):
                 return None
             found: list[Link] = await self._db.run(
                 lambda db: links.between(db, zone_id, from_serial, to_serial), []
@@ -114,12 +121,14 @@ class Journal:
         """Let go of all zones but *zones*, whose chains are no longer in the database."""
         for zone_id in self._tips.keys() - set(zones):
             del self._tips[zone_id]
+        self._doubtful.intersection_update(zones)
         if self._kept is not None:
             self._kept.intersection_update(zones)
 
     def forget(self, zone_id: ZoneId) -> None:
         """Let go of one zone, whose chain is no longer in the database."""
         self._tips.pop(zone_id, None)
+        self._doubtful.discard(zone_id)
         self._note(zone_id, has_links=False)
 
     # --- one zone's chain -------------------------------------------------------------------------
@@ -140,8 +149,13 @@ class Journal:
             zone.serial,
         )
         await self._discard(zone_id)
+        self._doubtful.add(zone_id)
 
     async def _append(self, zone_id: ZoneId, settings: JournalSettings, before: Zone, after: Zone) -> None:
+        if zone_id in self._doubtful:
+            self._doubtful.discard(zone_id)
+            await self._discard(zone_id)
+            return
         tip = self._tips.get(zone_id)
         known = tip.digest if tip is not None and tip.zone is before else None
         try:

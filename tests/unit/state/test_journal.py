@@ -114,8 +114,13 @@ def test_a_journal_that_does_not_lead_to_the_file_is_discarded(
         await record(journal, found)
         assert await chain(journal, 1, found.serial) is None
         assert await chain(journal, 1, 3) is None
-        await record(journal, zone(found.serial), zone(found.serial + 1))
-        assert await chain(journal, found.serial, found.serial + 1) is not None
+        later = [zone(found.serial + n, [99, n]) for n in (1, 2)]
+        await journal.record("_default", KEPT, found, later[0])
+        assert await chain(journal, found.serial, found.serial + 1) is None, (
+            "there was other data by that serial"
+        )
+        await journal.record("_default", KEPT, *later)
+        assert await chain(journal, found.serial + 1, found.serial + 2) is not None
 
     using(tmp_path, before)
     using(tmp_path, after)
@@ -138,12 +143,29 @@ def test_a_restored_file_keeps_what_leads_to_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("serial", [2, 0])
 def test_a_serial_that_did_not_rise_cuts_the_chain(tmp_path: Path, serial: int) -> None:
     async def steps(journal: Journal) -> None:
-        await record(journal, zone(1, [1]), zone(2, [2]), zone(serial, [3]), zone(4, [4]))
-        assert await chain(journal, 1, 4) is None
+        await record(journal, zone(1, [1]), zone(2, [2]), zone(serial, [3]))
         assert await chain(journal, 1, 2) is None
-        assert await chain(journal, serial, 4) is not None
+        await journal.record("_default", KEPT, zone(serial, [3]), zone(4, [4]))
+        assert await chain(journal, 1, 4) is None
+        assert await chain(journal, serial, 4) is None, "which of its data does a secondary have?"
+        await journal.record("_default", KEPT, zone(4, [4]), zone(5, [5]))
+        assert await chain(journal, 4, 5) is not None
+        assert await chain(journal, serial, 5) is None
 
     using(tmp_path, steps)
+
+
+def test_a_restart_does_not_make_a_serial_with_different_data_any_better(tmp_path: Path) -> None:
+    async def before(journal: Journal) -> None:
+        await record(journal, zone(1, [1]), zone(2, [2]), zone(2, [3]))
+
+    async def after(journal: Journal) -> None:
+        await record(journal, zone(2, [3]), zone(3, [4]))
+        assert await chain(journal, 2, 3) is None
+        assert await chain(journal, 1, 3) is None
+
+    using(tmp_path, before)
+    using(tmp_path, after)
 
 
 def test_the_same_data_again_cuts_nothing(tmp_path: Path) -> None:

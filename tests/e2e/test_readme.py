@@ -66,7 +66,7 @@ def example(tmp_path: Path) -> Iterator[tuple[Path, Ports]]:
     """The example, served as ``make run`` serves it, on a port of its own."""
     for tool in ("dig", "named"):
         require_tool(tool)
-    ports = {told: str(free_port()) for told in ("5300", "5301", "5302", "5303", "5304")}
+    ports = {told: str(free_port()) for told in map(str, range(5300, 5307))}
     for folder in ("examples", "zones"):
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=shutil.ignore_patterns(".bindpy-state"))
     for conf in (tmp_path / "examples").rglob("*.conf"):
@@ -114,7 +114,10 @@ def run(step: Step, folder: Path, ports: Ports) -> str:
     return blanks_folded(done.stdout + done.stderr)
 
 
-@pytest.mark.parametrize(("document", "at_least"), [("README.md", 16), ("docs/autoprimary.md", 10)])
+@pytest.mark.parametrize(
+    ("document", "at_least"),
+    [("README.md", 16), ("docs/autoprimary.md", 10), ("docs/ctl.md", 9), ("docs/zones.md", 18)],
+)
 def test_a_document_does_what_it_says(example: tuple[Path, Ports], document: str, at_least: int) -> None:
     folder, ports = example
     steps = console_steps((PROJECT / document).read_text())

@@ -1,14 +1,14 @@
 -- The sandbox of a script: what it can reach, what it may take, and how Python calls it.
 --
--- The script's globals are a table of its own that holds what is listed at the end here and nothing else; no
--- object of Python's is in this runtime. Memory is bounded by the allocator, time by a hook that comes by every
+-- The script's globals are a table of its own that holds what is listed further down and nothing else; the one
+-- object of Python's in this runtime, is_abandoned, is out of its reach. Memory is bounded by the allocator, time by a hook that comes by every
 -- few hundred instructions. A script can catch the error of a hook; therefore the hook, once a limit was
 -- passed, stops the script at each of its instructions, so that whatever catches the error fails at its next
 -- step. C functions run without the hook: those that could take longer than the memory that they use would
 -- let them are guarded, or left out. Coroutines are left out because each would have a hook of its own,
 -- metatables because they can tell C functions of tables that never end, and run at odd times.
 
-local limits, types, cost_of = ...
+local limits, types, cost_of, is_abandoned = ...
 
 local sethook, getinfo, getmetatable, setmetatable = debug.sethook, debug.getinfo, getmetatable, setmetatable
 local load, clock, date, time = load, os.clock, os.date, os.time
@@ -29,6 +29,7 @@ local records = 0
 local call_ticks, call_s, call_began = 0, 0, 0
 local all_ticks, all_s = 0, 0
 local last  -- what the clock said when it was last looked at in this call
+local asked  -- and when it was last asked whether anybody still waits
 
 local function stop()
     if getinfo(2, "S").source == SOURCE then error(why, 0) end
@@ -50,9 +51,13 @@ local function fail(message)
     error(place() .. message, 0)
 end
 
-local function over(what)
-    why = place() .. "the script takes too long over " .. what
+local function halt(reason)
+    why = place() .. reason
     sethook(stop, "", 1)
+end
+
+local function over(what)
+    halt("the script takes too long over " .. what)
 end
 
 -- The clock is that of the process, which other threads wind up too: a call has only taken as long as it says
@@ -63,9 +68,13 @@ local function look()
     if last then
         call_s, all_s = call_s + (now - last), all_s + (now - last)
     else
-        call_began = time()
+        call_began, asked = time(), now
     end
     last = now
+    if now - asked > limits.unasked_s then
+        asked = now
+        if is_abandoned() then return halt("the transfer was given up") end
+    end
     if call_s > limits.call_s and time() - call_began >= limits.call_s then
         over("one record")
     elseif all_s > limits.transfer_s + records * limits.record_s then

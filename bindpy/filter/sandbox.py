@@ -23,6 +23,8 @@ _LIMITS = {
     "record_instructions": 50_000,
     "transfer_s": 60,
     "record_s": 0.001,
+    # Seconds of that kind after which a call asks whether anybody still waits for it.
+    "unasked_s": 0.2,
     # Steps of one match of a pattern, at worst: a few seconds.
     "steps": 1e9,
     "memory": MAX_MEMORY_OCTETS,
@@ -65,8 +67,12 @@ class Sandbox:
     logged: Callable[[], str]
 
 
-def new_sandbox(types: dict[str, int]) -> Sandbox:
-    """Return a fresh sandbox, in which ``pdns`` holds *types*, numbers by name."""
+def new_sandbox(types: dict[str, int], is_abandoned: Callable[[], bool]) -> Sandbox:
+    """Return a fresh sandbox, in which ``pdns`` holds *types*, numbers by name.
+
+    *is_abandoned*, which must not raise, is asked now and then in calls that take long; the script is halted
+    once it says so.
+    """
     lua = lua54.LuaRuntime(
         register_eval=False,
         register_builtins=False,
@@ -75,8 +81,8 @@ def new_sandbox(types: dict[str, int]) -> Sandbox:
         max_memory=MAX_MEMORY_OCTETS,
     )
     cost_of = lua.execute(_source("patterns.lua"))
-    functions = lua.execute(_source("sandbox.lua"), lua.table_from(_LIMITS), lua.table_from(types), cost_of)
-    return Sandbox(*functions)
+    limits, numbers = lua.table_from(_LIMITS), lua.table_from(types)
+    return Sandbox(*lua.execute(_source("sandbox.lua"), limits, numbers, cost_of, is_abandoned))
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -47,12 +47,21 @@ class FilterError(BindpyError):
 class LuaFilter:
     """A script, loaded for one transfer of one zone: its globals live as long as this.
 
-    *peer* is the primary's address. Not for two threads at once, but for `log_lines`, `ignored` and
-    `digest`. Raises `FilterError` for a script that is not there, does not compile, fails when it is run, or
-    has no usable ``axfrfilter``.
+    *peer* is the primary's address; a script that is running fails soon after *is_abandoned*, which is
+    called in its thread, says that nobody waits for it. Not for two threads at once, but for `log_lines`,
+    `ignored` and `digest`. Raises `FilterError` for a script that is not there, does not compile, fails when
+    it is run, or has no usable ``axfrfilter``.
     """
 
-    def __init__(self, path: str, peer: str, origin: Name, rdclass: int = IN) -> None:
+    def __init__(
+        self,
+        path: str,
+        peer: str,
+        origin: Name,
+        rdclass: int = IN,
+        *,
+        is_abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
         source = _read(path)
         self.path = path
         self.digest = _digest(source)
@@ -65,16 +74,16 @@ class LuaFilter:
         self._owner: Name = b""
         self._owner_text = ""
         self._text = RdataText(rdclass)
-        parameters = self._open(source)
+        parameters = self._open(source, is_abandoned)
         self._parameters = parameters
         self._call = self._sandbox.call_with_record if parameters == 3 else self._sandbox.call
         zone = names.to_text(origin)
         self._zone = _without_dot(zone) if parameters == _OLD_FORM else zone
 
-    def _open(self, source: bytes) -> int:
+    def _open(self, source: bytes, is_abandoned: Callable[[], bool]) -> int:
         """Run the script and return how many parameters its function has."""
         try:
-            self._sandbox = new_sandbox(_types())
+            self._sandbox = new_sandbox(_types(), is_abandoned)
             answer = self._sandbox.open(source.decode("latin-1"))
         except LuaError as error:
             raise self._broken(error, "") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import threading
 import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -86,7 +87,23 @@ async def fetch(primary: Primary, wish: Wish, executor: Executor, zones: Zones) 
 async def _transfer(
     primary: Primary, wish: Wish, executor: Executor, zones: Zones, base: Zone | None
 ) -> Received:
-    record_filter = await _load_filter(primary, wish, executor)
+    ended = threading.Event()
+    try:
+        return await _filtered_transfer(primary, wish, executor, zones, base=base, ended=ended)
+    finally:
+        ended.set()  # a script that runs on in its thread, because we were cancelled, stops soon
+
+
+async def _filtered_transfer(
+    primary: Primary,
+    wish: Wish,
+    executor: Executor,
+    zones: Zones,
+    *,
+    base: Zone | None,
+    ended: threading.Event,
+) -> Received:
+    record_filter = await _load_filter(primary, wish, executor, ended)
     incoming = Incoming(
         wish.origin,
         wish.rdclass,
@@ -137,11 +154,20 @@ async def _transfer(
     return Received(zone, incoming.style, incoming.serial, digest, report)
 
 
-async def _load_filter(primary: Primary, wish: Wish, executor: Executor) -> LuaFilter | None:
+async def _load_filter(
+    primary: Primary, wish: Wish, executor: Executor, ended: threading.Event
+) -> LuaFilter | None:
     """Return the zone's filter, fresh for one transfer. Raises `XferFailure` where it cannot be used."""
     if wish.script is None:
         return None
-    load = functools.partial(LuaFilter, wish.script, primary.remote.address, wish.origin, wish.rdclass)
+    load = functools.partial(
+        LuaFilter,
+        wish.script,
+        primary.remote.address,
+        wish.origin,
+        wish.rdclass,
+        is_abandoned=ended.is_set,
+    )
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, load)
     except FilterError as error:

@@ -11,7 +11,7 @@ from bindpy.filter import sandbox
 from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.zone import names
 from bindpy.zone.records import RR, RRType
-from tests.unit.filter.scripts import FORMS, ORIGIN, A, loaded, script
+from tests.unit.filter.scripts import FORMS, ORIGIN, PEER, A, loaded, script
 
 SLOWEST_S = 40
 """No script may hold a worker for longer over one record; most take a fraction of a second."""
@@ -299,3 +299,31 @@ def test_an_error_in_record_500000(tmp_path: Path) -> None:
     last = RR(names.from_text("last.example."), RRType.A, 300, rdata)
     with pytest.raises(FilterError, match=r"f\.lua:1: enough \(at the record last\.example\. A\)"):
         lua(last)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local s = ('x'):rep(1e6) while true do s:reverse() end",
+    ],
+)
+def test_a_script_that_nobody_waits_for_is_halted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    monkeypatch.setitem(sandbox._LIMITS, "call_instructions", 10**15)
+    monkeypatch.setitem(sandbox._LIMITS, "transfer_instructions", 10**15)
+    monkeypatch.setitem(sandbox._LIMITS, "call_s", 1000)
+    asked: list[float] = []
+
+    def is_abandoned() -> bool:
+        asked.append(time.process_time())
+        return len(asked) == 3
+
+    (tmp_path / "f.lua").write_text(f"function axfrfilter({FORMS[3]}) {body} end")
+    lua = LuaFilter(str(tmp_path / "f.lua"), PEER, ORIGIN, is_abandoned=is_abandoned)
+    with pytest.raises(FilterError, match="the transfer was given up"):
+        lua(A)
+    assert len(asked) == 3
+    assert asked[2] - asked[0] > 0.3, "not asked all the time"

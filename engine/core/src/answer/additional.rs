@@ -214,14 +214,20 @@ fn find<'a>(zone: &'a Zone, name: &[u8]) -> Option<(Option<&'a [u8]>, Node<'a>)>
 /// Adds the glue of a referral; that of in-domain name servers is required (RFC 9471 section 3).
 pub fn add_glue<'a>(zone: &'a Zone, response: &mut Response<'a>, cut: Node<'a>, delegation: Rrset<'a>) {
     let mut sibling: SmallVec<[Node<'a>; 8]> = SmallVec::new();
+    let cut = Key::of(cut.owner());
     for server in delegation.rdatas() {
-        let Some(node) = zone.find(Key::of(server).octets()) else {
+        let key = Key::of(server);
+        let Some(node) = zone.find(key.octets()) else {
             continue;
         };
-        match node.cut() {
-            Some(its) if its.id() == cut.id() => add_addresses(response, node),
-            Some(_) => sibling.push(node),
-            None => {} // authoritative data of ours
+        if !(node.flags().is_cut() || node.flags().is_below_cut()) {
+            continue; // authoritative data of ours
+        }
+        // `cut` is the topmost cut above all that is below it.
+        if name::is_subdomain(key.octets(), cut.octets()) {
+            add_addresses(response, node);
+        } else {
+            sibling.push(node);
         }
     }
     response.required = response.additional.len();

@@ -170,3 +170,95 @@ impl Answerer {
         self.state.load().views.iter().map(|view| view.zones.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Outcome, Request, Transport};
+    use super::*;
+    use crate::rtype;
+    use crate::zone::ZoneBuilder;
+
+    const ORIGIN: &[u8] = b"\x07Example\0";
+
+    fn zone(serial: u8) -> Zone {
+        let mut builder = ZoneBuilder::new(ORIGIN, rtype::IN);
+        let soa = [ORIGIN, ORIGIN, &[0, 0, 0, serial], &[0; 16]].concat();
+        builder.add(ORIGIN, rtype::SOA, 60, &soa).unwrap();
+        builder.finish().unwrap()
+    }
+
+    fn query(qtype: u16) -> Vec<u8> {
+        let mut out = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        out.extend_from_slice(ORIGIN);
+        out.extend_from_slice(&qtype.to_be_bytes());
+        out.extend_from_slice(&rtype::IN.to_be_bytes());
+        out
+    }
+
+    fn ask(answerer: &Answerer, worker: &mut Worker, qtype: u16) -> Vec<u8> {
+        let mut out = Vec::new();
+        let address = "192.0.2.1".parse().unwrap();
+        let query = query(qtype);
+        let request = Request::plain(&query, address, address, Transport::Udp);
+        assert_eq!(worker.answer(&answerer.state(), &request, &mut out), Outcome::Answer);
+        out
+    }
+
+    #[test]
+    fn a_panic_is_told_and_counted_and_answered_servfail() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = told.clone();
+        let fault: Fault = Arc::new(move |query: &[u8], words: &str| {
+            telling.lock().unwrap().push((query.to_vec(), words.to_owned()));
+        });
+        let answerer = Answerer::new(AnswerPolicy::default(), fault);
+        answerer.publish("_default", zone(1), Arc::default()).unwrap();
+        let mut worker = answerer.worker();
+        worker.panics_at = rtype::TXT;
+        assert_eq!(ask(&answerer, &mut worker, rtype::TXT), [1, 2, 0x81, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(ask(&answerer, &mut worker, rtype::SOA)[3], 0, "the next query is answered");
+        assert_eq!(*told.lock().unwrap(), [(query(rtype::TXT), "as the test wants it".to_owned())]);
+        let totals = answerer.totals();
+        assert_eq!((totals.faults, totals.rcodes[2], totals.rcodes[0]), (1, 1, 1));
+    }
+
+    #[test]
+    fn zones_come_and_go() {
+        let answerer = Answerer::new(AnswerPolicy::default(), Arc::new(|_, _| {}));
+        let mut worker = answerer.worker();
+        let policy = Arc::<ZonePolicy>::default();
+        let mut rcode = || ask(&answerer, &mut worker, rtype::SOA)[3];
+        assert_eq!(rcode(), 5);
+        answerer.publish("_default", zone(1), policy.clone()).unwrap();
+        assert_eq!((rcode(), answerer.zone_count()), (0, 1));
+        answerer.unavailable("_default", ORIGIN, policy.clone(), Unavailable::Expired).unwrap();
+        assert_eq!(rcode(), 2);
+        answerer.publish("_default", zone(2), policy.clone()).unwrap();
+        assert_eq!(rcode(), 0);
+        assert_eq!(answerer.zone_queries("_default", b"\x07EXAMPLE\0"), Some(3));
+        answerer.configure(AnswerPolicy::default());
+        assert_eq!(rcode(), 0, "zones stay where their view stays");
+        answerer.withdraw("_default", b"\x07eXample\0").unwrap();
+        assert_eq!((rcode(), answerer.zone_count()), (5, 0));
+        assert_eq!(answerer.publish("other", zone(1), policy), Err(UnknownView));
+    }
+
+    #[test]
+    fn what_is_replaced_is_freed_by_whoever_replaces_it() {
+        let answerer = Answerer::new(AnswerPolicy::default(), Arc::new(|_, _| {}));
+        answerer.publish("_default", zone(1), Arc::default()).unwrap();
+        let held = Arc::clone(&answerer.state());
+        let old = Arc::downgrade(&held);
+        thread::scope(|scope| {
+            let answerer = &answerer;
+            scope.spawn(move || {
+                // A query that takes until after the swap.
+                while Arc::ptr_eq(&answerer.state(), &held) {
+                    thread::yield_now();
+                }
+            });
+            answerer.publish("_default", zone(2), Arc::default()).unwrap();
+            assert!(old.upgrade().is_none());
+        });
+    }
+}

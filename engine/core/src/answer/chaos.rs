@@ -34,13 +34,13 @@ impl ChaosZones {
         Self(zones.collect())
     }
 
-    /// Returns the response to `query`, of class CHAOS.
-    pub fn respond<'a>(&'a self, query: &Query<'a>) -> Response<'a> {
-        let mut response = Response::new(false);
+    /// Collects the response to `query`, of class CHAOS.
+    pub fn respond<'a>(&'a self, query: &Query<'a>, response: &mut Response<'a>) {
+        response.dnssec_ok = false;
         let qname = query.qname();
         let Some(zone) = self.0.iter().find(|zone| zone.name.eq_ignore_ascii_case(qname)) else {
             response.rcode = Rcode::Refused;
-            return response;
+            return;
         };
         response.authoritative = true;
         let rrsets = [
@@ -56,7 +56,6 @@ impl ChaosZones {
             let [.., soa] = rrsets;
             response.add_authority(zone.name, soa);
         }
-        response
     }
 }
 

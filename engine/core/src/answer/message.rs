@@ -7,7 +7,6 @@ use smallvec::SmallVec;
 use super::policy::RrsetOrder;
 use super::query::{Edns, HEADER, OPCODE_MASK, OPTION_NSID, Query, Rcode, Refusal};
 use super::response::{Ede, Entry, Response};
-use crate::name::MAX_LABELS;
 use crate::rtype;
 
 const QR: u16 = 0x8000;
@@ -56,20 +55,20 @@ pub struct Written {
 /// An RRset goes in whole or not at all. One of the answer or authority section, or required glue, that
 /// does not fit sets TC and ends the message (RFC 2181 section 9, RFC 9471 section 3); what does not fit of
 /// the rest of the additional section is left out silently.
-pub fn encode(
-    query: &Query<'_>,
-    response: &Response<'_>,
+pub fn encode<'m>(
+    query: &Query<'m>,
+    response: &Response<'m>,
     limit: usize,
     extras: &Extras<'_>,
     ordering: &mut Ordering<'_>,
-    names: &mut Names,
-    out: &mut Vec<u8>,
+    names: &'m mut Names,
+    out: &'m mut Vec<u8>,
 ) -> Written {
     let nsid = extras.nsid.filter(|_| query.edns.is_some_and(|edns| edns.nsid));
     let opt_octets = if query.edns.is_some() { opt_octets(nsid, response.ede) } else { 0 };
     out.clear();
     out.extend_from_slice(&query.data[..query.question_end]);
-    names.restart(out);
+    names.clear();
     let mut message = Message {
         out,
         names,
@@ -77,6 +76,7 @@ pub fn encode(
         room: limit.saturating_sub(opt_octets),
         full: false,
         rdclass: if query.qclass == rtype::CHAOS { rtype::CHAOS } else { rtype::IN },
+        latest: None,
     };
     let answers = message.put(&response.answer, Some(ordering));
     let authorities = message.put(&response.authority, None);
@@ -175,13 +175,15 @@ struct Message<'m> {
     room: usize,
     full: bool,
     rdclass: u16,
+    /// The owner that was written last, and the pointer to it: the next one is often the same.
+    latest: Option<(&'m [u8], u16)>,
 }
 
-impl Message<'_> {
+impl<'m> Message<'m> {
     /// Writes RRsets until one does not fit: it is taken out again, `full` is set, and nothing follows.
     ///
     /// Returns the number of records written.
-    fn put(&mut self, entries: &[Entry<'_>], ordering: Option<&mut Ordering<'_>>) -> u16 {
+    fn put(&mut self, entries: &[Entry<'m>], ordering: Option<&mut Ordering<'_>>) -> u16 {
         let mut count = 0u16;
         if self.full {
             return count;
@@ -211,7 +213,7 @@ impl Message<'_> {
     }
 
     /// Writes one RRset; `None` when it does not fit.
-    fn put_all<'d>(&mut self, entry: &Entry<'_>, rdatas: impl Iterator<Item = &'d [u8]>) -> Option<u16> {
+    fn put_all<'d>(&mut self, entry: &Entry<'m>, rdatas: impl Iterator<Item = &'d [u8]>) -> Option<u16> {
         let mut count = 0;
         let names = compressible(entry.rtype);
         for rdata in rdatas {
@@ -234,12 +236,19 @@ impl Message<'_> {
         Some(count)
     }
 
-    fn put_owner(&mut self, owner: &[u8]) {
+    fn put_owner(&mut self, owner: &'m [u8]) {
         // Compression keeps case: a name of the zone in another case than the question's is written out.
-        if owner == self.qname && owner[0] != 0 {
-            self.out.extend_from_slice(&TO_QUESTION.to_be_bytes());
-        } else {
-            self.names.put(self.out, owner);
+        let place = match &self.latest {
+            Some((latest, place)) if *latest == owner => Some(*place),
+            _ if owner == self.qname && owner[0] != 0 => Some(TO_QUESTION),
+            _ => None,
+        };
+        match place {
+            Some(place) => self.out.extend_from_slice(&place.to_be_bytes()),
+            None => {
+                let place = self.names.put(self.out, owner);
+                self.latest = place.map(|place| (owner, place));
+            }
         }
     }
 
@@ -291,6 +300,7 @@ const HEADS: usize = 128;
 pub struct Names {
     heads: [u16; HEADS],
     places: Vec<Place>,
+    knows_question: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -305,58 +315,65 @@ struct Place {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { heads: [0; HEADS], places: Vec::with_capacity(64) }
+        Self { heads: [0; HEADS], places: Vec::with_capacity(64), knows_question: false }
     }
 }
 
-/// The suffixes of a name: where each begins, and its hash.
-struct Suffixes {
-    count: usize,
-    starts: [u8; MAX_LABELS + 1],
-    hashes: [u32; MAX_LABELS + 1],
-}
+/// The suffixes of a name, the longest first: where each begins, and its hash.
+type Suffixes = SmallVec<[(u8, u32); 16]>;
 
 impl Names {
-    /// Forgets everything, and learns the question of the message `out`.
-    fn restart(&mut self, out: &[u8]) {
+    /// Forgets everything.
+    fn clear(&mut self) {
+        self.knows_question = false;
+    }
+
+    /// Begins with the question of the message `out`. Not before a name is written: many answers have none but
+    /// the question's.
+    fn learn_question(&mut self, out: &[u8]) {
+        self.knows_question = true;
         self.heads = [0; HEADS];
         self.places.clear();
-        let mut suffixes = Suffixes::new();
-        suffixes.read(&out[HEADER..]);
-        for index in 0..suffixes.count {
-            let offset = HEADER as u16 + u16::from(suffixes.starts[index]);
-            self.insert(suffixes.hashes[index], offset, 0);
+        for (start, hash) in suffixes(&out[HEADER..]) {
+            self.insert(hash, HEADER as u16 + u16::from(start), 0);
         }
     }
 
     /// Writes `name`, ending in a pointer where a suffix of it stands already.
-    fn put(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+    ///
+    /// Returns the pointer that stands for the whole name from now on, if there is one.
+    fn put(&mut self, out: &mut Vec<u8>, name: &[u8]) -> Option<u16> {
+        if !self.knows_question {
+            self.learn_question(out);
+        }
         let base = out.len();
-        let mut suffixes = Suffixes::new();
-        suffixes.read(name);
-        let mut fresh = suffixes.count;
-        let mut depth = 0;
-        for index in 0..suffixes.count {
-            let start = usize::from(suffixes.starts[index]);
-            if let Some(place) = self.find(out, suffixes.hashes[index], &name[start..])
+        let suffixes = suffixes(name);
+        let mut fresh = suffixes.len();
+        let (mut depth, mut found) = (0, base);
+        for (index, (start, hash)) in suffixes.iter().enumerate() {
+            let start = usize::from(*start);
+            if let Some(place) = self.find(out, *hash, &name[start..])
                 && place.depth < TOO_DEEP
             {
                 out.extend_from_slice(&name[..start]);
                 out.extend_from_slice(&(POINTER | place.offset).to_be_bytes());
-                depth = place.depth + 1;
+                depth = if index > 0 { place.depth + 1 } else { place.depth };
+                found = usize::from(place.offset);
                 fresh = index;
                 break;
             }
         }
-        if fresh == suffixes.count {
+        if fresh == suffixes.len() {
             out.extend_from_slice(name);
         }
-        for index in 0..fresh {
-            let offset = base + usize::from(suffixes.starts[index]);
+        for (start, hash) in &suffixes[..fresh] {
+            let offset = base + usize::from(*start);
             if offset <= REACH {
-                self.insert(suffixes.hashes[index], offset as u16, depth);
+                self.insert(*hash, offset as u16, depth);
             }
         }
+        let whole = if fresh > 0 { base } else { found };
+        (depth < TOO_DEEP && whole <= REACH && !suffixes.is_empty()).then_some(POINTER | whole as u16)
     }
 
     fn insert(&mut self, hash: u32, offset: u16, depth: u16) {
@@ -379,29 +396,23 @@ impl Names {
     }
 }
 
-impl Suffixes {
-    fn new() -> Self {
-        Self { count: 0, starts: [0; MAX_LABELS + 1], hashes: [0; MAX_LABELS + 1] }
+/// Returns the suffixes of the name that `octets` begin with, the root left out.
+fn suffixes(octets: &[u8]) -> Suffixes {
+    let mut suffixes = Suffixes::new();
+    let mut at = 0;
+    while octets[at] != 0 {
+        suffixes.push((at as u8, 0));
+        at += 1 + usize::from(octets[at]);
     }
-
-    /// Reads the name that `octets` begin with.
-    fn read(&mut self, octets: &[u8]) {
-        let (mut at, mut count) = (0, 0);
-        while octets[at] != 0 {
-            self.starts[count] = at as u8;
-            count += 1;
-            at += 1 + usize::from(octets[at]);
-        }
-        self.count = count;
-        let mut hash = 0u64;
-        let mut end = at;
-        for index in (0..count).rev() {
-            let start = usize::from(self.starts[index]);
-            hash = mix_label(hash, &octets[start..end]);
-            self.hashes[index] = (hash >> 32) as u32;
-            end = start;
-        }
+    let mut hash = 0;
+    let mut end = at;
+    for (start, its) in suffixes.iter_mut().rev() {
+        let start = usize::from(*start);
+        hash = mix_label(hash, &octets[start..end]);
+        *its = (hash >> 32) as u32;
+        end = start;
     }
+    suffixes
 }
 
 /// Mixes a label, with its length octet, into a hash.

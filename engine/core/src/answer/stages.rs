@@ -60,24 +60,24 @@ pub struct Asker<'q> {
     pub local: &'q LocalNetwork,
 }
 
-/// Returns the response to `query`, of class IN, from `zones`. Names that are made are kept in `arena`.
+/// Collects the response to `query`, of class IN, from `zones`. Names that are made are kept in `arena`.
 pub fn respond<'a>(
     zones: &'a ZoneTable,
     query: &Query<'a>,
     fill: Fill,
     asker: &Asker<'_>,
     arena: &'a Bump,
-) -> Response<'a> {
-    let mut response = Response::new(query.dnssec_ok());
+    response: &mut Response<'a>,
+) {
     let key = Key::of(query.qname());
     let Some(served) = zones.find(key.octets(), query.qtype) else {
         response.refuse(Rcode::Refused, Some(Ede::NotAuthoritative));
-        return response;
+        return;
     };
     served.count_query();
     if !served.admits(&asker.sender, asker.local) {
         response.refuse(Rcode::Refused, Some(Ede::Prohibited));
-        return response;
+        return;
     }
     let zone = match &served.content {
         Ok(zone) => zone,
@@ -87,13 +87,11 @@ pub fn respond<'a>(
                 Unavailable::NotReady => Ede::NotReady,
             };
             response.refuse(Rcode::ServFail, Some(ede));
-            return response;
+            return;
         }
     };
     response.authoritative = true;
-    let mut walk = Walk { zones, query, response, fill, asker, arena, served, zone };
-    walk.run(&key);
-    walk.response
+    Walk { zones, query, response, fill, asker, arena, served, zone }.run(&key);
 }
 
 /// Returns the node of `key`, or its closest encloser and where in `key` the next closer name begins.
@@ -121,7 +119,7 @@ pub fn closest_encloser<'a>(zone: &'a Zone, key: &[u8]) -> (Node<'a>, Option<usi
 struct Walk<'a, 'w> {
     zones: &'a ZoneTable,
     query: &'w Query<'a>,
-    response: Response<'a>,
+    response: &'w mut Response<'a>,
     fill: Fill,
     asker: &'w Asker<'w>,
     arena: &'a Bump,
@@ -136,7 +134,7 @@ impl<'a> Walk<'a, '_> {
             self.follow(qname, target);
         }
         if self.fill.additional && !self.response.referral {
-            add_additional(self.zone, &mut self.response, self.arena);
+            add_additional(self.zone, self.response, self.arena);
         }
     }
 
@@ -201,14 +199,14 @@ impl<'a> Walk<'a, '_> {
         self.deny();
         self.response.rcode = Rcode::NxDomain;
         if self.response.dnssec_ok {
-            deny_name(zone, &mut self.response, key, encloser, next_closer);
+            deny_name(zone, self.response, key, encloser, next_closer);
         }
         None
     }
 
     /// Sends the client to the servers of the zone below `cut` (RFC 1034 section 4.3.2 step 3b).
     fn refer(&mut self, cut: Node<'a>) {
-        let response = &mut self.response;
+        let response = &mut *self.response;
         response.referral = true;
         // Behind an alias AA stays: it is about the first owner name (RFC 1035 section 4.1.1).
         response.authoritative = !response.answer.is_empty();
@@ -227,7 +225,7 @@ impl<'a> Walk<'a, '_> {
 
     /// Applies a DNAME: the record, the synthesised CNAME, and the new name (RFC 6672 section 3).
     fn substitute(&mut self, sname: &'a [u8], dname: Node<'a>) -> Option<&'a [u8]> {
-        let response = &mut self.response;
+        let response = &mut *self.response;
         let rrset = dname.rrset(rtype::DNAME).expect("a DNAME node has a DNAME RRset");
         response.add_answer(dname.owner(), rrset);
         let kept = &sname[..sname.len() - dname.owner().len()];
@@ -260,7 +258,7 @@ impl<'a> Walk<'a, '_> {
     ) -> Option<&'a [u8]> {
         let had = self.response.answer.len();
         let target = self.answer(sname, wildcard, false);
-        let response = &mut self.response;
+        let response = &mut *self.response;
         if response.dnssec_ok {
             if response.answer.len() > had {
                 prove_expansion(self.zone, response, key, next_closer);
@@ -294,7 +292,7 @@ impl<'a> Walk<'a, '_> {
         } else {
             self.deny();
             if denies && self.response.dnssec_ok {
-                deny_type(self.zone, &mut self.response, node);
+                deny_type(self.zone, self.response, node);
             }
         }
         None
@@ -302,7 +300,7 @@ impl<'a> Walk<'a, '_> {
 
     /// Adds all RRsets, or all RRSIGs, of `node`, or of all the first alone (RFC 8482 section 4.1).
     fn add_any(&mut self, owner: &'a [u8], node: Node<'a>) -> bool {
-        let response = &mut self.response;
+        let response = &mut *self.response;
         let only_signatures = self.query.qtype == rtype::RRSIG;
         let mut added = false;
         for rrset in node.rrsets() {

@@ -141,20 +141,17 @@ impl Worker {
         self.arena.reset();
         let policy = &state.policy;
         let mut order = RrsetOrder::None;
-        let response = match claim {
-            Claim::View(_) if query.qclass == rtype::CHAOS => state.chaos.respond(query),
+        let mut response = Response::new(query.dnssec_ok());
+        match claim {
+            Claim::View(_) if query.qclass == rtype::CHAOS => state.chaos.respond(query, &mut response),
             Claim::View(view) if matches!(query.qclass, rtype::IN | rtype::ANY_CLASS) => {
                 order = view.policy.rrset_order;
                 let fill = Fill::of(&view.policy, query, request.transport);
                 let asker = Asker { sender, local: &policy.local };
-                respond(&view.zones, query, fill, &asker, &self.arena)
+                respond(&view.zones, query, fill, &asker, &self.arena, &mut response);
             }
-            _ => {
-                let mut response = Response::new(query.dnssec_ok());
-                response.refuse(Rcode::Refused, None);
-                response
-            }
-        };
+            _ => response.refuse(Rcode::Refused, None),
+        }
         let limit = match request.transport {
             Transport::Udp => usize::from(query.payload().min(policy.max_udp_size.max(MIN_UDP))),
             Transport::Tcp => MAX_TCP_OCTETS,

@@ -23,7 +23,7 @@ _STATES = (
 @click.command("status")
 @server_options
 @color_option
-@click.option("--json", "as_json", is_flag=True, help="Print what programs may read (docs/ctl.md).")
+@click.option("--json", "as_json", is_flag=True, help="Print what programs may read (docs/verbs.md).")
 def command(conf: str, socket: str | None, color: str, as_json: bool) -> None:
     """Show how the running server is.
 

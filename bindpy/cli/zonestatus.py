@@ -37,7 +37,7 @@ def _complete(ctx: click.Context, _argument: click.Parameter, incomplete: str) -
 @click.option("--view", metavar="VIEW", help="The view, where several have the zone.")
 @server_options
 @color_option
-@click.option("--json", "as_json", is_flag=True, help="Print what programs may read (docs/ctl.md).")
+@click.option("--json", "as_json", is_flag=True, help="Print what programs may read (docs/verbs.md).")
 def command(*, zone: str, view: str | None, conf: str, socket: str | None, color: str, as_json: bool) -> None:
     """Show how a zone of the running server is: its data, its transfers, who was told, what is wrong.
 

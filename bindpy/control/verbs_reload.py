@@ -100,7 +100,7 @@ async def _load(
     async def work(_job: Job) -> str:
         nonlocal became
         keeper = server.keeper
-        became = await (keeper.thaw(entry.id) if thaw else keeper.load(entry.id, force=force))
+        became = await (_thaw(server, entry) if thaw else keeper.load(entry.id, force=force))
         return _ended(server.keeper.table.get(entry.id), became)
 
     job = server.jobs.start(f"loading of zone {entry.label}", work)
@@ -108,6 +108,13 @@ async def _load(
     if job.error is not None:
         raise job.error
     return job, became
+
+
+async def _thaw(server: ControlledServer, entry: ZoneEntry) -> Loading:
+    """Follow the zone's file again, and its primaries."""
+    became = await server.keeper.thaw(entry.id)
+    server.replication.resume(entry.id)
+    return became
 
 
 def _ended(entry: ZoneEntry | None, became: Loading) -> str:
@@ -205,7 +212,6 @@ async def thaw(server: ControlledServer, call: Call) -> Result:
     entry = find_zone(server, call)
     if not entry.frozen:
         return Result()
-    server.replication.resume(entry.id)
     job, became = await _load(server, entry, WAIT_S, thaw=True)
     return Result(_THAWING if became is None else _THAWED, {"zone": zone_name(entry), "frozen": False}, job)
 
@@ -214,15 +220,13 @@ async def _thaw_all(server: ControlledServer) -> Result:
     entries = [entry for entry in server.keeper.table if entry.frozen]
 
     async def work(_job: Job) -> str:
-        await asyncio.gather(*(server.keeper.thaw(entry.id) for entry in entries))
+        await asyncio.gather(*(_thaw(server, entry) for entry in entries))
         failed = [entry for entry in entries if entry.errors]
         if failed:
             raise VerbError("failure", first_errors(failed))
         return in_words(len(entries), "zone")
 
     job = server.jobs.start("thawing of all zones", work)
-    for entry in entries:
-        server.replication.resume(entry.id)
     await job.wait(WAIT_S)
     if job.error is not None:
         raise job.error

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from socket import AF_INET
 
 import click
 import pytest
 
 from bindpy.cli.main import main
+from bindpy.config.load import load_config
 from bindpy.control.registry import find_verb
+from bindpy.server.interfaces import listen_endpoints, scan_host
 
 FOLDER = Path(__file__).parents[3] / "contrib" / "systemd"
 
@@ -77,17 +82,35 @@ def test_its_directories_are_those_of_tmpfiles(service: configparser.SectionProx
     assert made == {}
 
 
-def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
-    unit = tmp_path / "bindpy.service"
-    text = (FOLDER / "bindpy.service").read_text()
-    unit.write_text(text.replace("/usr/bin/bindpy", sys.executable).replace("User=bindpy", "User=root"))
+@pytest.mark.parametrize("name", ["bindpy.service", "bindpy.socket"])
+def test_systemd_finds_nothing_wrong(tmp_path: Path, name: str) -> None:
+    for file in FOLDER.glob("bindpy.s[eo]*"):
+        text = file.read_text().replace("/usr/bin/bindpy", sys.executable)
+        (tmp_path / file.name).write_text(text.replace("User=bindpy", "User=root"))
     done = subprocess.run(
-        [tool("systemd-analyze"), "verify", "--man=no", str(unit)],
+        [tool("systemd-analyze"), "verify", "--man=no", str(tmp_path / name)],
         check=False,
         capture_output=True,
         text=True,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_sockets_are_those_of_the_default_configuration() -> None:
+    unit = (FOLDER / "bindpy.socket").read_text()
+    config = load_config("named.conf", text="").config
+    assert config is not None
+    host = scan_host()
+    endpoints = listen_endpoints(config.options.listen_on, replace(host, has_ipv6=True)).endpoints
+    hosts = {one: one.address if one.family == AF_INET else f"[{one.address}]" for one in endpoints}
+    wanted = {
+        f"{kind}={hosts[endpoint]}:{endpoint.port}"
+        for kind in ("ListenDatagram", "ListenStream")
+        for endpoint in endpoints
+    }
+    assert {line for line in unit.splitlines() if line.startswith("Listen")} == wanted
+    assert "BindIPv6Only=ipv6-only" in unit
 
 
 def test_systemd_calls_it_well_protected(tmp_path: Path) -> None:

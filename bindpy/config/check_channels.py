@@ -12,8 +12,9 @@ from bindpy.config.tree import Statement, Token
 _TLS_VERSIONS = frozenset({"TLSv1.2", "TLSv1.3"})
 _BUILTIN_TLS = ("ephemeral", "none")
 _BUILTIN_HTTP = "default"
-_EVERYBODY = 0o006
-_SOMEBODY = 0o666
+_EVERYBODY = 0o002  # connecting to a socket needs the right to write to it, and no other
+_SOMEBODY = 0o222
+_RIGHTS = 0o777
 
 
 def check_controls(report: Report, controls: Statement, acls: AclChecks, keys: KeyTable) -> None:
@@ -31,7 +32,14 @@ def _check_permissions(report: Report, channel: Statement) -> None:
     mode = number(word(channel, index)) if index else None
     if mode is None:
         return
-    if mode & _EVERYBODY:
+    if mode > _RIGHTS:
+        report.warn_at(
+            f"perm {word(channel, index)} is 0{mode:o} in octal",
+            channel,
+            index,
+            hint="a mode begins with a zero, such as 0600",
+        )
+    elif mode & _EVERYBODY:
         report.warn_at(f"unix control '{word(channel)}' allows access to everyone", channel, index)
     elif not mode & _SOMEBODY:
         report.warn_at(f"unix control '{word(channel)}' allows access to nobody", channel, index)

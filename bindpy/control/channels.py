@@ -183,7 +183,8 @@ def _wanted(config: Config) -> Iterator[_Wanted]:
 
 def _place(channel: ControlChannel) -> Place:
     if channel.kind == "unix":
-        return UnixPlace(channel.address, channel.mode or 0, channel.owner or 0, channel.group or 0)
+        mode = (channel.mode or 0) & 0o7777
+        return UnixPlace(channel.address, mode, channel.owner or 0, channel.group or 0)
     return Endpoint(IPV4_WILDCARD if channel.address == "*" else channel.address, channel.port)
 
 

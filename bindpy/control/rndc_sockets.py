@@ -15,6 +15,7 @@ from bindpy.diagnostics import BindpyError
 from bindpy.server.endpoint import Endpoint
 
 BACKLOG = 128
+_MAX_ID = 0xFFFFFFFE  # one more, and chown(2) leaves the owner as it is
 
 _REASONS = {
     errno.EADDRINUSE: "address in use: another server has it; stop that one, or choose another port",
@@ -96,6 +97,8 @@ def _open_inet(place: Endpoint) -> OpenPlace:
 
 
 def _open_unix(place: UnixPlace) -> OpenPlace:
+    if max(place.owner, place.group) > _MAX_ID:
+        raise ChannelError("there cannot be an owner or a group of that number", errno.EINVAL)
     _remove_left_over(place.path)
     with ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))

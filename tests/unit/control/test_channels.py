@@ -709,3 +709,15 @@ def test_hostile_octets_do_nothing_but_end_their_connection(
     assert not [record for record in caplog.records if record.exc_info]
     with RndcClient(address, KEY).open() as client:
         assert client.ask("echo fine").text == "fine"
+
+
+def test_a_mode_and_an_owner_that_cannot_be_are_no_fault(
+    server: ControlServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "control"
+    server.apply(conf(unix(path, owner=4294967295)))
+    assert server.channels.bound() == ()
+    assert "there cannot be an owner or a group of that number" in caplog.text
+    assert not path.exists()
+    server.apply(conf(unix(path, mode="4294967295")))
+    assert len(server.channels.bound()) == 1

@@ -12,4 +12,5 @@ pub mod rdata;
 pub mod read;
 pub mod rtype;
 pub mod serve;
+pub mod xfr;
 pub mod zone;

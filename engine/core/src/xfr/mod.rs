@@ -1,0 +1,10 @@
+//! Transfers at memory speed: a zone as the messages of an AXFR, and the records of such messages.
+//!
+//! What a message means, and all that is wrong or rare in one, is `bindpy.xfr`'s affair: this is for the many
+//! in the middle of a large transfer.
+
+mod pack;
+mod take;
+
+pub use pack::{Packed, Packing, RecordTooLarge, ZoneMessages};
+pub use take::{Expected, NoRareWire, RareWire};

@@ -181,6 +181,8 @@ class LuaFilter:
         if content is False and rtype == rr.rtype and (prio is False or rtype not in _WITH_PRIORITY):
             return RR(owner, rtype, seconds, rr.rdata)
         said = self._content(rr, rtype, content, prio)
+        if rtype == rr.rtype and said == self._text(rtype, rr.rdata):
+            return RR(owner, rtype, seconds, rr.rdata)
         try:
             if "\n" in said:
                 raise RdataError("it has more than one line", 0)

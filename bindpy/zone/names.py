@@ -26,6 +26,7 @@ MAX_LABEL_OCTETS = 63
 _LABEL = r"[A-Za-z0-9_\-*/+=!#%&',:<>?\[\]^`{|}~]{1,63}"
 _PLAIN_LABELS = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?")
 _PRINT_AS_IS = frozenset(range(0x21, 0x7F)) - frozenset(b'"$().;@\\')
+_ALL_AS_IS = bytes(sorted(_PRINT_AS_IS))
 _PRINT_ESCAPED = frozenset(b'"$().;@\\')
 
 
@@ -117,14 +118,13 @@ def to_text(name: Name) -> str:
     """Return *name* in presentation form, absolute, with the escapes that BIND writes."""
     if name == ROOT:
         return "."
-    return "".join([f"{label_to_text(label)}." for label in labels(name)])
+    return ".".join([*[label_to_text(label) for label in labels(name)], ""])
 
 
 def label_to_text(label: bytes) -> str:
     """Return one label in presentation form."""
-    text = label.decode("latin-1")
-    if text.isalnum() and text.isascii():
-        return text
+    if not label.translate(None, _ALL_AS_IS):
+        return label.decode("ascii")
     out = []
     for octet in label:
         if octet in _PRINT_AS_IS:

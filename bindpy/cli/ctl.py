@@ -230,6 +230,8 @@ class _ProgressLine:
     def show(self, reply: Reply) -> None:
         """Show what a progress line says."""
         text = progress_text(reply)
+        if not text:
+            return
         if self._is_terminal:
             click.echo(f"\r\x1b[K{text}", nl=False, err=True)
             self._is_shown = True
@@ -249,6 +251,8 @@ class _ProgressLine:
 def progress_text(reply: Reply) -> str:
     """Return a progress line for people: ``1,204 of 100,000 zones, 1 %``."""
     done, total, unit, text = int(reply["done"]), reply["total"], str(reply["unit"]), str(reply["text"])
+    if not unit:
+        return text
     if unit in ("octets", "bytes"):
         shown = octets_text(done) if not total else f"{octets_text(done)} of {octets_text(int(total))}"
     else:

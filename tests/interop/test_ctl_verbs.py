@@ -91,6 +91,17 @@ def test_waiting_for_the_end_and_json(server: ControlledBindpy) -> None:
     assert status["data"]["errors"][0]["line"] == 3
 
 
+def test_waiting_for_a_transfer() -> None:
+    with by_rndc.pair() as (primary, secondary):
+        ran = secondary.rndc("retransfer", "example.com", "--wait")
+        assert ran.status == 0
+        assert f"serial 1 from 127.0.0.1#{primary.port} by AXFR" in ran.out
+        primary.stop()
+        ran = secondary.rndc("retransfer", "example.com", "--wait")
+        assert ran.status == 1
+        assert f"127.0.0.1#{primary.port}" in ran.err
+
+
 def test_zones_with_odd_names() -> None:
     conf = 'zone "a b\\".example" { type primary; file "@DIRECTORY@/example.db"; };\n'
     with serving(conf) as server:

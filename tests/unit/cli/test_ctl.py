@@ -309,6 +309,8 @@ def test_words_arrive_as_the_shell_had_them(
         ({"done": 2048, "total": None, "unit": "octets", "text": ""}, "2.0 KiB"),
         ({"done": 5 << 20, "total": 10 << 20, "unit": "octets", "text": "x"}, "5.0 MiB of 10.0 MiB, 50 %; x"),
         ({"done": 0, "total": 0, "unit": "zones", "text": ""}, "0 of 0 zones"),
+        ({"done": 0, "total": None, "unit": "", "text": "asking the primaries"}, "asking the primaries"),
+        ({"done": 0, "total": None, "unit": "", "text": ""}, ""),
     ],
 )
 def test_progress_for_people(reply: dict[str, Any], text: str) -> None:

@@ -301,3 +301,21 @@ def test_views_have_their_own_chains(tmp_path: Path) -> None:
         assert await journal.chain("inner", ORIGIN, 1, 2) is None
 
     using(tmp_path, steps)
+
+
+def test_what_is_kept_is_told_and_can_be_discarded(tmp_path: Path) -> None:
+    async def steps(journal: Journal) -> None:
+        place = ("_default", ORIGIN)
+        assert await journal.status(place) is None
+        await record(journal, zone(1), zone(2, [1]), zone(3, [1, 2]))
+        found = await journal.status(place)
+        assert found is not None
+        assert (found.deltas, found.from_serial, found.to_serial) == (2, 1, 3)
+        assert found.octets > 0
+        await journal.discard(place)
+        assert await journal.status(place) is None
+        assert await chain(journal, 1, 3) is None
+        await journal.record("_default", KEPT, zone(3, [1, 2]), zone(4, [1]))
+        assert await chain(journal, 3, 4) is not None
+
+    using(tmp_path, steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,18 +17,19 @@ import pytest
 
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.load import load_config
-from bindpy.config.model import Config, ZoneType
+from bindpy.config.model import Config, RemoteServer, ZoneType
 from bindpy.reload.table import ZoneEntry, ZoneTable
 from bindpy.server.endpoint import Endpoint
 from bindpy.state.db import StateDb
 from bindpy.tsig import Keyring, sign, verify
 from bindpy.xfr.notify import Notifier
-from bindpy.xfr.notify_exchange import notify_message
+from bindpy.xfr.notify_exchange import NotNotifiedError, notify_message
 from bindpy.xfr.notify_queue import NotifyState, TargetStatus
 from bindpy.xfr.wire import Message, read_message
 from bindpy.zone import names
 from bindpy.zone.records import RRType, Soa
 from bindpy.zone.snapshot import ZoneSnapshot
+from tests.peers.process import free_port
 from tests.support.zones import zone_from_text
 
 ZONE_ID = ("_default", names.from_text("example.com."))
@@ -612,3 +614,51 @@ def test_an_soa_that_udp_cannot_carry_stays_at_home() -> None:
     assert read_message(message).question is not None
     assert read_message(message).answer == []
     assert len(read_message(notify_message(zone(5))).answer) == 1
+
+
+# --- by hand ------------------------------------------------------------------------------------------
+
+
+def test_by_hand_also_those_are_told_who_know(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, one_zone("also-notify { 127.0.0.1 port PORT; };")) as w:
+            assert not w.notifier.notify(ZONE_ID), "there is nothing to tell of"
+            w.publish(zone(5))
+            await w.until_acknowledged(5)
+            assert w.notifier.notify(ZONE_ID)
+            await w.until(lambda: w.receiver.serials == [5, 5])
+            assert not w.notifier.notify(("_default", names.from_text("other.example.")))
+
+    asyncio.run(run())
+
+
+def test_any_server_can_be_told(tmp_path: Path) -> None:
+    hosts = {"both": ("127.0.0.1", "127.0.0.2"), "nobody": ()}
+
+    async def run() -> None:
+        async with world(tmp_path, one_zone(""), hosts=hosts) as w:
+            w.publish(zone(5))
+            port = w.receiver.port
+
+            async def tell(host: str, key: str = "", to: int = port) -> list[str]:
+                return await w.notifier.notify_host(ZONE_ID, RemoteServer(host, to, key))
+
+            assert await tell("127.0.0.1") == [f"127.0.0.1#{port}"]
+            assert f"127.0.0.1#{port}" in await tell("both"), "one address is enough"
+            w.receiver.answer = signing
+            assert await tell("127.0.0.1", "k1.") == [f"127.0.0.1#{port} key k1."]
+            w.receiver.answer = refusing(5)
+            for host, key, why in (
+                ("127.0.0.1", "", f"127.0.0.1#{port}: REFUSED: "),
+                ("127.0.0.1", "k2.", "there is no 'key' statement for \"k2.\""),
+                ("nobody", "", "nobody cannot be resolved: it has no address"),
+                ("else", "", "else cannot be resolved: "),
+            ):
+                with pytest.raises(NotNotifiedError, match=re.escape(why)):
+                    await tell(host, key)
+            with pytest.raises(NotNotifiedError, match="no server there"):
+                await tell("127.0.0.1", to=free_port())
+            with pytest.raises(NotNotifiedError, match="the zone is gone"):
+                await w.notifier.notify_host(("_default", b"\0"), RemoteServer("127.0.0.1", port))
+
+    asyncio.run(run())

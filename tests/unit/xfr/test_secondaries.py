@@ -649,3 +649,75 @@ def test_many_zones_at_the_start_do_not_flood_the_primary_and_a_notify_goes_firs
                 assert len(primary.requests) <= 5 + 1 + 20 * elapsed
 
     scenario(steps)
+
+
+# --- what commands want to know -----------------------------------------------------------------------
+
+
+def test_the_end_of_the_next_refresh_can_be_waited_for(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            assert here.secondaries.next_end(("_default", b"\5other\0")) is None
+            ends = [here.secondaries.next_end(ID) for _ in range(3)]
+            assert here.secondaries.refresh(ID, whole=True)
+            for end in ends:
+                assert end is not None
+                await end
+            transfer = here.status.transfer
+            assert transfer is not None
+            assert (transfer.how, transfer.serial, transfer.messages) == ("AXFR", 5, 1)
+            assert transfer.octets > transfer.records > 0
+            assert here.status.under_way is None
+            end = here.secondaries.next_end(ID)
+            assert end is not None
+            await asyncio.sleep(0)
+            assert not end.done()
+            here.keeper.configure([])
+            here.secondaries.update(ID)
+            await end
+
+    scenario(steps)
+
+
+def test_a_frozen_zone_is_not_refreshed_until_it_is_thawed(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            await here.keeper.freeze(ID)
+            primary.zone = version(6)
+            here.notify(6)
+            asked = len(primary.asked)
+            end = here.secondaries.next_end(ID)
+            assert end is not None
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert len(primary.asked) == asked
+            assert not end.done()
+            await here.keeper.thaw(ID)
+            here.secondaries.resume(ID)
+            await end
+            assert here.status.serial == 6
+
+    scenario(steps)
+
+
+def test_a_zone_that_is_frozen_while_it_is_transferred_keeps_its_file(tmp_path: Path) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
+            await here.until_serial(5)
+            before = (tmp_path / "copy.db").read_text()
+            primary.publish(version(6))
+
+            def answer(packet: bytes, over_tcp: bool) -> Iterable[Action]:
+                here.entry.frozen = over_tcp  # as soon as the transfer is asked for
+                return primary.answer(packet, over_tcp)
+
+            primary.instead = answer
+            here.notify(6)
+            await here.until_trouble()
+            assert "frozen" in here.status.trouble
+            assert (tmp_path / "copy.db").read_text() == before
+            assert here.zone.serial == 5
+
+    scenario(steps)

@@ -81,6 +81,9 @@ def zone_lines(data: Mapping[str, Any], painter: Painter, now: float) -> list[st
         sheet.add("watch", "off: edits are served after 'bindpy ctl reload'")
     sheet.add("statement", data["statement"])
     sheet.add("kept in", data["kept_in"])
+    if (by := data["provisioned_by"]) is not None:
+        account = f", account {by['account']}" if by["account"] else ""
+        sheet.add("provided by", f"autoprimary {by['autoprimary']}{account}")
     if data["secondary"] is not None:
         _add_secondary(sheet, data["secondary"], now)
     if data["filter"] is not None:

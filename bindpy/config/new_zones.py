@@ -52,6 +52,7 @@ def add_new_zones(tree: list[Statement], reader: FileReader, diagnostics: Diagno
     keeps the server from starting after somebody has written the zone down.
     """
     options = members(next(having(tree, "options"), None))
+    included = {os.path.realpath(path) for path in reader.files}
     views: list[Statement | None] = [*having(tree, "view")]
     for view in views or [None]:
         body = view.body() if view is not None else None
@@ -62,6 +63,8 @@ def add_new_zones(tree: list[Statement], reader: FileReader, diagnostics: Diagno
         own = members(view)
         first: dict[Key, Statement] | None = None
         for path in _paths(own, options, name, reader.directory, diagnostics):
+            if os.path.realpath(path) in included:
+                continue  # as PowerDNS wants it of its own
             statements = _zones(reader.read_kept(path), diagnostics)
             if not statements:
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bindpy.config.model import ZoneConfig, ZoneType
+from bindpy.config.model import ProvisionedBy, ZoneConfig, ZoneType
 from bindpy.control.server import ControlledServer
 from bindpy.control.times import http_date, iso
 from bindpy.control.zones import error_lines, zone_name
@@ -38,6 +38,7 @@ async def zone_data(server: ControlledServer, entry: ZoneEntry) -> dict[str, Any
         "error": _trouble(entry, secondary),
         "statement": str(entry.config.span),
         "kept_in": entry.config.kept_in or None,
+        "provisioned_by": _provisioned_by(entry.config.provisioned_by),
         "secondary": _secondary(entry.config, secondary) if secondary is not None else None,
         "filter": _filter(settings.lua_axfr_script, secondary),
         "notify": {"mode": settings.notify, "targets": [_target(one) for one in status.targets]},
@@ -72,6 +73,12 @@ def _trouble(entry: ZoneEntry, secondary: SecondaryStatus | None) -> str | None:
     for line in error_lines(entry):
         return line
     return secondary.trouble or None if secondary is not None else None
+
+
+def _provisioned_by(autoprimary: ProvisionedBy | None) -> dict[str, Any] | None:
+    if autoprimary is None:
+        return None
+    return {"autoprimary": autoprimary.address, "account": autoprimary.account or None}
 
 
 def _filter(script: str | None, secondary: SecondaryStatus | None) -> dict[str, Any] | None:
@@ -151,6 +158,8 @@ def _bind_lines(server: ControlledServer, entry: ZoneEntry) -> Iterator[str]:
     if entry.frozen:
         yield "frozen: yes"
     yield f"reconfigurable via modzone: {'yes' if entry.config.kept_in else 'no'}"
+    if (by := entry.config.provisioned_by) is not None:
+        yield f"provisioned by: {by.address}" + (f", account {by.account}" if by.account else "")
     if (trouble := _trouble(entry, status)) is not None:
         yield f"error: {trouble}"
 

@@ -121,16 +121,38 @@ def test_a_notify_of_bind_makes_the_zone_and_it_stays(
         bind.tell_of_edit(f"{ORIGIN}.")
         server.wait_for_address(WWW, NEW)
         assert server.log.count("created new secondary zone") == 1
-        listed = command(server, "autoprimary", "list", "--json")
+        listed = json.loads(command(server, "autoprimary list -c named.conf --json"))
         assert [(one["zones"], one["account"]) for one in listed] == [(1, "them")]
+        status = command(server, f"zonestatus -c named.conf {ORIGIN}")
+        assert f"autoprimary {LOOPBACK}, account them" in status
 
 
-def command(server: Daemon, *words: str) -> list[dict[str, object]]:
-    group, name, *rest = words
-    run = [sys.executable, "-m", "bindpy.cli.main", group, name, "-c", "named.conf", *rest]
-    done = subprocess.run(run, cwd=server.folder, check=True, capture_output=True, text=True)
-    found: list[dict[str, object]] = json.loads(done.stdout)
-    return found
+def command(server: Daemon, words: str) -> str:
+    """Run ``bindpy`` with *words* beside *server* and return what it prints."""
+    run = [sys.executable, "-m", "bindpy.cli.main", *words.split()]
+    return subprocess.run(run, cwd=server.folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_zone_that_is_removed_is_gone_until_it_is_told_of_again(tmp_path: Path, zone_file: Path) -> None:
+    require_peer("named")
+    port, primary_port = free_port(), free_port()
+    with (
+        secondary(tmp_path, port, primary_port) as server,
+        bind_primary(zone_file, primary_port, port) as bind,
+    ):
+        server.wait_for_address(WWW, OLD)
+        assert ORIGIN in (server.folder / "auto.conf").read_text()
+        command(server, f"ctl -c named.conf delzone -clean {ORIGIN}")
+        assert server.rcode(WWW) == "REFUSED"
+        assert ORIGIN not in (server.folder / "auto.conf").read_text()
+        assert list((server.folder / "auto").iterdir()) == []
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reloading finished")
+        assert server.rcode(WWW) == "REFUSED"
+        zone_file.write_text(zone_text(2, NEW))
+        bind.tell_of_edit(f"{ORIGIN}.")
+        server.wait_for_address(WWW, NEW)
+        assert server.log.count("created new secondary zone") == 2
 
 
 def test_where_a_key_is_listed_nothing_unsigned_makes_a_zone(tmp_path: Path, zone_file: Path) -> None:

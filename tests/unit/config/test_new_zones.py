@@ -162,3 +162,10 @@ def test_the_database_of_bind_is_pointed_at_until_its_zones_are_written_out(tmp_
 def test_a_name_that_no_file_can_have_is_no_fault(tmp_path: Path) -> None:
     result = load(tmp_path, f'view "{"v" * 300}" {{ }};')
     assert zones(result) == []
+
+
+def test_a_file_that_is_included_as_well_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "auto.conf").write_text('zone "a.test" { type secondary; primaries { 192.0.2.1; }; };\n')
+    result = load(tmp_path, 'include "./auto.conf";', 'autoprimary-config "auto.conf";')
+    assert zones(result) == [("_default", "a.test.", "")]
+    assert result.diagnostics == ()

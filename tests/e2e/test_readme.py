@@ -116,7 +116,13 @@ def run(step: Step, folder: Path, ports: Ports) -> str:
 
 @pytest.mark.parametrize(
     ("document", "at_least"),
-    [("README.md", 16), ("docs/autoprimary.md", 10), ("docs/ctl.md", 9), ("docs/zones.md", 18)],
+    [
+        ("README.md", 16),
+        ("docs/autoprimary.md", 10),
+        ("docs/ctl.md", 9),
+        ("docs/lua.md", 9),
+        ("docs/zones.md", 18),
+    ],
 )
 def test_a_document_does_what_it_says(example: tuple[Path, Ports], document: str, at_least: int) -> None:
     folder, ports = example

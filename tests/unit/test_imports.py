@@ -30,7 +30,7 @@ FLOORS = [
     {"cli"},
 ]
 # What must work without sockets, an event loop, threads or logging: plain functions of values.
-PURE = ("config", "zone", "tsig", "answer")
+PURE = ("config", "zone", "tsig", "filter", "answer")
 # Conversions of addresses and a lock open no socket and start no thread.
 HARMLESS = {
     "socket": {"AF_INET", "AF_INET6", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton"},

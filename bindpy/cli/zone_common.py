@@ -19,6 +19,7 @@ from bindpy.edit.errors import EditError
 from bindpy.edit.find import find_zone, refuse_secondary
 from bindpy.edit.serial import next_serial
 from bindpy.edit.soa import serial_change
+from bindpy.reload.collector import without_collector
 from bindpy.replacing import ReplaceError
 from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import BadNameError, Name, from_text, to_text
@@ -63,7 +64,8 @@ def reports_errors(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def wrapped(*arguments: object, **options: object) -> None:
         try:
-            function(*arguments, **options)
+            with without_collector():  # it would walk the records of a large zone over and over
+                function(*arguments, **options)
         except EditError as e:
             fail(str(e), e.diagnostics)
         except ReplaceError as e:

@@ -15,7 +15,7 @@ from bindpy.edit.errors import EditError
 from bindpy.files import FileStamp
 from bindpy.replacing import replacing
 from bindpy.zone.lexer import Entry, Token, next_entry
-from bindpy.zone.load import load_zone_octets
+from bindpy.zone.load import judge, load_zone_octets
 from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import Key, Name, from_text, to_text
 from bindpy.zone.rdata import class_from_text
@@ -84,7 +84,7 @@ class ZoneDocument:
 
     def current(self) -> ZoneSnapshot:
         """Return the zone as the file has it. Raises `EditError` when the file is not good."""
-        loaded = self.load(self.text)
+        loaded = judge(self._as_read(), self.zone.origin, self.zone.settings.checks)
         if loaded.zone is None:
             mend = f"bindpy zone edit {to_text(self.zone.origin)}"
             raise EditError(f"{self.path} has errors already; mend it with '{mend}'", loaded.diagnostics)
@@ -95,19 +95,44 @@ class ZoneDocument:
 
         Raises `EditError` for an entry that cannot be edited: one in an included file, and $GENERATE.
         """
+        return [self._entry_at(span) for span in self._as_read().locate(key, rtype)]
+
+    def end(self) -> tuple[Name, Entry | None]:
+        """Return the origin at the end of a text without errors, and the last record with an owner of its own."""
+        read = self._as_read()
+        here = (span for span in read.places_backwards() if span.file == self.path)
+        entries = (next_entry(self.text, self._line_start(span), at_end=True) for span in here)
+        stated = (
+            one
+            for one in entries
+            if not one.inherits and one.tokens and not one.tokens[0].text.startswith("$")
+        )
+        return read.end_origin, next(stated, None)
+
+    def _as_read(self) -> ZoneText:
+        """Return what the text says; it is read once, with the places of its records."""
         zone = self.zone
         if self._read is None:
             self._read = read_zone_text(
-                self.path, zone.origin, zone.rdclass, text=_octets(self.text), directory=self.directory
+                self.path,
+                zone.origin,
+                zone.rdclass,
+                text=_octets(self.text),
+                directory=self.directory,
+                keep_places=True,
             )
-        return [self._entry_at(span) for span in self._read.locate(key, rtype)]
+        return self._read
+
+    def _line_start(self, span: SourceSpan) -> int:
+        start = 0
+        for _ in range(span.line - 1):
+            start = self.text.index("\n", start) + 1
+        return start
 
     def _entry_at(self, span: SourceSpan) -> PlacedEntry:
         if span.file != self.path:
             raise EditError(f"{span}: the record is in a file that {self.path} includes; edit it there")
-        start = 0
-        for _ in range(span.line - 1):
-            start = self.text.index("\n", start) + 1
+        start = self._line_start(span)
         entry = next_entry(self.text, start, at_end=True)
         if not entry.tokens or entry.tokens[0].offset != start + span.column - 1:
             raise EditError(f"{span}: the record does not begin where its line does; use 'bindpy zone edit'")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from bindpy.edit.document import PlacedEntry, ZoneDocument
-from bindpy.zone.lexer import Entry, next_entry
-from bindpy.zone.names import Name, from_text, to_relative_text
+from bindpy.zone.names import Name, to_relative_text
 from bindpy.zone.rdata import class_from_text, class_to_text, type_to_text
 from bindpy.zone.ttl import parse_ttl
 from bindpy.zone.writer import RdataText
@@ -45,7 +44,7 @@ class LineWriter:
 
     def at_end(self, rdata: bytes, ttl: int | None) -> str:
         """Return the line of *rdata* at the end of the file, in the manner of the last record there."""
-        origin, last = self._end_state()
+        origin, last = self._document.end()
         owner = to_relative_text(self._owner, origin)
         gap = "\t"
         rest = [] if ttl is None else [str(ttl)]
@@ -58,22 +57,6 @@ class LineWriter:
                 rest.append(class_to_text(self._document.zone.rdclass))
         words = " ".join([*rest, self._type, self._to_rdata(self._rtype, rdata)])
         return f"{owner}{gap}{words}{self.newline}"
-
-    def _end_state(self) -> tuple[Name, Entry | None]:
-        """Return the origin at the end of the file, and the last record there that has its owner written."""
-        origin = self._document.zone.origin
-        last: Entry | None = None
-        pos = 0
-        while pos < len(self._text):
-            entry = next_entry(self._text, pos, at_end=True)
-            if entry.tokens and not entry.inherits:
-                word = entry.tokens[0].text
-                if word.upper() == "$ORIGIN":
-                    origin = from_text(entry.tokens[1].text, origin)
-                elif not word.startswith("$") and len(entry.tokens) > 2:
-                    last = entry
-            pos = entry.end
-        return origin, last
 
     def _line(self, head: str, place: PlacedEntry, rdata: bytes) -> str:
         kind = place.type_token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bindpy.diagnostics import SourceSpan
@@ -63,6 +64,10 @@ class PlaceIndex:
         self._hashes.append(hash((key, rtype)))
         self._places.append(number << 50 | min(line, _MAX_LINE) << 16 | min(column, _MAX_COLUMN))
 
+    def backwards(self) -> Iterator[SourceSpan]:
+        """Yield the places of all records, the last one of the text first."""
+        return (self._span(place) for place in reversed(self._places))
+
     def find(self, key: Key, rtype: int) -> list[SourceSpan]:
         """Return the places of *key* and *rtype* in the order of the text."""
         wanted = hash((key, rtype))
@@ -73,5 +78,7 @@ class PlaceIndex:
                 at = self._hashes.index(wanted, at + 1)
             except ValueError:
                 return found
-            place = self._places[at]
-            found.append(SourceSpan(self._files[place >> 50], place >> 16 & _MAX_LINE, place & _MAX_COLUMN))
+            found.append(self._span(self._places[at]))
+
+    def _span(self, place: int) -> SourceSpan:
+        return SourceSpan(self._files[place >> 50], place >> 16 & _MAX_LINE, place & _MAX_COLUMN)

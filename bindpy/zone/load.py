@@ -32,8 +32,8 @@ def load_zone_file(
     """
     raw = _read_raw(path, origin, rdclass, directory)
     if raw is not None:
-        return _judge(raw, origin, checks)
-    return _judge(read_zone_text(path, origin, rdclass, directory=directory), origin, checks)
+        return judge(raw, origin, checks)
+    return judge(read_zone_text(path, origin, rdclass, directory=directory), origin, checks)
 
 
 def _read_raw(path: str, origin: Name, rdclass: int, directory: str) -> RawZone | None:
@@ -60,10 +60,11 @@ def load_zone_octets(
     name: str, text: bytes, origin: Name, rdclass: int, checks: ZoneChecks, *, directory: str = ""
 ) -> LoadedSnapshot:
     """Like `load_zone_file` for *text* that is in memory; *name* stands for it in messages."""
-    return _judge(read_zone_text(name, origin, rdclass, text=text, directory=directory), origin, checks)
+    return judge(read_zone_text(name, origin, rdclass, text=text, directory=directory), origin, checks)
 
 
-def _judge(text: ZoneText | RawZone, origin: Name, checks: ZoneChecks) -> LoadedSnapshot:
+def judge(text: ZoneText | RawZone, origin: Name, checks: ZoneChecks) -> LoadedSnapshot:
+    """Return the zone that *text* holds, or why there is none, by *checks*."""
     found: list[Diagnostic] = list(text.diagnostics)
     zone: ZoneSnapshot | None = None
     try:

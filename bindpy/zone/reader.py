@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,7 @@ class ZoneText:
     ``builder`` holds the records of the zone (not usable when ``diagnostics`` hold an error), ``files`` the
     zone file and then every file that it names in $INCLUDE, also those that could not be opened. ``stamps``
     goes with ``files``: what each was like when reading began, None for one that was not there.
+    ``end_origin`` is the origin at the end of the zone file ($ORIGIN).
     """
 
     def __init__(
@@ -67,13 +69,17 @@ class ZoneText:
         builder: SnapshotBuilder,
         diagnostics: tuple[Diagnostic, ...],
         files: dict[str, FileStamp | None],
+        *,
+        end_origin: Name,
+        places: PlaceIndex | None,
     ) -> None:
         self.builder = builder
         self.diagnostics = diagnostics
         self.files = tuple(files)
         self.stamps = tuple(files.values())
+        self.end_origin = end_origin
         self._request = request
-        self._places: PlaceIndex | None = None
+        self._places = places
 
     @property
     def has_errors(self) -> bool:
@@ -83,23 +89,39 @@ class ZoneText:
     def locate(self, key: Key, rtype: int) -> list[SourceSpan]:
         """Return where the records of *key* and *rtype* stand, in the order of the text.
 
-        The first call reads the files again (the first reading keeps no positions): use it for messages only.
+        Unless they were kept, the first call reads the files again: use it for messages only then.
         """
+        return self._kept_places().find(key, rtype)
+
+    def places_backwards(self) -> Iterator[SourceSpan]:
+        """Yield where records stand, the last one of the text first. As with `locate`, keep the places."""
+        return self._kept_places().backwards()
+
+    def _kept_places(self) -> PlaceIndex:
         if self._places is None:
             self._places = PlaceIndex()
-            _ZoneReader(self._request, self._places).run()
-        return self._places.find(key, rtype)
+            _ZoneReader(self._request, self._places, keep_records=False).run()
+        return self._places
 
 
 def read_zone_text(
-    path: str, origin: Name, rdclass: int = IN, *, text: bytes | None = None, directory: str = ""
+    path: str,
+    origin: Name,
+    rdclass: int = IN,
+    *,
+    text: bytes | None = None,
+    directory: str = "",
+    keep_places: bool = False,
 ) -> ZoneText:
     """Read the zone *origin* from the file *path*, or from *text* (then *path* is only its name).
 
     Relative names of files, *path* and those in $INCLUDE, are relative to *directory*, by default to the
-    current directory as in BIND. Never raises for what the files hold, nor for files that cannot be read.
+    current directory as in BIND. *keep_places* makes `ZoneText.locate` quick, and this a little slower. Never
+    raises for what the files hold, nor for files that cannot be read.
     """
-    return _ZoneReader(_Request(path, origin, rdclass, text, directory)).run()
+    return _ZoneReader(
+        _Request(path, origin, rdclass, text, directory), PlaceIndex() if keep_places else None
+    ).run()
 
 
 def _printable(path: str) -> str:
@@ -128,10 +150,17 @@ class _NoRecords(SnapshotBuilder):
 class _ZoneReader:
     """One run over one zone's text; the `Host` of its `EntryReader`."""
 
-    def __init__(self, request: _Request, places: PlaceIndex | None = None, *, fast: bool = True) -> None:
+    def __init__(
+        self,
+        request: _Request,
+        places: PlaceIndex | None = None,
+        *,
+        keep_records: bool = True,
+        fast: bool = True,
+    ) -> None:
         self._request = request
         self._places = places
-        make_builder = SnapshotBuilder if places is None else _NoRecords
+        make_builder = SnapshotBuilder if keep_records else _NoRecords
         self._builder = make_builder(request.origin, request.rdclass)
         self._entries = EntryReader(self._builder, self)
         self._fast = FastPath(self._builder, None if places is None else self.note_record) if fast else None
@@ -153,8 +182,12 @@ class _ZoneReader:
             self._found.note(f"stopped after {MAX_ERRORS} errors")
         if self._warnings > MAX_WARNINGS:
             self._found.note(f"{self._warnings - MAX_WARNINGS} more warnings are not shown")
+        end_origin = self._entries.state.origin
         del self._entries, self._fast  # they refer to us: without the cycle references free it all
-        return ZoneText(request, self._builder, tuple(self._found.items), self._files)
+        found = tuple(self._found.items)
+        return ZoneText(
+            request, self._builder, found, self._files, end_origin=end_origin, places=self._places
+        )
 
     def _path(self, path: str) -> str:
         directory = self._request.directory

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon import Daemon, daemon
+from tests.e2e.daemon import Daemon, daemon, wait_until
 from tests.e2e.test_secondary import (
     NEW,
     OLD,
@@ -167,6 +169,12 @@ def test_a_rewritten_serial_costs_no_transfer_at_refreshes_and_restarts(tmp_path
             assert (secondary.folder / "copy.db").stat().st_ino != written.st_ino
 
 
+def zonestatus(server: Daemon) -> str:
+    command = [sys.executable, "-m", "bindpy.cli.main", "zonestatus", "-c", "named.conf", "example.com"]
+    done = subprocess.run(command, cwd=server.folder, capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout + done.stderr
+
+
 def test_a_failing_script_leaves_the_old_zone(tmp_path: Path) -> None:
     port = free_port()
     with daemon(
@@ -181,6 +189,7 @@ def test_a_failing_script_leaves_the_old_zone(tmp_path: Path) -> None:
             (primary.folder / "example.db").write_text(zone_text(2, NEW))
             secondary.wait_for_log("f.lua:2: no more")
             secondary.wait_for_address(WWW, "192.0.2.99")
+            wait_until(lambda: "f.lua:2: no more" in zonestatus(secondary), lambda: zonestatus(secondary))
             (secondary.folder / "f.lua").unlink()
             (primary.folder / "example.db").write_text(zone_text(3, NEW))
             secondary.wait_for_log("the script cannot be read")

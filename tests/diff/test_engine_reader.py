@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -19,14 +20,18 @@ import pytest
 
 from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.zone import checks as zone_checks
-from bindpy.zone import rdata
+from bindpy.zone import rdata, zonefile
 from bindpy.zone.lexer import Token
 from bindpy.zone.names import from_text
 from bindpy.zone.reader import read_zone_text
+from bindpy.zone.records import IN
 from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot
+from bindpy.zone.writer import RdataText, dump
 from tests.data.zones.corpus import zone_files
 from tests.diff.test_checkzone import ORIGIN, _lines, _mutated_zone, _tangled_zone
+from tests.generate.signing import Denial
 from tests.generate.worlds import make_world
+from tests.peers.process import ServedZone
 from tests.property import test_fast_path as lines
 from tests.support.engine import WORKSPACE, engine_example
 
@@ -75,6 +80,9 @@ def _rust(asked: Sequence[Asked], cwd: Path, *arguments: str) -> list[list[bytes
                 if line.startswith(b"rare "):
                     program.stdin.write(_rare(line))
                     program.stdin.flush()
+                elif line.startswith(b"text "):
+                    program.stdin.write(_text(line, arguments[0]))
+                    program.stdin.flush()
                 else:
                     block.append(line)
             blocks.append(block)
@@ -93,6 +101,13 @@ def _rare(line: bytes) -> bytes:
         return rdata.rdata_from_tokens(int(rtype), tokens, bytes.fromhex(origin)).hex().encode() + b"\n"
     except rdata.RdataError:
         return b"wrong\n"
+
+
+def _text(line: bytes, form: str) -> bytes:
+    """Return the answer to a question about the text of RDATA of a rare type."""
+    _, rtype, octets = line.decode().split(" ")
+    write = RdataText(IN) if form == "dump" else zonefile._ReadableText(IN)
+    return write(int(rtype), bytes.fromhex(octets)).encode() + b"\n"
 
 
 def _records(zone: ZoneSnapshot) -> list[bytes]:
@@ -289,6 +304,36 @@ def test_places_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
                 for span in text.locate(node.owner.lower(), rtype)
             ]
             assert not block or block == expected, one
+
+
+@pytest.mark.parametrize("form", ["dump", "file"])
+def test_text_is_that_of_python(form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = [
+        Asked(zone.origin, str(zone.path))
+        for seed in range(FIRST_SEED, FIRST_SEED + 5)
+        for zone in make_world(seed).write(tmp_path)
+    ]
+    for denial in Denial:
+        (folder := tmp_path / denial.name).mkdir()
+        asked += [Asked(zone.origin, str(zone.path)) for zone in _signed(denial, folder)]
+    asked += [Asked(file.origin, str(file.path)) for file in zone_files("good", "warn")]
+    monkeypatch.chdir(zone_files("good")[0].path.parent)
+    same = 0
+    for one, block in zip(asked, _rust(asked, Path.cwd(), form), strict=True):
+        if block[0].startswith(b"needs python: "):
+            continue
+        zone = read_zone_text(one.path, from_text(one.origin)).builder.finish()
+        lines = dump(zone) if form == "dump" else zonefile.zone_file_text(zone)
+        assert block == "".join(lines).encode().splitlines(), one
+        same += 1
+    assert same > len(asked) // 2
+
+
+def _signed(denial: Denial, folder: Path) -> list[ServedZone]:
+    """Return signed zones; none where the tools for it are not there."""
+    if shutil.which("dnssec-signzone") is None:
+        return []
+    return make_world(FIRST_SEED, denial).write(folder)
 
 
 def test_types_are_those_of_python() -> None:

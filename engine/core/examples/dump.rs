@@ -11,6 +11,8 @@
 //! quoted or `w`, `g` for glued or `s`. The next line of the input is the RDATA in hexadecimal, or `wrong`.
 //!
 //! With the argument `places`, each record's owner, type, file, line and column are printed instead.
+//! With the argument `dump` or `file` it is the zone's canonical dump, or its text as a zone file, of which lines
+//! that are blank do not occur; text of rare types is asked for as `text TYPE RDATA`.
 //! With the argument `time` nothing but times is printed, and rare types are left to Python.
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use std::time::Instant;
 
 use bindpy_core::check::{Checks, Mode};
 use bindpy_core::read::{Loaded, NeedsPython, NoRareRdata, Places, RareRdata, Word, read_places, read_zone};
+use bindpy_core::write::{RareText, ZoneText};
 use bindpy_core::zone::Zone;
 
 fn from_hex(text: &str) -> Vec<u8> {
@@ -117,6 +120,24 @@ fn memory() -> u64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
+impl RareText for Asking<'_> {
+    fn text(&mut self, rtype: u16, rdata: &[u8]) -> String {
+        let asked = writeln!(self.out, "text {rtype} {}", hex(rdata)).and_then(|()| self.out.flush());
+        let answer = asked.ok().and_then(|()| self.input.next()?.ok());
+        answer.unwrap_or_default()
+    }
+}
+
+/// Prints the zone in one of the forms of text, once that is complete: questions come before.
+fn print_text(zone: Zone, file: bool, rare: &mut Asking<'_>) -> std::io::Result<()> {
+    let mut text = if file { ZoneText::file(zone) } else { ZoneText::dump(zone) };
+    let mut whole = Vec::new();
+    while text.write(&mut whole, rare) {}
+    rare.out.write_all(&whole)?;
+    writeln!(rare.out)?;
+    rare.out.flush()
+}
+
 fn show_places(zone: &Zone, places: &Places) -> String {
     let mut out = String::new();
     for node in zone.nodes() {
@@ -158,6 +179,10 @@ fn main() -> std::io::Result<()> {
             });
             writeln!(rare.out, "{}", places.unwrap_or_default())?;
             rare.out.flush()?;
+            continue;
+        }
+        if let (true, Ok(loaded)) = (argument == "dump" || argument == "file", &outcome) {
+            print_text(loaded.zone.clone(), argument == "file", &mut rare)?;
             continue;
         }
         print(&mut out, outcome)?;

@@ -12,5 +12,6 @@ pub mod rdata;
 pub mod read;
 pub mod rtype;
 pub mod serve;
+pub mod write;
 pub mod xfr;
 pub mod zone;

@@ -14,7 +14,7 @@ mod text;
 mod types;
 
 pub use places::{Place, Places, read_places};
-pub use types::{MNEMONICS, parse_ttl, type_from_text};
+pub use types::{MNEMONICS, mnemonic, parse_ttl, type_from_text};
 
 use std::ffi::OsStr;
 use std::fs::File;

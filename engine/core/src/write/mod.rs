@@ -1,0 +1,200 @@
+//! Zones as text: the canonical dump (`bindpy.zone.writer`) and zone files (`bindpy.zone.zonefile`), the same
+//! octets as Python's.
+
+mod rdata;
+
+use std::collections::HashMap;
+
+use crate::read::mnemonic;
+use crate::rtype;
+use crate::zone::{Node, Rrset, Zone};
+use crate::{name, zone};
+
+/// Text that is written at once, about.
+const PIECE: usize = 1 << 16;
+
+/// Writes RDATA of types that are not written here.
+pub trait RareText {
+    /// Returns `rdata` in presentation form, names absolute; what `bindpy.zone.writer.RdataText` gives, or
+    /// `bindpy.zone.zonefile`'s kind of it, which surely reads back.
+    fn text(&mut self, rtype: u16, rdata: &[u8]) -> String;
+}
+
+/// Writes rare types as RFC 3597 does unknown ones.
+pub struct GenericText;
+
+impl RareText for GenericText {
+    fn text(&mut self, _rtype: u16, rdata: &[u8]) -> String {
+        let digits: String = rdata.iter().map(|octet| format!("{octet:02x}")).collect();
+        if digits.is_empty() { "\\# 0".to_string() } else { format!("\\# {} {digits}", rdata.len()) }
+    }
+}
+
+/// What kind of text is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Dump,
+    File { default_ttl: u32 },
+}
+
+/// A zone's text, in pieces.
+pub struct ZoneText {
+    zone: Zone,
+    style: Style,
+    /// The last name that was written.
+    after: Option<Vec<u8>>,
+    types: HashMap<u16, String>,
+    class: String,
+}
+
+impl ZoneText {
+    /// The canonical dump: OWNER, TTL, class, type, RDATA, separated by tabs; names absolute. Owners are in
+    /// canonical order, the SOA comes first, then types by number with the RRSIGs by the type that they cover,
+    /// then RDATA in wire order.
+    pub fn dump(zone: Zone) -> Self {
+        ZoneText::new(zone, Style::Dump)
+    }
+
+    /// A zone file: owners relative to `$ORIGIN`, where they change; RRSIGs after what they cover; records of an
+    /// RRset in the zone's own order; the commonest TTL is `$TTL` and left out.
+    pub fn file(zone: Zone) -> Self {
+        let mut ttls: HashMap<u32, usize> = HashMap::new();
+        for rrset in zone.nodes().flat_map(|node| node.rrsets()) {
+            *ttls.entry(rrset.ttl()).or_default() += 1;
+        }
+        let default_ttl = ttls.iter().max_by_key(|(ttl, count)| (**count, **ttl)).map_or(0, |(ttl, _)| *ttl);
+        ZoneText::new(zone, Style::File { default_ttl })
+    }
+
+    fn new(zone: Zone, style: Style) -> Self {
+        let class = match zone.class() {
+            rtype::IN => "IN".to_string(),
+            rtype::CHAOS => "CH".to_string(),
+            4 => "HS".to_string(),
+            number => format!("CLASS{number}"),
+        };
+        ZoneText { zone, style, after: None, types: HashMap::new(), class }
+    }
+
+    /// Appends the next piece to `out`; returns false, and appends nothing, at the end.
+    pub fn write(&mut self, out: &mut Vec<u8>, rare: &mut dyn RareText) -> bool {
+        let start = out.len();
+        let zone = self.zone.clone();
+        let mut last = None;
+        let after = self.after.take();
+        let nodes: Box<dyn Iterator<Item = Node<'_>>> = match &after {
+            None => {
+                self.head(out);
+                Box::new(zone.nodes())
+            }
+            Some(after) => Box::new(zone.nodes_after(after)),
+        };
+        for node in nodes {
+            self.node(node, out, rare);
+            last = Some(node);
+            if out.len() - start >= PIECE {
+                break;
+            }
+        }
+        let more = last.is_some();
+        self.after = last.map(|node| name::key(node.owner())).or(after);
+        more
+    }
+
+    fn head(&self, out: &mut Vec<u8>) {
+        if let Style::File { default_ttl } = self.style {
+            out.extend_from_slice(b"$ORIGIN ");
+            name::write_text(self.zone.origin(), out);
+            out.extend_from_slice(format!("\n$TTL {default_ttl}\n").as_bytes());
+        }
+    }
+
+    fn node(&mut self, node: Node<'_>, out: &mut Vec<u8>, rare: &mut dyn RareText) {
+        let mut rrsets: smallvec::SmallVec<[Rrset<'_>; 8]> = node.rrsets().collect();
+        let mut owner = Vec::new();
+        match self.style {
+            Style::Dump => {
+                rrsets.sort_by_key(|rrset| (rrset.rtype() != rtype::SOA, rrset.rtype(), rrset.covers()));
+                name::write_text(node.owner(), &mut owner);
+            }
+            Style::File { .. } => {
+                rrsets.sort_by_key(|rrset| {
+                    let (covers, own) = (rrset.covers(), rrset.rtype());
+                    let place = if covers != 0 { covers } else { own };
+                    (place != rtype::SOA, place, covers != 0)
+                });
+                relative_text(node.owner(), self.zone.origin().len(), &mut owner);
+            }
+        }
+        for rrset in rrsets {
+            let mut rdatas: smallvec::SmallVec<[&[u8]; 8]> = rrset.rdatas().collect();
+            if self.style == Style::Dump {
+                rdatas.sort_unstable();
+            }
+            for rdata in rdatas {
+                out.extend_from_slice(&owner);
+                out.push(b'\t');
+                match self.style {
+                    Style::File { default_ttl } => {
+                        owner.clear();
+                        if rrset.ttl() != default_ttl {
+                            number(rrset.ttl(), out);
+                            out.push(b'\t');
+                        }
+                    }
+                    Style::Dump => {
+                        number(rrset.ttl(), out);
+                        out.push(b'\t');
+                    }
+                }
+                self.record(&rrset, rdata, out, rare);
+            }
+        }
+    }
+
+    /// Appends class, type and RDATA.
+    fn record(&mut self, rrset: &zone::Rrset<'_>, octets: &[u8], out: &mut Vec<u8>, rare: &mut dyn RareText) {
+        let rtype = rrset.rtype();
+        out.extend_from_slice(self.class.as_bytes());
+        out.push(b'\t');
+        let text = self
+            .types
+            .entry(rtype)
+            .or_insert_with(|| mnemonic(rtype).map_or_else(|| format!("TYPE{rtype}"), str::to_string));
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'\t');
+        let start = out.len();
+        let known = self.zone.class() == rtype::IN && rdata::write(rtype, octets, out).is_some();
+        if !known {
+            out.truncate(start);
+            out.extend_from_slice(rare.text(rtype, octets).as_bytes());
+        }
+        out.push(b'\n');
+    }
+}
+
+/// Appends `number` in decimal digits.
+fn number(mut number: u32, out: &mut Vec<u8>) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out[start..].reverse();
+}
+
+/// Appends `owner` relative to the zone's name, which is its last `origin_octets` octets.
+fn relative_text(owner: &[u8], origin_octets: usize, out: &mut Vec<u8>) {
+    let below = owner.len() - origin_octets;
+    if below == 0 {
+        out.push(b'@');
+        return;
+    }
+    let mut relative = owner[..below].to_vec();
+    relative.push(0);
+    name::write_text(&relative, out);
+    out.pop(); // the dot of the root
+}

@@ -217,6 +217,18 @@ def test_retain_forgets_other_zones(tmp_path: Path) -> None:
     using(tmp_path, work)
 
 
+def test_one_zone_is_forgotten(tmp_path: Path) -> None:
+    async def work(db: StateDb) -> None:
+        await db.save_times(TIMES, ZoneTimes("inner", KEY, 7, 1, 2, 3, ""))
+        await db.save_ack("inner", KEY, "t", 1)
+        await db.save_ack("_default", KEY, "t", 2)
+        await db.forget(("inner", KEY))
+        assert await db.load_times() == {("_default", KEY): TIMES}
+        assert await db.load_acks() == {("_default", KEY, "t"): 2}
+
+    using(tmp_path, work)
+
+
 _WRITER = """
 import asyncio, sys
 from bindpy.state.db import StateDb

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from bindpy.cli.autoprimary import group
 from bindpy.config.load import load_config
+from bindpy.edit import autoprimaries as edit
 from bindpy.edit.autoprimaries import AutoprimaryDocument
 
 LISTED = """\
@@ -275,6 +276,17 @@ def test_a_file_that_somebody_changes_meanwhile_is_theirs(conf: Path) -> None:
     conf.write_text(LISTED)
     with pytest.raises(Exception, match="was changed by somebody else meanwhile; nothing was done"):
         document.remove(lambda entry: entry.address == "192.0.2.1")
+    assert conf.read_text() == LISTED
+
+
+def test_a_change_that_would_take_more_than_was_asked_for_is_not_made(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        edit, "_removal", lambda text, start, end: (text.index("192.0.2.1"), text.index("/* more"), "")
+    )
+    result = run("remove", "192.0.2.1", "--yes")
+    assert "the change would touch more of" in result.stderr
     assert conf.read_text() == LISTED
 
 

@@ -529,6 +529,28 @@ def test_the_list_in_a_file_is_read_again_when_it_has_changed(
     asyncio.run(steps())
 
 
+def test_a_list_that_was_mended_holds_at_once_for_who_was_asked_in_vain(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with Provider() as provider:
+            now = 0.0
+            listed = tmp_path / "list"
+            listed.write_text(f"{HERE}:{provider.remote.port} ns9.example.\n")
+            conf = options(tmp_path).replace("autoprimaries {  }", 'autoprimaries file "list"')
+            world = World(tmp_path, conf, clock=lambda: now)
+            async with running(world):
+                assert await world.notify() == "NOERROR"
+                await until_logged(caplog, "does not have ns9.example. among its NS records")
+                listed.write_text(f"{HERE}:{provider.remote.port} {US}\n")
+                assert await world.notify() == "NOERROR"
+                now += 2
+                assert await world.notify() == "NOERROR"
+                await until_logged(caplog, "created new secondary zone")
+
+    asyncio.run(steps())
+
+
 VIEWS = """
 view "inside" { match-clients { key "k"; }; };
 view "chaos" chaos { match-clients { 127.0.0.9; }; };

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import click
 
+from bindpy.config.build_options import DEFAULT_CONTROL_PORT
 from bindpy.config.resolve import key_name
-from bindpy.control.channels import DEFAULT_PORT
 from bindpy.control.rndc_codec import ALGORITHMS
 from bindpy.control.rndc_keyfile import KeyFileError, default_key_file, new_secret, write_key_file
 from bindpy.server.privileges import PrivilegeError, find_account
@@ -77,7 +77,7 @@ class _Address(click.ParamType[str]):
     "-p",
     "port",
     type=click.IntRange(1, 65535),
-    default=DEFAULT_PORT,
+    default=DEFAULT_CONTROL_PORT,
     show_default=True,
     help="The channel's port.",
 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from bindpy.config.acl import AddressMatcher, LocalAddresses
+from bindpy.config.build_options import DEFAULT_CONTROL_PORT
 from bindpy.config.model import AddressMatchList, Config, ControlChannel, MatchNetwork, TsigKey
 from bindpy.control.rndc_channel import (
     ChannelContext,
@@ -30,7 +31,6 @@ from bindpy.server.endpoint import IPV4_WILDCARD, Endpoint
 
 log = logging.getLogger("bindpy.general")
 
-DEFAULT_PORT = 953
 DEFAULT_ADDRESSES = ("127.0.0.1", "::1")
 """Where the channel is when there is no ``controls`` statement; each takes commands from itself only."""
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
@@ -172,7 +172,7 @@ def _wanted(config: Config) -> Iterator[_Wanted]:
     if config.controls is None:
         for address in DEFAULT_ADDRESSES:
             itself = (MatchNetwork(ip_network(address)),)
-            yield _Wanted(Endpoint(address, DEFAULT_PORT), itself, None, False, "")
+            yield _Wanted(Endpoint(address, DEFAULT_CONTROL_PORT), itself, None, False, "")
         return
     for channel in config.controls:
         # As in BIND, naming no key between the braces is like having no braces.

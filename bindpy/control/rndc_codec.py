@@ -132,9 +132,7 @@ def _decoded_table(data: bytes, at: int, end: int, depth: int) -> Table:
     """Return the table whose entries fill *data* from *at* to *end*; of equal names the last one counts."""
     table: Table = {}
     while at < end:
-        name_end = at + 1 + data[at]
-        if name_end > end:
-            raise MessageError(UNEXPECTED_END)
+        name_end = at + 1 + data[at]  # if it is past the end, so is the value
         name = data[at + 1 : name_end]
         table[name], at = _decoded_value(data, name_end, end, depth)
     return table

@@ -98,7 +98,6 @@ def write_key_file(path: str, text: str, *, owner: Account | None = None, replac
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(descriptor, 0o600)
                 if owner is not None:
                     os.fchown(descriptor, owner.uid, -1)
                 file.write(text)

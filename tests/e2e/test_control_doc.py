@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bindpy.config.build_options import DEFAULT_CONTROL_PORT
 from bindpy.config.load import load_config
-from bindpy.control.channels import DEFAULT_PORT
 from bindpy.control.rndc_channel import ChannelLimits
 from bindpy.control.rndc_codec import MAX_REPLY_OCTETS, MAX_REQUEST_OCTETS
 from bindpy.control.rndc_keyfile import KEY_FILES
@@ -81,5 +81,5 @@ def test_the_limits_are_those_of_the_program() -> None:
     assert DOCUMENT.count(f"within {limits.patience_s:g} s") == 2
     assert f"longer than {MAX_REQUEST_OCTETS:,} octets" in DOCUMENT
     assert f"({MAX_REPLY_OCTETS >> 20} MiB)" in DOCUMENT
-    assert f"port {DEFAULT_PORT}, with the key" in DOCUMENT
+    assert f"port {DEFAULT_CONTROL_PORT}, with the key" in DOCUMENT
     assert all(f"`{path}`" in DOCUMENT for path in KEY_FILES)

@@ -302,6 +302,20 @@ def test_a_flood_of_connections_leaves_room_for_who_has_a_key(
     assert caplog.text.count("there are more than 4 of them") <= 15  # the log is not flooded
 
 
+def test_who_has_shown_a_key_stays_when_others_have_to_go() -> None:
+    with ControlServer(limits=ChannelLimits(connections=4)) as server:
+        address = opened(server)
+        silent = [RndcClient(address, KEY) for _ in range(2)]
+        trusted = RndcClient(address, KEY).open()
+        silent.append(RndcClient(address, KEY))
+        with RndcClient(address, KEY).open() as client:
+            assert client.ask("echo in").text == "in"
+        assert silent[0].is_closed()
+        assert trusted.ask("echo still here").text == "still here"
+        for other in (*silent, trusted):
+            other.sock.close()
+
+
 def test_when_all_connections_are_busy_one_more_is_refused(
     quick: ControlServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -466,6 +480,15 @@ def test_ipv6(server: ControlServer) -> None:
     assert {str(place) for place in server.channels.bound()} == {f"::1#{port}", f"127.0.0.1#{port}"}
 
 
+def test_every_address_of_both_families_on_one_port(server: ControlServer) -> None:
+    port = free_port()
+    server.apply(conf(inet(port, address="::") + inet(port, address="*")))
+    for address in ("::1", LOOPBACK):
+        with RndcClient((address, port), KEY).open() as client:
+            assert client.ask("echo x").text == "x"
+    assert [who.peer.split("#")[0] for _, who, _ in server.calls] == ["::1", LOOPBACK]
+
+
 # --- the key file --------------------------------------------------------------------------------
 
 
@@ -553,7 +576,7 @@ def test_without_controls_the_channel_is_on_loopback_with_the_key_file(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
-    monkeypatch.setattr("bindpy.control.channels.DEFAULT_PORT", port)
+    monkeypatch.setattr("bindpy.control.channels.DEFAULT_CONTROL_PORT", port)
     with ControlServer(key_files=[tmp_path / "rndc.key"]) as server:
         server.apply(conf(None))
         assert server.channels.bound() == ()
@@ -572,7 +595,7 @@ def test_a_default_channel_that_is_taken_is_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
-    monkeypatch.setattr("bindpy.control.channels.DEFAULT_PORT", port)
+    monkeypatch.setattr("bindpy.control.channels.DEFAULT_CONTROL_PORT", port)
     with_key_file(tmp_path / "rndc.key")
     with (
         socket.create_server((LOOPBACK, port)),

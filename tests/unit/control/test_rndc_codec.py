@@ -163,6 +163,10 @@ def resigned(content: bytes) -> bytes:
         (b"\x01a\x02\0\0\0\1\xff", "unexpected end of input"),
         (b"\x01a\x03\0\0\0\1\xff", "unexpected end of input"),
         (b"\x01a\x03\0\0\0\x06\x01\0\0\0\2x", "unexpected end of input"),
+        # A value that ends after the table that it is in, where the octets would make sense without that.
+        (b"\x01a\x02\0\0\0\x07\x01b\x01\0\0\0\x07\x01c\x01\0\0\0\0", "unexpected end of input"),
+        (b"\x01a\x02\0\0\0\x01\x05bcdef\x01\0\0\0\0", "unexpected end of input"),
+        (b"\x01a\x02\0\0\0\x02\x01b\x01\0\0\0\0", "unexpected end of input"),
         (b"\x01a\x00\0\0\0\1x", "syntax error"),
         (b"\x01a\x04\0\0\0\1x", "syntax error"),
     ],

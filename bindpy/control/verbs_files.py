@@ -14,6 +14,7 @@ from bindpy.control.jobs import Job, Progress
 from bindpy.control.registry import Call, Kind, Parameter, Result, flag, verb
 from bindpy.control.server import ControlledServer
 from bindpy.control.stats import counters, statistics_text
+from bindpy.control.zones import in_words
 from bindpy.engine import Zone, Zones
 from bindpy.replacing import ReplaceError, reason, replacing
 from bindpy.zone.names import to_text
@@ -85,7 +86,7 @@ async def dumpdb(server: ControlledServer, call: Call) -> Result:
         finally:
             ended.set()
         job.report(Progress(len(served), len(served), "zones"))
-        return f"{len(served)} zones in {path}"
+        return f"{in_words(len(served), 'zone')} in {path}"
 
     job = server.jobs.start(f"dump to {path}", work)
     return Result(data={"file": str(path), "zones": len(served)}, job=job)

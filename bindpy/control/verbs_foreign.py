@@ -16,6 +16,7 @@ _NO_CACHE = ("flush", "flushname", "flushtree")
 _NO_RESOLVER = ("managed-keys", "nta", "recursing", "secroots", "serve-stale", "validation")
 _NO_SIGNER = ("dnssec", "loadkeys", "sign", "signing")
 _NO_DNSTAP = ("dnstap", "dnstap-reopen")
+_BY_CONFIGURATION = ("tcp-timeouts",)
 
 
 def _refusing(why: str) -> Run:
@@ -39,4 +40,7 @@ for _name in _NO_SIGNER:
     verb(_name, _WORDS, changes=False, help=f"Not here: {_why}.")(_refusing(_why))
 for _name in _NO_DNSTAP:
     _why = "there is no dnstap; see querylog"
+    verb(_name, _WORDS, changes=False, help=f"Not here: {_why}.")(_refusing(_why))
+for _name in _BY_CONFIGURATION:
+    _why = "named.conf says them, and reconfig takes them over"
     verb(_name, _WORDS, changes=False, help=f"Not here: {_why}.")(_refusing(_why))

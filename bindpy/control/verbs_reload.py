@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from bindpy.config.model import ZoneType
@@ -40,6 +41,7 @@ WAIT_S = 2.0
 WAIT_NOW_S = 50.0
 """The same where somebody wants to know; rndc waits for a minute."""
 
+_REREADING = "server reload queued"
 _FROZEN = """\
 WARNING: The zone was already frozen.
 Someone else may be editing it or it may still be re-loading."""
@@ -62,15 +64,39 @@ async def reload(server: ControlledServer, call: Call) -> Result:
 
 
 async def _reread(server: ControlledServer, reread: Callable[[], Awaitable[Job]], text: str) -> Result:
-    """Have named.conf reread; answer with *text* and with what is wrong in zones that are loaded by then."""
+    """Have named.conf reread; answer with *text* and with what is wrong in zones that are loaded by then.
+
+    Where that takes too long for whoever waits, as for a named.conf of very many zones, the answer comes
+    before it is done.
+    """
     before = {entry.id for entry in server.keeper.table}
-    try:
-        job = await reread()
-    except UnusableError as error:
-        raise VerbError("failure", "\n".join(error.lines())) from error
+    in_force = asyncio.Event()
+    loading: Job | None = None
+
+    async def work(job: Job) -> str:
+        nonlocal loading
+        try:
+            loading = await reread()
+        except UnusableError as error:
+            raise VerbError("failure", "\n".join(error.lines())) from error
+        finally:
+            in_force.set()
+        async for progress in loading.follow():
+            job.report(progress)
+        if loading.error is not None:
+            raise loading.error
+        return loading.text
+
+    job = server.jobs.start("reading of named.conf", work)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(in_force.wait(), WAIT_NOW_S)
+    if not in_force.is_set():
+        return Result(_REREADING, job=job)
+    await job.wait(WAIT_S)
+    if loading is None and job.error is not None:
+        raise job.error
     after = {entry.id for entry in server.keeper.table}
     data = {"zones": len(after), "new": len(after - before), "removed": len(before - after)}
-    await job.wait(WAIT_S)
     if job.error is not None:
         text = f"{text}\n{job.error.text}".strip()
     return Result(text, data, job)
@@ -168,7 +194,8 @@ async def reconfig(server: ControlledServer, _call: Call) -> Result:
 async def rediscover(server: ControlledServer, _call: Call) -> Result:
     """Take over named.conf, and count."""
     result = await _reread(server, server.reconfig, "")
-    assert result.data is not None
+    if result.data is None:
+        return result
     counts = f"{result.data['new']} new, {result.data['removed']} removed"
     text = f"Done parsing domains, {len(zones_with_errors(server.keeper.table))} rejected, {counts}"
     return Result(f"{text}\n{result.text}".strip(), result.data, result.job)

@@ -49,15 +49,33 @@ async def retransfer(server: ControlledServer, call: Call) -> Result:
     return Result("", {"zone": zone_name(entry)}, start_refresh(server, entry, whole=True))
 
 
-@verb("notify", ZONE, CLASS, VIEW, help="Tell all who are to know of a zone's changes that it has changed.")
+@verb(
+    "notify",
+    ZONE,
+    CLASS,
+    VIEW,
+    help="Tell all who are to know of a zone, or with * of all zones, that it changed.",
+)
 async def notify(server: ControlledServer, call: Call) -> Result:
     """Send NOTIFYs, also to those who have acknowledged the serial."""
+    if call["zone"] == "*":
+        return Result("zone notify queued", {"zones": _notify_all(server)})
     entry = find_zone(server, call)
     _check_data(entry)
     if not is_notifying(entry.config):
         raise VerbError("failure", "nobody is told: the zone is native, or its notify statement says so")
     server.replication.notify(entry.id)
     return Result("zone notify queued", {"zone": zone_name(entry)})
+
+
+def _notify_all(server: ControlledServer) -> int:
+    """Tell of all zones, as fast as ``notify-rate`` allows; return of how many."""
+    told = [
+        entry
+        for entry in server.keeper.table
+        if is_notifying(entry.config) and server.replication.notify(entry.id)
+    ]
+    return len(told)
 
 
 @verb(

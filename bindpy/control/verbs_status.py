@@ -99,7 +99,15 @@ def _status(server: ControlledServer) -> dict[str, Any]:
     }
 
 
-@verb("zonestatus", ZONE, CLASS, VIEW, changes=False, help="Say all that is known of a zone.")
+@verb(
+    "zonestatus",
+    ZONE,
+    CLASS,
+    VIEW,
+    aliases=("bind-domain-extended-status",),
+    changes=False,
+    help="Say all that is known of a zone.",
+)
 async def zonestatus(server: ControlledServer, call: Call) -> Result:
     """Answer with what BIND's ``zonestatus`` says; the data has all there is."""
     entry = find_zone(server, call)

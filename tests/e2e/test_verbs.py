@@ -293,6 +293,10 @@ def test_who_was_told_and_what_they_know(tmp_path: Path) -> None:
         assert (journal["deltas"], journal["from_serial"], journal["to_serial"]) == (1, 1, 2)
         tell(primary, "sync -clean a.example")
         assert status(primary)["journal"] is None
+        told = tell(primary, "notify *")
+        assert (told.text, told.data) == ("zone notify queued", {"zones": 1})
+        secondary.wait_for_log("notify from 127.0.0.1#", before + 2)
+        assert tell(secondary, "notify *").data == {"zones": 0}
 
 
 def test_any_server_is_told_by_name_or_address(tmp_path: Path) -> None:
@@ -363,6 +367,6 @@ def test_a_dump_is_whole_or_not_there(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     with daemon(other, PRIMARY, FILES, extra=EXTRA) as server:
-        assert tell(server, "dumpdb", wait=True).text == f"1 zones in {other}/named_dump.db"
+        assert tell(server, "dumpdb", wait=True).text == f"1 zone in {other}/named_dump.db"
         assert "; Start view _default\n" in (other / "named_dump.db").read_text()
         assert sorted(path.name for path in other.glob(".*bindpy-????????????")) == []

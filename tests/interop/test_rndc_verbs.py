@@ -482,7 +482,7 @@ def test_an_empty_cache_is_flushed(server: ControlledBindpy) -> None:
 
 FOREIGN = (
     *("dnssec", "dnstap", "dnstap-reopen", "loadkeys", "managed-keys", "nta", "recursing", "secroots"),
-    *("serve-stale", "sign", "signing", "validation"),
+    *("serve-stale", "sign", "signing", "tcp-timeouts", "validation"),
 )
 
 

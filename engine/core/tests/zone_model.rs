@@ -237,6 +237,29 @@ fn deltas_that_do_not_fit_are_refused() {
     assert_eq!(ZoneBuilder::new(ORIGIN, IN).finish().err(), Some(BuildError::NoSoa));
 }
 
+#[test]
+fn thousands_of_types_at_one_name_are_too_many() {
+    let mut builder = ZoneBuilder::new(ORIGIN, IN);
+    let outcome = (256..20_000).try_for_each(|rtype| builder.add(ORIGIN, rtype, 1, b"x").map(|_| ()));
+    assert_eq!(outcome, Err(BuildError::TooLarge));
+}
+
+#[test]
+fn large_rrsets_have_no_duplicates() {
+    let mut builder = ZoneBuilder::new(ORIGIN, IN);
+    builder.add(ORIGIN, SOA, 60, &soa(1).rdata).unwrap();
+    for n in (0..10_000u32).chain(5_000..12_000) {
+        builder.add(ORIGIN, A, 60, &n.to_be_bytes()).unwrap();
+    }
+    for n in 0..100u8 {
+        builder.add(ORIGIN, NS, 60, &[2, b'a' + n % 26, b'A' + n / 52, 0]).unwrap();
+    }
+    let zone = builder.finish().unwrap();
+    assert_eq!(zone.get(KEY, A).unwrap().len(), 12_000);
+    assert_eq!(zone.get(KEY, NS).unwrap().len(), 52); // the case of names does not count
+    assert_eq!(zone.rr_count(), 12_053);
+}
+
 /// The hashes of the apex, of `a` and of `ns1` in RFC 5155 appendix A.
 const HASHED: [&[u8]; 3] = [
     b"\x200P9MHAVEQVM6T7VBL5LOP2U3T2RP3TOM\x07example\0",

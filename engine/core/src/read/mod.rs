@@ -256,7 +256,7 @@ impl<'a> Reader<'a> {
             .map_err(|_| "a file that cannot be opened")?;
         let stamp = FileStamp::of(&file).ok().flatten().ok_or("not a regular file")?;
         if self.files.is_empty() {
-            self.builder.reserve(stamp.size as usize);
+            self.builder.reserve(stamp.size);
         }
         let number = self.files.iter().position(|(known, _)| *known == path).unwrap_or_else(|| {
             self.files.push((path.clone(), stamp));

@@ -26,7 +26,7 @@ pub enum BuildError {
     OutOfZone,
     /// No SOA record at the apex.
     NoSoa,
-    /// More octets than offsets of 32 bits can tell apart, or more than 65535 types at one name.
+    /// More octets than offsets of 32 bits can tell apart, or thousands of types at one name.
     TooLarge,
 }
 
@@ -43,6 +43,10 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {}
 
 const NONE: u32 = u32::MAX;
+/// The most RRsets of one node: they are searched one by one.
+const MAX_RRSETS: usize = 8192;
+/// A file of which more is taken for granted may be a sparse one.
+const MAX_RESERVED: u64 = 1 << 28;
 /// Records of an RRset from which on a hash table finds duplicates.
 const MANY: u32 = 16;
 /// Where staging ends: offsets have 32 bits.
@@ -111,10 +115,11 @@ impl ZoneBuilder {
         builder
     }
 
-    /// Makes room for a zone whose zone file has `octets`.
-    pub fn reserve(&mut self, octets: usize) {
-        self.records.reserve(octets / 4);
-        self.names.reserve(octets / 4);
+    /// Makes room for a zone whose zone file has `octets`, or says so.
+    pub fn reserve(&mut self, octets: u64) {
+        let likely = octets.min(MAX_RESERVED) as usize / 4;
+        self.records.reserve(likely);
+        self.names.reserve(likely);
     }
 
     /// The zone's name.
@@ -172,7 +177,9 @@ impl ZoneBuilder {
         }
         let covers = rdata::covers(rtype, rdata);
         let mut at = self.nodes[node as usize].first;
+        let mut others = 0;
         while at != NONE {
+            others += 1;
             let rrset = &self.rrsets[at as usize];
             if rrset.rtype == rtype && rrset.covers == covers {
                 let ttl = rrset.ttl;
@@ -188,6 +195,9 @@ impl ZoneBuilder {
                 return Ok(ttl);
             }
             at = rrset.next;
+        }
+        if others >= MAX_RRSETS {
+            return Err(BuildError::TooLarge);
         }
         let record = self.push_record(rdata);
         let new = self.rrsets.len() as u32;

@@ -107,6 +107,7 @@ def test_a_notify_of_bind_makes_the_zone_and_it_stays(
         bind_primary(zone_file, primary_port, port, key) as bind,
     ):
         server.wait_for_address(WWW, OLD)
+        server.wait_for_log("transferred serial 1")
         assert_in_order(server.log, *story(primary_port, key.name if key is not None else ""))
         assert [path.name for path in (server.folder / "auto").iterdir()] == [ORIGIN]
         server.signal(signal.SIGHUP)
@@ -194,6 +195,7 @@ def test_a_notify_of_powerdns_makes_the_zone(tmp_path: Path, zone_file: Path, ke
     ):
         primary.tell_of_edit(f"{ORIGIN}.")
         server.wait_for_address(WWW, OLD)
+        server.wait_for_log("transferred serial 1")
         assert_in_order(server.log, *story(primary_port, key.name if key is not None else ""))
         zone_file.write_text(zone_text(2, NEW))
         primary.tell_of_edit(f"{ORIGIN}.")

@@ -1,0 +1,46 @@
+"""Which engine serves."""
+
+from __future__ import annotations
+
+import enum
+from types import ModuleType
+
+from bindpy.diagnostics import BindpyError
+from bindpy.engine import Engine, python_engine
+from bindpy.native.answers import OnError, RustAnswerer
+from bindpy.native.zones import RustZones
+
+
+class EngineChoice(enum.Enum):
+    """What ``--engine`` may say."""
+
+    AUTO = "auto"
+    PYTHON = "python"
+    RUST = "rust"
+
+
+class NoEngineError(BindpyError):
+    """The engine in machine code was asked for and cannot be used."""
+
+
+def choose_engine(choice: EngineChoice, on_error: OnError) -> Engine:
+    """Return the engine of *choice*; *on_error* is told of queries that hit a fault of ours.
+
+    AUTO takes the one in machine code where it is installed. Raises `NoEngineError`.
+    """
+    if choice is EngineChoice.PYTHON:
+        return python_engine(on_error)
+    try:
+        import bindpy_engine  # noqa: PLC0415 - an optional package
+    except ImportError as error:
+        if choice is EngineChoice.RUST:
+            raise NoEngineError(
+                f"the Rust engine cannot be used ({error}); next: make engine, or serve with --engine python"
+            ) from None
+        return python_engine(on_error)
+    return rust_engine(bindpy_engine, on_error)
+
+
+def rust_engine(module: ModuleType, on_error: OnError) -> Engine:
+    """Return the engine of the module `bindpy_engine`."""
+    return Engine(f"Rust engine {module.VERSION}", RustAnswerer(module, on_error), RustZones(module).zones())

@@ -21,11 +21,12 @@ import pytest
 from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.zone import checks as zone_checks
 from bindpy.zone import rdata, zonefile
+from bindpy.zone.denial import Nsec3Chain, NsecChain
 from bindpy.zone.lexer import Token
 from bindpy.zone.names import from_text
 from bindpy.zone.reader import read_zone_text
 from bindpy.zone.records import IN
-from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot
+from bindpy.zone.snapshot import Node, NoSoaError, ZoneSnapshot
 from bindpy.zone.writer import RdataText, dump
 from tests.data.zones.corpus import zone_files
 from tests.diff.test_checkzone import ORIGIN, _lines, _mutated_zone, _tangled_zone
@@ -325,6 +326,43 @@ def test_text_is_that_of_python(form: str, monkeypatch: pytest.MonkeyPatch, tmp_
         zone = read_zone_text(one.path, from_text(one.origin)).builder.finish()
         lines = dump(zone) if form == "dump" else zonefile.zone_file_text(zone)
         assert block == "".join(lines).encode().splitlines(), one
+        same += 1
+    assert same > len(asked) // 2
+
+
+def _fact(node: Node | None) -> str:
+    return "-" if node is None else node.owner.hex()
+
+
+def _facts(zone: ZoneSnapshot) -> list[bytes]:
+    lines = []
+    for node in zone.sorted_nodes():
+        key, denial = node.owner.lower(), zone.denial
+        covering: list[Node | None] = [
+            denial.covering(key) if isinstance(denial, NsecChain) else None,
+            denial.covering(key) if isinstance(denial, Nsec3Chain) else None,
+        ]
+        facts = [node, node.cut, node.dname, node.wildcard, node.nsec3, *covering]
+        lines.append(" ".join([_fact(fact) for fact in facts]).encode())
+    return lines
+
+
+def test_facts_of_names_are_those_of_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Cuts, DNAMEs, wildcards, NSEC and NSEC3: what is known of each name when a zone is built."""
+    asked = []
+    for seed in range(FIRST_SEED, FIRST_SEED + 5):
+        asked += [Asked(zone.origin, str(zone.path)) for zone in make_world(seed).write(tmp_path)]
+    for denial in Denial:
+        (folder := tmp_path / denial.name).mkdir()
+        asked += [Asked(zone.origin, str(zone.path)) for zone in _signed(denial, folder)]
+    tangled = [(ORIGIN, _tangled_zone(random.Random(seed))) for seed in range(FIRST_SEED, FIRST_SEED + ZONES)]
+    asked += _write(tangled, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    same = 0
+    for one, block in zip(asked, _rust(asked, tmp_path, "facts"), strict=True):
+        if block[0].startswith(b"needs python: "):
+            continue
+        assert block == _facts(read_zone_text(one.path, from_text(one.origin)).builder.finish()), one
         same += 1
     assert same > len(asked) // 2
 

@@ -11,6 +11,8 @@
 //! quoted or `w`, `g` for glued or `s`. The next line of the input is the RDATA in hexadecimal, or `wrong`.
 //!
 //! With the argument `places`, each record's owner, type, file, line and column are printed instead.
+//! With the argument `facts` it is for each name what answering has to know: itself, the owners of its cut, its DNAME,
+//! its wildcard and its NSEC3 (`-` for none), and the owners of the NSEC and the NSEC3 that cover it.
 //! With the argument `dump` or `file` it is the zone's canonical dump, or its text as a zone file, of which lines
 //! that are blank do not occur; text of rare types is asked for as `text TYPE RDATA`.
 //! With the argument `time` nothing but times is printed, and rare types are left to Python.
@@ -22,7 +24,7 @@ use std::time::Instant;
 use bindpy_core::check::{Checks, Mode};
 use bindpy_core::read::{Loaded, NeedsPython, NoRareRdata, Places, RareRdata, Word, read_places, read_zone};
 use bindpy_core::write::{RareText, ZoneText};
-use bindpy_core::zone::Zone;
+use bindpy_core::zone::{Denial, Node, Zone};
 
 fn from_hex(text: &str) -> Vec<u8> {
     let digit = |octet: &u8| char::from(*octet).to_digit(16).expect("a hexadecimal digit") as u8;
@@ -138,6 +140,23 @@ fn print_text(zone: Zone, file: bool, rare: &mut Asking<'_>) -> std::io::Result<
     rare.out.flush()
 }
 
+fn show_facts(zone: &Zone) -> String {
+    let mut out = String::new();
+    let owner = |node: Option<Node<'_>>| node.map_or("-".to_string(), |node| hex(node.owner()));
+    for node in zone.nodes() {
+        let key = node.owner().to_ascii_lowercase();
+        let hash = match zone.denial() {
+            Denial::Nsec3(params) => params.hash(&key),
+            _ => [0; 20],
+        };
+        let facts = [Some(node), node.cut(), node.dname(), node.wildcard(), node.nsec3()];
+        let covering = [zone.nsec_covering(&key), zone.nsec3_covering(&hash)];
+        let facts: Vec<String> = facts.into_iter().chain(covering).map(owner).collect();
+        out += &format!("{}\n", facts.join(" "));
+    }
+    out
+}
+
 fn show_places(zone: &Zone, places: &Places) -> String {
     let mut out = String::new();
     for node in zone.nodes() {
@@ -178,6 +197,11 @@ fn main() -> std::io::Result<()> {
                 zone.map_or_else(|_| String::new(), |zone| show_places(&zone, &places))
             });
             writeln!(rare.out, "{}", places.unwrap_or_default())?;
+            rare.out.flush()?;
+            continue;
+        }
+        if let ("facts", Ok(loaded)) = (&argument[..], &outcome) {
+            writeln!(rare.out, "{}", show_facts(&loaded.zone))?;
             rare.out.flush()?;
             continue;
         }

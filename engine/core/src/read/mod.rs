@@ -5,6 +5,11 @@
 //! the same verdict and the same words, and this one only has to be right about what is right. RDATA of rare
 //! types goes through [`RareRdata`], record by record. What the zone's checks (`bindpy.zone.checks`) would say is
 //! for Python too, but about single owners of the zone that was read here, see [`Suspects`].
+//!
+//! Why no crate reads the text: `domain` 0.11 (NLnet Labs), scanning alone, takes 0.39 s of CPU for the million
+//! records of benchmarks/reader.py, and stops at their CAA records, at $GENERATE, and wherever BIND's grammar is
+//! not RFC 1035's; what it takes and refuses would have to be held against Python's reader line by line. Reading,
+//! building and checking the zone takes 0.8 s here, of which the text is a quarter.
 
 mod generate;
 mod lex;

@@ -22,6 +22,7 @@ from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.zone import checks as zone_checks
 from bindpy.zone import rdata, zonefile
 from bindpy.zone.denial import Nsec3Chain, NsecChain
+from bindpy.zone.digest import zone_digest
 from bindpy.zone.lexer import Token
 from bindpy.zone.names import from_text
 from bindpy.zone.reader import read_zone_text
@@ -328,6 +329,14 @@ def test_text_is_that_of_python(form: str, monkeypatch: pytest.MonkeyPatch, tmp_
         assert block == "".join(lines).encode().splitlines(), one
         same += 1
     assert same > len(asked) // 2
+
+
+def test_digests_are_those_of_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = [Asked(zone.origin, str(zone.path)) for zone in make_world(FIRST_SEED).write(tmp_path)]
+    monkeypatch.chdir(tmp_path)
+    for one, block in zip(asked, _rust(asked, tmp_path, "digest"), strict=True):
+        digest = zone_digest(read_zone_text(one.path, from_text(one.origin)).builder.finish())
+        assert block == [f"{digest.value:032x} {digest.octets}".encode()]
 
 
 def _fact(node: Node | None) -> str:

@@ -13,6 +13,7 @@
 //! With the argument `places`, each record's owner, type, file, line and column are printed instead.
 //! With the argument `facts` it is for each name what answering has to know: itself, the owners of its cut, its DNAME,
 //! its wildcard and its NSEC3 (`-` for none), and the owners of the NSEC and the NSEC3 that cover it.
+//! With the argument `digest` it is the zone's digest and octets.
 //! With the argument `dump` or `file` it is the zone's canonical dump, or its text as a zone file, of which lines
 //! that are blank do not occur; text of rare types is asked for as `text TYPE RDATA`.
 //! With the argument `time` nothing but times is printed, and rare types are left to Python.
@@ -202,6 +203,12 @@ fn main() -> std::io::Result<()> {
         }
         if let ("facts", Ok(loaded)) = (&argument[..], &outcome) {
             writeln!(rare.out, "{}", show_facts(&loaded.zone))?;
+            rare.out.flush()?;
+            continue;
+        }
+        if let ("digest", Ok(loaded)) = (&argument[..], &outcome) {
+            let digest = loaded.zone.digest();
+            writeln!(rare.out, "{:032x} {}\n", digest.value, digest.octets)?;
             rare.out.flush()?;
             continue;
         }

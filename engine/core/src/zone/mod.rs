@@ -8,6 +8,7 @@
 mod builder;
 mod delta;
 mod denial;
+mod digest;
 mod hash;
 mod order;
 mod pages;
@@ -17,6 +18,7 @@ mod store;
 pub use builder::{BuildError, ZoneBuilder};
 pub use delta::{ApplyError, Delta, Rr};
 pub use denial::{Denial, MAX_NSEC3_ITERATIONS, Nsec3Params};
+pub use digest::ZoneDigest;
 pub use record::{Rdatas, Rrset, Rrsets};
 
 use std::sync::Arc;

@@ -16,6 +16,10 @@ pub const MAX_DATAGRAM_OCTETS: usize = 65_535;
 // the processor's cache. Pages that no datagram ever reached cost nothing.
 const STRIDE: usize = 65_536 + 256;
 
+// Each call prepares room for twice as many datagrams as the last one brought, and for no fewer than these: to
+// prepare all of it for the few that mostly come would cost more than to answer them.
+const LEAST_ROOM: usize = 8;
+
 /// Buffers for up to a fixed number of datagrams and the answers to them.
 pub struct DatagramBatch {
     received: Vec<u8>,
@@ -23,6 +27,8 @@ pub struct DatagramBatch {
     peers: Vec<Peer>,
     answers: Vec<Vec<u8>>,
     wants_local: bool,
+    /// How many datagrams the next call takes at most.
+    room: usize,
     heads: Vec<libc::mmsghdr>,
     vectors: Vec<libc::iovec>,
 }
@@ -83,6 +89,7 @@ impl DatagramBatch {
             peers: vec![peer; slots],
             answers: vec![Vec::with_capacity(2048); slots],
             wants_local,
+            room: slots.min(LEAST_ROOM),
             heads: vec![head; slots],
             vectors: vec![vector; slots],
         }
@@ -95,8 +102,9 @@ impl DatagramBatch {
     /// # Errors
     /// What `recvmmsg` says.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        let buffers = self.received.chunks_exact_mut(STRIDE);
-        let slots = self.heads.iter_mut().zip(&mut self.vectors).zip(buffers).zip(&mut self.peers);
+        let room = self.room;
+        let buffers = self.received.chunks_exact_mut(STRIDE).take(room);
+        let slots = self.heads[..room].iter_mut().zip(&mut self.vectors).zip(buffers).zip(&mut self.peers);
         for (((head, vector), buffer), peer) in slots {
             vector.iov_base = buffer.as_mut_ptr().cast();
             vector.iov_len = MAX_DATAGRAM_OCTETS;
@@ -114,13 +122,13 @@ impl DatagramBatch {
                 message.msg_controllen = 0;
             }
         }
-        // SAFETY: each head points at a vector, an address and a control buffer of its own, made from exclusive
+        // SAFETY: each of the first `room` heads points at a vector, an address and a control buffer of its own, made from exclusive
         // borrows above, with their true sizes; none of them is touched before the call returns.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 self.heads.as_mut_ptr(),
-                self.heads.len() as libc::c_uint,
+                room as libc::c_uint,
                 libc::MSG_WAITFORONE as _,
                 ptr::null_mut(),
             )
@@ -130,6 +138,7 @@ impl DatagramBatch {
             return if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) };
         }
         let count = count as usize;
+        self.room = (2 * count).max(LEAST_ROOM).min(self.heads.len());
         for index in 0..count {
             let head = &self.heads[index];
             self.sizes[index] = (head.msg_len as usize).min(MAX_DATAGRAM_OCTETS);

@@ -73,6 +73,7 @@ pub fn encode<'m>(
         out,
         names,
         qname: query.qname(),
+        origin: response.origin,
         room: limit.saturating_sub(opt_octets),
         full: false,
         rdclass: if query.qclass == rtype::CHAOS { rtype::CHAOS } else { rtype::IN },
@@ -172,6 +173,7 @@ struct Message<'m> {
     out: &'m mut Vec<u8>,
     names: &'m mut Names,
     qname: &'m [u8],
+    origin: &'m [u8],
     room: usize,
     full: bool,
     rdclass: u16,
@@ -236,6 +238,13 @@ impl<'m> Message<'m> {
         Some(count)
     }
 
+    fn put_name(&mut self, name: &[u8]) -> Option<u16> {
+        if !self.names.knows_question {
+            self.names.learn_question(self.qname, self.origin);
+        }
+        self.names.put(self.out, name, self.origin)
+    }
+
     fn put_owner(&mut self, owner: &'m [u8]) {
         // Compression keeps case: a name of the zone in another case than the question's is written out.
         let place = match &self.latest {
@@ -246,7 +255,7 @@ impl<'m> Message<'m> {
         match place {
             Some(place) => self.out.extend_from_slice(&place.to_be_bytes()),
             None => {
-                let place = self.names.put(self.out, owner);
+                let place = self.put_name(owner);
                 self.latest = place.map(|place| (owner, place));
             }
         }
@@ -258,7 +267,7 @@ impl<'m> Message<'m> {
         self.out.extend_from_slice(&rdata[..at]);
         for _ in 0..number {
             let end = crate::name::end(rdata, at).expect("a zone's RDATA is well-formed");
-            self.names.put(self.out, &rdata[at..end]);
+            self.put_name(&rdata[at..end]);
             at = end;
         }
         self.out.extend_from_slice(&rdata[at..]);
@@ -301,6 +310,8 @@ pub struct Names {
     heads: [u16; HEADS],
     places: Vec<Place>,
     knows_question: bool,
+    /// Where the zone's name stands in the question, and its hash, if it does.
+    origin: Option<(u16, u64)>,
 }
 
 #[derive(Clone, Copy)]
@@ -315,12 +326,12 @@ struct Place {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { heads: [0; HEADS], places: Vec::with_capacity(64), knows_question: false }
+        Self { heads: [0; HEADS], places: Vec::with_capacity(64), knows_question: false, origin: None }
     }
 }
 
 /// The suffixes of a name, the longest first: where each begins, and its hash.
-type Suffixes = SmallVec<[(u8, u32); 16]>;
+type Suffixes = SmallVec<[(u8, u64); 8]>;
 
 impl Names {
     /// Forgets everything.
@@ -330,65 +341,77 @@ impl Names {
 
     /// Begins with the question of the message `out`. Not before a name is written: many answers have none but
     /// the question's.
-    fn learn_question(&mut self, out: &[u8]) {
+    fn learn_question(&mut self, qname: &[u8], origin: &[u8]) {
         self.knows_question = true;
         self.heads = [0; HEADS];
         self.places.clear();
-        for (start, hash) in suffixes(&out[HEADER..]) {
-            self.insert(hash, HEADER as u16 + u16::from(start), 0);
+        self.origin = None;
+        let suffixes = suffixes(qname, qname.len() - 1, 0).unwrap_or_default();
+        for &(start, hash) in &suffixes {
+            let offset = HEADER as u16 + u16::from(start);
+            self.insert(hash, offset, 0);
+            if qname[usize::from(start)..] == *origin {
+                self.origin = Some((offset, hash));
+            }
         }
     }
 
     /// Writes `name`, ending in a pointer where a suffix of it stands already.
     ///
-    /// Returns the pointer that stands for the whole name from now on, if there is one.
-    fn put(&mut self, out: &mut Vec<u8>, name: &[u8]) -> Option<u16> {
-        if !self.knows_question {
-            self.learn_question(out);
-        }
+    /// Returns the pointer that stands for the whole name from now on, if there is one. The zone's name,
+    /// `origin`, is what most names end in: it is not looked for again.
+    fn put(&mut self, out: &mut Vec<u8>, name: &[u8], origin: &[u8]) -> Option<u16> {
         let base = out.len();
-        let suffixes = suffixes(name);
-        let mut fresh = suffixes.len();
-        let (mut depth, mut found) = (0, base);
-        for (index, (start, hash)) in suffixes.iter().enumerate() {
-            let start = usize::from(*start);
-            if let Some(place) = self.find(out, *hash, &name[start..])
-                && place.depth < TOO_DEEP
-            {
-                out.extend_from_slice(&name[..start]);
-                out.extend_from_slice(&(POINTER | place.offset).to_be_bytes());
-                depth = if index > 0 { place.depth + 1 } else { place.depth };
-                found = usize::from(place.offset);
-                fresh = index;
+        let in_zone = self.origin.filter(|_| name.ends_with(origin)).and_then(|(offset, hash)| {
+            let until = name.len() - origin.len();
+            Some((suffixes(name, until, hash)?, Some((offset, until))))
+        });
+        let (suffixes, known) = in_zone.or_else(|| Some((suffixes(name, name.len() - 1, 0)?, None)))?;
+        let (mut fresh, mut end, mut found) = (suffixes.len(), name.len(), None);
+        for (index, &(start, hash)) in suffixes.iter().enumerate() {
+            let start = usize::from(start);
+            let place = self.find(out, hash, &name[start..]);
+            if let Some((offset, depth)) = place.filter(|(_, depth)| *depth < TOO_DEEP) {
+                (fresh, end, found) = (index, start, Some((offset, depth)));
                 break;
             }
         }
-        if fresh == suffixes.len() {
-            out.extend_from_slice(name);
+        if let (None, Some((offset, until))) = (found, known) {
+            (end, found) = (until, Some((offset, 0)));
         }
-        for (start, hash) in &suffixes[..fresh] {
-            let offset = base + usize::from(*start);
+        out.extend_from_slice(&name[..end]);
+        let mut depth = 0;
+        if let Some((offset, its)) = found {
+            out.extend_from_slice(&(POINTER | offset).to_be_bytes());
+            if end == 0 {
+                return Some(POINTER | offset);
+            }
+            depth = its + 1;
+        }
+        for &(start, hash) in &suffixes[..fresh] {
+            let offset = base + usize::from(start);
             if offset <= REACH {
-                self.insert(*hash, offset as u16, depth);
+                self.insert(hash, offset as u16, depth);
             }
         }
-        let whole = if fresh > 0 { base } else { found };
-        (depth < TOO_DEEP && whole <= REACH && !suffixes.is_empty()).then_some(POINTER | whole as u16)
+        (depth < TOO_DEEP && base <= REACH && fresh > 0).then_some(POINTER | base as u16)
     }
 
-    fn insert(&mut self, hash: u32, offset: u16, depth: u16) {
+    fn insert(&mut self, hash: u64, offset: u16, depth: u16) {
+        let hash = (hash >> 32) as u32;
         let head = &mut self.heads[hash as usize % HEADS];
         self.places.push(Place { hash, offset, depth, next: *head });
         *head = self.places.len() as u16;
     }
 
-    /// Returns the newest place where `name` stands in `out`.
-    fn find(&self, out: &[u8], hash: u32, name: &[u8]) -> Option<Place> {
+    /// Returns the newest place where `name` stands in `out`, and how many pointers are passed from there on.
+    fn find(&self, out: &[u8], hash: u64, name: &[u8]) -> Option<(u16, u16)> {
+        let hash = (hash >> 32) as u32;
         let mut at = self.heads[hash as usize % HEADS];
         while at != 0 {
             let place = self.places[usize::from(at) - 1];
             if place.hash == hash && stands_at(out, usize::from(place.offset), name) {
-                return Some(place);
+                return Some((place.offset, place.depth));
             }
             at = place.next;
         }
@@ -396,43 +419,55 @@ impl Names {
     }
 }
 
-/// Returns the suffixes of the name that `octets` begin with, the root left out.
-fn suffixes(octets: &[u8]) -> Suffixes {
+/// Returns the suffixes of `name` that begin before its octet number `until`, where a name begins whose hash is
+/// `hash`; `None` where no label ends there.
+#[inline]
+fn suffixes(name: &[u8], until: usize, mut hash: u64) -> Option<Suffixes> {
     let mut suffixes = Suffixes::new();
     let mut at = 0;
-    while octets[at] != 0 {
+    while at < until {
         suffixes.push((at as u8, 0));
-        at += 1 + usize::from(octets[at]);
+        at += 1 + usize::from(name[at]);
     }
-    let mut hash = 0;
-    let mut end = at;
+    if at != until {
+        return None;
+    }
+    let mut end = until;
     for (start, its) in suffixes.iter_mut().rev() {
         let start = usize::from(*start);
-        hash = mix_label(hash, &octets[start..end]);
-        *its = (hash >> 32) as u32;
+        hash = mix_label(hash, &name[start..end]);
+        *its = hash;
         end = start;
     }
-    suffixes
+    Some(suffixes)
 }
 
 /// Mixes a label, with its length octet, into a hash.
 #[inline]
-fn mix_label(mut hash: u64, label: &[u8]) -> u64 {
+fn mix_label(hash: u64, label: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut chunks = label.chunks_exact(8);
-    for chunk in &mut chunks {
-        let octets = u64::from_le_bytes(chunk.try_into().expect("eight octets"));
-        hash = (hash.rotate_left(23) ^ octets).wrapping_mul(FACTOR);
+    let mix = |hash: u64, octets: u64| (hash.rotate_left(23) ^ octets).wrapping_mul(FACTOR);
+    let mut hash = hash;
+    let mut rest = label;
+    while let Some((octets, behind)) = rest.split_first_chunk() {
+        hash = mix(hash, u64::from_le_bytes(*octets));
+        rest = behind;
     }
-    let mut rest = 0;
-    for &octet in chunks.remainder() {
-        rest = rest << 8 | u64::from(octet);
-    }
-    (hash.rotate_left(23) ^ rest).wrapping_mul(FACTOR)
+    // Fewer than eight octets are left: two reads that overlap see all of them.
+    let last = match (rest.first_chunk(), rest.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => rest.iter().fold(0, |octets, octet| octets << 8 | u64::from(*octet)),
+    };
+    mix(hash, last)
 }
 
 /// Returns whether `name` stands at `at` in `out`, where only this module wrote.
 fn stands_at(out: &[u8], mut at: usize, name: &[u8]) -> bool {
+    if out[at..].starts_with(name) {
+        return true; // written out, as the question is
+    }
     let mut rest = name;
     loop {
         let size = usize::from(out[at]);

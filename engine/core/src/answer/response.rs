@@ -94,6 +94,8 @@ pub struct Response<'a> {
     pub additional: Section<'a>,
     /// The authority section sends the client elsewhere.
     pub referral: bool,
+    /// The name of the zone that most names in the response are in; empty where there is none.
+    pub origin: &'a [u8],
     /// So many leading RRsets of `additional` are the glue without which the response is of no use (RFC 9471).
     pub required: usize,
     present: SmallVec<[Present<'a>; 16]>,
@@ -117,6 +119,7 @@ impl<'a> Response<'a> {
             authority: SmallVec::new(),
             additional: SmallVec::new(),
             referral: false,
+            origin: &[],
             required: 0,
             present: SmallVec::new(),
         }

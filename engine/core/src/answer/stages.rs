@@ -91,6 +91,7 @@ pub fn respond<'a>(
         }
     };
     response.authoritative = true;
+    response.origin = zone.origin();
     Walk { zones, query, response, fill, asker, arena, served, zone }.run(&key);
 }
 

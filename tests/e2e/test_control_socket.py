@@ -21,7 +21,7 @@ from bindpy.control.socket_client import LostServerError, NoServerError, SocketC
 from bindpy.control.socket_protocol import MAX_LINE_OCTETS
 from tests.e2e.daemon import DEADLINE_S, Daemon, daemon, options, wait_until, zone_text
 from tests.peers.process import free_port
-from tests.support.users import NOBODY
+from tests.support.users import NOBODY, open_to_all
 
 ZONE = 'zone "a.example" { type primary; file "a.db"; notify no; };\n'
 FILES: dict[str, str | bytes] = {"a.db": zone_text()}
@@ -135,8 +135,7 @@ def test_a_second_server_whose_place_is_taken_by_default_serves_without(tmp_path
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_it_belongs_to_the_user_that_the_server_becomes(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     (tmp_path / "named.conf").write_text(
         f'options {{ directory "{tmp_path}"; listen-on port {free_port()} {{ 127.0.0.1; }}; '
         'listen-on-v6 { none; }; pid-file none; control-socket "run/c.sock"; };\n' + ZONE

@@ -25,7 +25,7 @@ from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import SocketPlace
 from bindpy.control.socket_protocol import MAX_LINE_OCTETS
 from bindpy.control.socket_server import LocalSocket, SocketTimes
-from tests.support.users import NOBODY
+from tests.support.users import NOBODY, open_to_all
 
 T = TypeVar("T")
 # ruff: noqa: ASYNC240 - a look at the test's own folder blocks nobody
@@ -421,8 +421,7 @@ def test_another_user_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 
     async def run() -> None:
         async with serving(tmp_path) as (commands, local):
-            for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-                folder.chmod(0o755)
+            open_to_all(tmp_path)
             assert await in_thread(as_nobody, b'{"command":"ping"}\n') == "PermissionError"
             (tmp_path / "c.sock").chmod(0o666)
             assert '"permission denied"' in await in_thread(as_nobody, b'{"command":"ping"}\n')

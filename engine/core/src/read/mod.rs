@@ -46,8 +46,8 @@ const MAX_GENERATED: i64 = 1 << 22;
 
 /// Turns RDATA of types that are not read here into wire form.
 pub trait RareRdata {
-    /// Returns the uncompressed RDATA that `words` mean for `rtype`, names relative to `origin`, or `None` where
-    /// they are in error.
+    /// Returns the valid, uncompressed RDATA that `words` mean for `rtype`, names relative to `origin`, or `None`
+    /// where they are in error.
     fn rdata(&mut self, rtype: u16, words: &[Word<'_>], origin: &[u8]) -> Option<Vec<u8>>;
 }
 

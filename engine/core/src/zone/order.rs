@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::name::SortKey;
 
 /// The most entries of a page.
@@ -23,7 +25,8 @@ pub(crate) trait Names {
 
 #[derive(Clone)]
 struct Page {
-    prefix: Box<[u8]>,
+    /// In the page itself, where it is short: each search looks at it.
+    prefix: SmallVec<[u8; 16]>,
     heads: Vec<u64>,
     /// Of a leaf its nodes, of an inner page the first node of each child.
     ids: Vec<u32>,
@@ -56,7 +59,7 @@ fn common_prefix(left: &[u8], right: &[u8]) -> usize {
 impl Page {
     /// Makes a page of sorted entries; their number is not 0.
     fn new(ids: Vec<u32>, children: Vec<Arc<Page>>, names: &impl Names) -> Self {
-        let mut page = Page { prefix: Box::default(), heads: Vec::new(), ids, children };
+        let mut page = Page { prefix: SmallVec::new(), heads: Vec::new(), ids, children };
         page.measure(names);
         page
     }
@@ -64,13 +67,13 @@ impl Page {
     /// Works out anew what the names begin with.
     fn measure(&mut self, names: &impl Names) {
         let (Some(&first), Some(&last)) = (self.ids.first(), self.ids.last()) else {
-            self.prefix = Box::default();
+            self.prefix.clear();
             self.heads.clear();
             return;
         };
         let first = names.sort_key(first);
         let common = common_prefix(&first, &names.sort_key(last));
-        self.prefix = first[..common].into();
+        self.prefix = SmallVec::from_slice(&first[..common]);
         self.heads.clear();
         self.heads.extend(self.ids.iter().map(|&id| head(&names.sort_key(id), common)));
     }
@@ -193,7 +196,7 @@ impl Page {
 impl Order {
     /// The index of nothing.
     pub fn empty() -> Self {
-        let (prefix, heads, ids, children) = (Box::default(), Vec::new(), Vec::new(), Vec::new());
+        let (prefix, heads, ids, children) = (SmallVec::new(), Vec::new(), Vec::new(), Vec::new());
         Order { root: Arc::new(Page { prefix, heads, ids, children }) }
     }
 

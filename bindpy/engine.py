@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
+from bindpy.diagnostics import BindpyError
 from bindpy.zone.diff import Delta, apply, diff
 from bindpy.zone.digest import ZoneDigest, zone_digest
 from bindpy.zone.load import load_zone_file
@@ -28,6 +29,10 @@ __all__ = [
     "Answerer",
     "ApplyDeltas",
     "Engine",
+    "MessageForm",
+    "MessageTaker",
+    "Packed",
+    "RecordTooLargeError",
     "Zone",
     "ZoneBuilder",
     "ZoneFileReader",
@@ -107,6 +112,49 @@ class ZoneBuilder(Protocol):
         """Return the zone; the builder must not be used again. Raises `bindpy.zone.snapshot.NoSoaError`."""
 
 
+@runtime_checkable
+class MessageTaker(Protocol):
+    """A `ZoneBuilder` that takes the records of a transfer's message without making objects of them."""
+
+    def take_message(self, message: bytes, message_id: int, kind: int, max_records: int) -> int | None:
+        """Add the records of a message from the middle of a transfer; return how many there were.
+
+        The message, its signature checked and removed, must have *message_id* and answer the question for
+        *kind*, AXFR or IXFR. *max_records* bounds the zone, 0 means any number. None, and nothing is added,
+        where the message has anything in it that is not plainly right: `bindpy.xfr.incoming` has to look.
+        """
+
+
+class RecordTooLargeError(BindpyError):
+    """A record does not fit any message, and so its zone cannot be transferred."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageForm:
+    """What the messages of one transfer look like: all that stands around the records.
+
+    ``question`` is the query's, in wire form, ``opt`` the OPT record that each message ends with, or nothing.
+    A message has at most ``limit_octets``, but for one record that needs more, and then at most
+    ``most_octets``; exactly one record each where ``one_answer``.
+    """
+
+    id: int
+    flags: int
+    question: bytes
+    opt: bytes
+    limit_octets: int
+    most_octets: int
+    one_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One message and how many records its answer section has."""
+
+    message: bytes
+    records: int
+
+
 class ApplyDeltas(Protocol):
     """Makes the next version of a zone. Blocks."""
 
@@ -133,6 +181,9 @@ class Zones:
     """A zone as the text of a zone file, in pieces, behind the lines of a comment."""
     raw: Callable[[Any], Iterator[bytes]]
     """A zone in BIND's raw format, in pieces."""
+    axfr: Callable[[Any, MessageForm], Iterator[Packed]] | None = None
+    """The messages of an AXFR, made one by one; raises `RecordTooLargeError`. None: `bindpy.xfr.stream` makes
+    them of the zone's RRsets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from bindpy.config.model import ZoneChecks
-from bindpy.engine import Zone, Zones
+from bindpy.engine import MessageForm, Packed, RecordTooLargeError, Zones
+from bindpy.native.reading import FileReader
 from bindpy.zone.diff import Delta, DeltaDoesNotFitError
-from bindpy.zone.digest import ZoneDigest, digest_of
-from bindpy.zone.load import load_zone_file
+from bindpy.zone.digest import ZoneDigest
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Key, Name
-from bindpy.zone.raw import raw_octets
-from bindpy.zone.records import RR, RRset, RRType
-from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, SnapshotBuilder, ZoneSnapshot
-from bindpy.zone.zonefile import zone_file_text
+from bindpy.zone.raw import raw_header
+from bindpy.zone.rdata import check_rdata
+from bindpy.zone.records import IN, RR, RRset, RRType
+from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, ZoneSnapshot
+from bindpy.zone.zonefile import ReadableText, comment_lines
 
 if TYPE_CHECKING:
     import bindpy_engine
@@ -95,6 +96,11 @@ class RustBuilder:
             raise OutOfZoneError(str(error)) from None
         return known_ttl
 
+    def take_message(self, message: bytes, message_id: int, kind: int, max_records: int) -> int | None:
+        """See `bindpy.engine.ZoneBuilder`."""
+        taken: int | None = self._inner.take_message(message, message_id, kind, max_records, _is_valid_rdata)
+        return taken
+
     def finish(self) -> RustZone:
         """Return the zone; the builder must not be used again. Raises `NoSoaError`."""
         try:
@@ -108,20 +114,34 @@ class RustZones:
 
     def __init__(self, module: Any) -> None:
         self._module = module
+        self._reader = FileReader(module)
 
     def zones(self) -> Zones:
         """Return it all as the seam wants it."""
-        return Zones(self.read_file, self.builder, self.apply, self.diff, self.digest, self.text, self.raw)
+        return Zones(
+            self.read_file,
+            self.builder,
+            self.apply,
+            self.diff,
+            self.digest,
+            self.text,
+            self.raw,
+            self.axfr,
+        )
 
     def builder(self, origin: Name, rdclass: int) -> RustBuilder:
         """Return a builder for a zone's origin and class."""
         return RustBuilder(self._module, origin, rdclass)
 
-    def read_file(self, path: str, origin: Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
-        """Read and check a zone file as `load_zone_file` does."""
-        loaded = load_zone_file(path, origin, rdclass, checks)
-        zone = self.of_snapshot(loaded.zone) if loaded.zone is not None else None
-        return LoadedZone(zone, loaded.diagnostics, loaded.files, loaded.stamps)
+    def read_file(
+        self, path: str, origin: Name, rdclass: int, checks: ZoneChecks, *, directory: str = ""
+    ) -> LoadedZone:
+        """Read and check a zone file as `bindpy.zone.load.load_zone_file` does."""
+        reading = self._reader.read(path, origin, rdclass, checks, directory)
+        zone = RustZone(reading.zone) if reading.zone is not None else None
+        if reading.snapshot is not None:
+            zone = self.of_snapshot(reading.snapshot)
+        return LoadedZone(zone, reading.diagnostics, reading.files, reading.stamps)
 
     def of_snapshot(self, snapshot: ZoneSnapshot) -> RustZone:
         """Return the engine's zone with the records of *snapshot*."""
@@ -148,20 +168,38 @@ class RustZones:
 
     def digest(self, zone: RustZone) -> ZoneDigest:
         """Return the digest of the zone's data."""
-        return digest_of(zone.rrs())
+        value, octets = zone.inner.digest()
+        return ZoneDigest(int.from_bytes(value, "big"), octets)
 
     def text(self, zone: RustZone, comments: tuple[str, ...] = ()) -> Iterator[str]:
         """Yield *zone* as the text of a zone file, behind the lines of a comment."""
-        return zone_file_text(to_snapshot(zone), comments)
+        yield from comment_lines(comments)
+        for piece in self._module.ZoneText(zone.inner, ReadableText(zone.rdclass)):
+            yield piece.decode("ascii")
 
     def raw(self, zone: RustZone) -> Iterator[bytes]:
         """Yield *zone* in BIND's raw format."""
-        return raw_octets(to_snapshot(zone))
+        yield raw_header()
+        yield from self._module.RawBlocks(zone.inner)
+
+    def axfr(self, zone: RustZone, form: MessageForm) -> Iterator[Packed]:
+        """Yield the messages of an AXFR of *zone*. Raises `RecordTooLargeError`."""
+        messages = self._module.AxfrMessages(
+            zone.inner,
+            id=form.id,
+            flags=form.flags,
+            question=form.question,
+            opt=form.opt,
+            limit=form.limit_octets,
+            most=form.most_octets,
+            one_answer=form.one_answer,
+        )
+        try:
+            for message, records in messages:
+                yield Packed(message, records)
+        except self._module.RecordTooLargeError as error:
+            raise RecordTooLargeError(str(error)) from None
 
 
-def to_snapshot(zone: Zone) -> ZoneSnapshot:
-    """Return Python's version of *zone*."""
-    builder = SnapshotBuilder(zone.origin, zone.rdclass)
-    for rr in zone.rrs():
-        builder.add(*rr)
-    return builder.finish()
+def _is_valid_rdata(rtype: int, rdata: bytes) -> bool:
+    return check_rdata(rtype, rdata, IN) is None

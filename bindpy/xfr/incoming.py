@@ -14,7 +14,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bindpy.engine import PYTHON_ZONES, Zone, Zones
+from bindpy.engine import PYTHON_ZONES, MessageTaker, Zone, Zones
 from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.wire import Message, Question, WireError, WireRR, build_query, read_message
@@ -96,6 +96,8 @@ class Incoming:
         # cycle keeps the zone and its base alive until the collector comes by.
         self._take: Callable[[Incoming, RR], bool] = Incoming._take_first
         self._builder = zones.builder(origin, rdclass)
+        taker = self._builder if record_filter is None and rdclass == IN else None
+        self._taker: MessageTaker | None = taker if isinstance(taker, MessageTaker) else None
         self._old_soa: RR | None = None
         self._new_soa: RR | None = None
         self._removed: list[RR] = []
@@ -165,6 +167,8 @@ class Incoming:
         limits, progress = self._limits, self.progress
         if progress.octets > limits.max_octets or progress.messages > limits.max_messages:
             raise XferFailure(Stage.LIMIT, "sent more than is taken of one zone")
+        if self._take_message(octets):
+            return
         try:
             message = read_message(octets)
         except WireError as e:
@@ -182,6 +186,14 @@ class Incoming:
         if not message.answer:
             raise XferFailure(Stage.DATA, "sent a message without records")
         self._judge_single_soa()
+
+    def _take_message(self, octets: bytes) -> bool:
+        """Take a message from the middle of a whole zone at once, if it is plainly right."""
+        if self._taker is None or self._take is not Incoming._take_whole:
+            return False
+        taken = self._taker.take_message(octets, self.id, self.kind, self._limits.max_records)
+        self.progress.records += taken or 0
+        return taken is not None
 
     def _check_head(self, message: Message) -> None:
         if message.id != self.id:

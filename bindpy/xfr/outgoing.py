@@ -11,8 +11,9 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bindpy.answer.encode import encode
 from bindpy.answer.policy import Transport
@@ -22,7 +23,7 @@ from bindpy.config.acl import AddressMatcher, LocalAddresses, parse_address
 from bindpy.config.model import Config, Options, ServerStatement, ZoneSettings
 from bindpy.config.servers import server_for
 from bindpy.diagnostics import BindpyError
-from bindpy.engine import Answerer, Zone
+from bindpy.engine import PYTHON_ZONES, Answerer, Packed, RecordTooLargeError, Zone, Zones
 from bindpy.reload.table import ZoneEntry, ZoneState, ZoneTable
 from bindpy.server.querylog import Question, read_question
 from bindpy.server.ratelog import RateLimitedLog
@@ -32,16 +33,18 @@ from bindpy.xfr.journal import Journal
 from bindpy.xfr.stream import (
     MAX_MESSAGE_OCTETS,
     Packer,
-    RecordTooLargeError,
     axfr_entries,
     ixfr_entries,
 )
-from bindpy.zone.diff import Delta
+from bindpy.zone.diff import Delta, soa_record
 from bindpy.zone.records import RRType
 from bindpy.zone.serials import is_newer
 
 log = logging.getLogger("bindpy.xfer-out")
 security_log = logging.getLogger("bindpy.security")
+
+
+_Messages: TypeAlias = Callable[[Packer], Iterator[Packed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,8 @@ class _RefusedError(BindpyError):
 class TransfersOut:
     """Answers AXFR and IXFR requests; a `bindpy.server.control_plane.TransferHandler`.
 
-    *table* has the zones. ``journal``, their histories, may be set once it is open: without it, every IXFR
-    is answered in the form of an AXFR. Belongs to the event loop.
+    *table* has the zones, which are of the kind of *zones*. ``journal``, their histories, may be set once it
+    is open: without it, every IXFR is answered in the form of an AXFR. Belongs to the event loop.
     """
 
     def __init__(
@@ -115,8 +118,10 @@ class TransfersOut:
         table: ZoneTable,
         journal: Journal | None = None,
         *,
+        zones: Zones = PYTHON_ZONES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._zones = zones
         self._answerer = answerer
         self._table = table
         self.journal = journal
@@ -153,7 +158,7 @@ class TransfersOut:
             return self._error(query, refused.rcode, refused.ede)
         if query.qtype == RRType.IXFR:
             return await self._ixfr(transfer)
-        return self._stream(transfer, "AXFR", axfr_entries(transfer.zone))
+        return self._stream(transfer, "AXFR", self._whole(transfer.zone))
 
     # --- whether ----------------------------------------------------------------------------------
 
@@ -227,8 +232,9 @@ class TransfersOut:
         if request.transport is Transport.UDP:
             return self._ixfr_by_udp(transfer, deltas)
         if deltas is None:
-            return self._stream(transfer, "AXFR-style IXFR", axfr_entries(zone))
-        return self._stream(transfer, "IXFR", ixfr_entries(_soa_entry(zone), deltas), serial)
+            return self._stream(transfer, "AXFR-style IXFR", self._whole(zone))
+        entries = ixfr_entries(_soa_entry(zone), deltas)
+        return self._stream(transfer, "IXFR", lambda packer: packer.messages(entries), serial)
 
     async def _deltas(self, transfer: _Transfer, serial: int) -> Sequence[Delta] | None:
         """Return what leads the client to the current version, None where the whole zone is to be sent."""
@@ -266,6 +272,13 @@ class TransfersOut:
 
     # --- how --------------------------------------------------------------------------------------
 
+    def _whole(self, zone: Zone) -> _Messages:
+        """Return what makes the messages of *zone*."""
+        axfr = self._zones.axfr
+        if axfr is None:
+            return lambda packer: packer.messages(axfr_entries(zone))
+        return lambda packer: axfr(zone, packer.form)
+
     def _packer(
         self, transfer: _Transfer, limit_octets: int, *, most_octets: int = 0, one_answer: bool = False
     ) -> Packer:
@@ -281,7 +294,7 @@ class TransfersOut:
         )
 
     def _stream(
-        self, transfer: _Transfer, kind: str, entries: Iterable[Entry], from_serial: int | None = None
+        self, transfer: _Transfer, kind: str, messages: _Messages, from_serial: int | None = None
     ) -> Reply:
         """Return the transfer as a stream, or a refusal where there are too many already."""
         client = transfer.request.client.address
@@ -298,11 +311,11 @@ class TransfersOut:
             )
             return self._error(transfer.query, Rcode.REFUSED)
         limits = transfer.settings.transfer
-        messages = self._send(transfer, kind, entries, from_serial)
-        return Stream(messages, limits.max_time_out_s, limits.max_idle_out_s)
+        stream = self._send(transfer, kind, messages, from_serial)
+        return Stream(stream, limits.max_time_out_s, limits.max_idle_out_s)
 
     async def _send(
-        self, transfer: _Transfer, kind: str, entries: Iterable[Entry], from_serial: int | None
+        self, transfer: _Transfer, kind: str, make: _Messages, from_serial: int | None
     ) -> AsyncGenerator[bytes, None]:
         form = transfer.settings.transfer.format
         if transfer.server is not None and transfer.server.transfer_format is not None:
@@ -323,7 +336,7 @@ class TransfersOut:
             serials,
         )
         try:
-            for packed in packer.messages(entries):
+            for packed in make(packer):
                 messages += 1
                 records += packed.records
                 octets += len(packed.message)
@@ -356,8 +369,8 @@ class TransfersOut:
 
 
 def _soa_entry(zone: Zone) -> Entry:
-    owner, rrset = next(iter(zone.rrsets()))
-    return owner, rrset.rtype, rrset.ttl, rrset.rdatas
+    soa = soa_record(zone)
+    return soa.owner, soa.rtype, soa.ttl, (soa.rdata,)
 
 
 def _what_would_allow(request: CheckedRequest, entry: ZoneEntry) -> str:

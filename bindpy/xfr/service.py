@@ -68,7 +68,7 @@ class Replication:
         self._endpoints = endpoints
         self._executor = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
         self._secondaries = Secondaries(keeper, self._executor, engine.zones)
-        self._transfers_out = TransfersOut(engine.answerer, keeper.table)
+        self._transfers_out = TransfersOut(engine.answerer, keeper.table, zones=engine.zones)
         self._autoprimaries = AutoprimaryZones(keeper.table, provision, self._provided)
         self._notify_in = NotifyIn(engine.answerer, keeper.table, self._secondaries, self._autoprimaries)
         self._control_plane = ControlPlane(engine.answerer, self._transfers_out, self._notify_in)

@@ -7,14 +7,12 @@ of them, and an owner needs no search to be compressed. Speed is what this is ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from struct import Struct
 
 from bindpy.answer.encode import AA, COMPRESSIBLE, PRESERVED_FLAGS, QR, opt_record
 from bindpy.answer.query import HEADER_OCTETS, Query, Rcode
 from bindpy.answer.response import Entry
-from bindpy.diagnostics import BindpyError
-from bindpy.engine import Zone
+from bindpy.engine import MessageForm, Packed, RecordTooLargeError, Zone
 from bindpy.zone import names
 from bindpy.zone.diff import Delta
 from bindpy.zone.names import Name
@@ -22,7 +20,7 @@ from bindpy.zone.records import RR, name_end
 
 MAX_MESSAGE_OCTETS = 65535
 
-_HEADER = Struct("!HHHHH").pack  # without the ID
+_HEADER = Struct("!6H").pack
 _RR_HEAD = Struct("!HHIH").pack
 _SHORT = Struct("!H").pack
 _POINTER = 0xC000
@@ -30,18 +28,6 @@ _REACH = 0x3FFF
 _QUESTION_NAME = _SHORT(_POINTER | HEADER_OCTETS)
 _NO_SUFFIX = bytes(names.MAX_NAME_OCTETS + 1)
 """No name ends in this."""
-
-
-class RecordTooLargeError(BindpyError):
-    """A record does not fit any message, and so its zone cannot be transferred."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """One message and how many records its answer section has."""
-
-    message: bytes
-    records: int
 
 
 def axfr_entries(zone: Zone) -> Iterator[Entry]:
@@ -75,7 +61,7 @@ class Packer:
 
     Messages have at most *limit_octets*, but for one record that needs more, and then at most *most_octets*;
     exactly one record each where *one_answer*. *edns_octets* is the payload size for an OPT record, where
-    the query has one.
+    the query has one. ``form`` is what it all comes to.
     """
 
     def __init__(
@@ -89,26 +75,30 @@ class Packer:
         one_answer: bool = False,
         edns_octets: int,
     ) -> None:
-        self._opt = opt_record(edns_octets, Rcode.NOERROR, query.dnssec_ok, b"") if query.edns else b""
-        self._question = query.data[HEADER_OCTETS : query.question_end]
-        self._id = query.data[:2]
-        self._flags = QR | AA | (query.flags & PRESERVED_FLAGS)
+        self.form = form = MessageForm(
+            id=int.from_bytes(query.data[:2]),
+            flags=QR | AA | (query.flags & PRESERVED_FLAGS),
+            question=query.data[HEADER_OCTETS : query.question_end],
+            opt=opt_record(edns_octets, Rcode.NOERROR, query.dnssec_ok, b"") if query.edns else b"",
+            limit_octets=limit_octets,
+            most_octets=most_octets,
+            one_answer=one_answer,
+        )
         self._rdclass = rdclass
-        self._limit = limit_octets - len(self._opt)
-        self._most = most_octets - len(self._opt)
-        self._one_answer = one_answer
+        self._limit = limit_octets - len(form.opt)
+        self._most = most_octets - len(form.opt)
         # The case of names is kept: the question's name stands for the zone's only where it is the same.
         same_case = query.qname == origin and origin != names.ROOT
         self._origin = origin if same_case else None
 
     def messages(self, entries: Iterable[Entry]) -> Iterator[Packed]:
         """Yield messages with the records of *entries*. Raises `RecordTooLargeError`."""
-        start = bytes(HEADER_OCTETS) + self._question
+        start = bytes(HEADER_OCTETS) + self.form.question
         out = bytearray(start)
         places: dict[Name, int] = {}
         count = 0
         rdclass, most = self._rdclass, self._most
-        limit = self._limit if not self._one_answer else 0
+        limit = self._limit if not self.form.one_answer else 0
         origin = self._origin or _NO_SUFFIX
         for owner, rtype, ttl, rdatas in entries:
             compressible = COMPRESSIBLE.get(rtype)
@@ -146,9 +136,9 @@ class Packer:
             yield self._finish(out, count)
 
     def _finish(self, out: bytearray, count: int) -> Packed:
-        out[:2] = self._id
-        out[2:HEADER_OCTETS] = _HEADER(self._flags, 1, count, 0, 1 if self._opt else 0)
-        out += self._opt
+        form = self.form
+        out[:HEADER_OCTETS] = _HEADER(form.id, form.flags, 1, count, 0, 1 if form.opt else 0)
+        out += form.opt
         return Packed(bytes(out), count)
 
     def _shortened(self, name: Name) -> bytes:

@@ -48,6 +48,19 @@ def check_zone(zone: ZoneSnapshot, checks: ZoneChecks, locate: Locate) -> list[D
     return run.findings.all()
 
 
+def check_owners(
+    zone: ZoneSnapshot, checks: ZoneChecks, locate: Locate, owners: Iterable[Key]
+) -> list[Diagnostic]:
+    """Return what `check_zone` does, where it is known that only *owners* and the apex may be at fault.
+
+    *owners* come in the order in which the zone has its names.
+    """
+    run = _Run(zone, checks, locate)
+    run.records((key, zone.nodes[key]) for key in owners)
+    run.apex()
+    return run.findings.all()
+
+
 def check_records(zone: ZoneSnapshot, checks: ZoneChecks, locate: Locate) -> list[Diagnostic]:
     """Return what is wrong with single owners of *zone*, of which records may be missing."""
     run = _Run(zone, checks, locate)

@@ -78,11 +78,11 @@ def judge(text: ZoneText | RawZone, origin: Name, checks: ZoneChecks) -> LoadedS
         found += check(zone, checks, text.locate)
     if any(item.severity is Severity.ERROR for item in found):
         zone = None
-    return LoadedSnapshot(zone, _in_text_order(found, text.files), text.files, text.stamps)
+    return LoadedSnapshot(zone, in_text_order(found, text.files), text.files, text.stamps)
 
 
-def _in_text_order(found: Iterable[Diagnostic], files: tuple[str, ...]) -> tuple[Diagnostic, ...]:
-    """Sort findings by file and place; those without a place come last."""
+def in_text_order(found: Iterable[Diagnostic], files: tuple[str, ...]) -> tuple[Diagnostic, ...]:
+    """Sort *found* by place, *files* in the order that they have here; those without a place come last."""
     order = {file: number for number, file in enumerate(files)}
 
     def place(item: Diagnostic) -> tuple[int, int, int]:

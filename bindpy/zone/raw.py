@@ -132,10 +132,15 @@ def _is_name(octets: bytes) -> bool:
     return False
 
 
+def raw_header() -> bytes:
+    """Return how a raw file of version 1 that is written now begins."""
+    # The last three: flags, the serial of a signed zone's source and the last transfer, all "not said".
+    return struct.pack("!6I", 2, 1, int(time.time()) & 0xFFFFFFFF, 0, 0, 0)
+
+
 def raw_octets(zone: ZoneSnapshot) -> Iterator[bytes]:
     """Yield *zone* as a raw file of version 1: owners in canonical order, the SOA first."""
-    # The last three: flags, the serial of a signed zone's source and the last transfer, all "not said".
-    yield struct.pack("!6I", 2, 1, int(time.time()) & 0xFFFFFFFF, 0, 0, 0)
+    yield raw_header()
     for node in zone.sorted_nodes():
         for rrset in sorted(node.rrsets, key=lambda r: (r.rtype != RRType.SOA, r.rtype)):
             yield _block(node.owner, rrset, zone.rdclass)

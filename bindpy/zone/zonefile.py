@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bindpy.zone import names
 from bindpy.zone.lexer import to_ascii
@@ -21,13 +21,12 @@ def zone_file_text(zone: ZoneSnapshot, comments: tuple[str, ...] = ()) -> Iterat
     RRSIGs after what they cover, records of an RRset in the zone's own order. The commonest TTL is ``$TTL``
     and left out.
     """
-    for comment in comments:
-        yield "; " + to_ascii(comment.translate(_CONTROLS)) + "\n"
+    yield from comment_lines(comments)
     ttls = Counter(rrset.ttl for node in zone.nodes.values() for rrset in node.rrsets)
     default_ttl = max(ttls, key=lambda ttl: (ttls[ttl], ttl))
     yield f"$ORIGIN {names.to_text(zone.origin)}\n$TTL {default_ttl}\n"
     class_text = class_to_text(zone.rdclass)
-    to_text = _ReadableText(zone.rdclass)
+    to_text = ReadableText(zone.rdclass)
     types: dict[int, str] = {}
     for node in zone.sorted_nodes():
         head = _owner_text(node.owner, zone.origin)
@@ -42,7 +41,13 @@ def zone_file_text(zone: ZoneSnapshot, comments: tuple[str, ...] = ()) -> Iterat
                 head = ""
 
 
-class _ReadableText(RdataText):
+def comment_lines(comments: Iterable[str]) -> Iterator[str]:
+    """Yield *comments* as lines of a master file, whatever is in them."""
+    for comment in comments:
+        yield "; " + to_ascii(comment.translate(_CONTROLS)) + "\n"
+
+
+class ReadableText(RdataText):
     """RDATA as text that surely reads back: where a type's own form does not, that of RFC 3597 is taken."""
 
     def __init__(self, rdclass: int) -> None:

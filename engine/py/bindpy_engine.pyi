@@ -1,6 +1,6 @@
 """bindpy's engine in machine code. Names and RDATA are `bytes` in uncompressed wire form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, final
 
 VERSION: Final[str]
@@ -9,6 +9,10 @@ _RRset: TypeAlias = tuple[int, int, tuple[bytes, ...], tuple[bytes, ...], int]
 """Type, TTL, RDATAs, RDATAs of the RRSIGs that cover them, TTL of these."""
 _RR: TypeAlias = tuple[bytes, int, int, bytes]
 """Owner, type, TTL, RDATA."""
+_Word: TypeAlias = tuple[bytes, bool, bool]
+"""One word of RDATA: its octets, escapes as written; whether it was quoted; whether it is glued on."""
+_Stamp: TypeAlias = tuple[int, int, int, int, int]
+"""The fields of a `bindpy.files.FileStamp`."""
 _Delta: TypeAlias = tuple[_RR, _RR, list[_RR], list[_RR]]
 """The old SOA, the new one, what goes, what comes."""
 _Element: TypeAlias = tuple[str, Any, bool]
@@ -17,6 +21,9 @@ _Element: TypeAlias = tuple[str, Any, bool]
 class OutOfZoneError(ValueError): ...
 class NoSoaError(ValueError): ...
 class DeltaDoesNotFitError(ValueError): ...
+class RecordTooLargeError(ValueError): ...
+class NeedsPythonError(Exception): ...
+class FaultError(Exception): ...
 
 @final
 class Zone:
@@ -36,6 +43,10 @@ class Zone:
     def node_count(self) -> int: ...
     def get(self, key: bytes, rtype: int) -> _RRset | None: ...
     def names(self, after: bytes | None, count: int) -> list[tuple[bytes, list[_RRset]]]: ...
+    def node(
+        self, key: bytes
+    ) -> tuple[bytes, list[_RRset], bytes | None, bytes | None, bytes | None] | None: ...
+    def digest(self) -> tuple[bytes, int]: ...
     def same_data(self, other: Zone) -> bool: ...
     def diff(self, new: Zone) -> _Delta: ...
     def apply(
@@ -51,6 +62,89 @@ class ZoneBuilder:
     def rr_count(self) -> int: ...
     def add(self, owner: bytes, rtype: int, ttl: int, rdata: bytes) -> int: ...
     def finish(self) -> Zone: ...
+    def take_message(
+        self,
+        message: bytes,
+        id: int,
+        qtype: int,
+        max_records: int,
+        rare: Callable[[int, bytes], bool],
+    ) -> int | None: ...
+
+@final
+class Checks:
+    """How strictly a zone's content is judged; made of a `bindpy.config.model.ZoneChecks`."""
+
+    def __new__(cls, checks: object) -> Checks: ...
+
+@final
+class Loaded:
+    """A zone whose text has nothing wrong."""
+
+    @property
+    def zone(self) -> Zone: ...
+    @property
+    def files(self) -> list[tuple[bytes, _Stamp]]: ...
+    @property
+    def suspects(self) -> list[bytes]: ...
+    @property
+    def suspect_apex(self) -> bool: ...
+
+@final
+class Places:
+    """Where the records of a zone stand in its text."""
+
+    def find(self, key: bytes, rtype: int) -> list[tuple[bytes, int, int]]: ...
+    def rank(self, zone: Zone, key: bytes) -> tuple[int, int]: ...
+
+def read_zone(
+    path: bytes,
+    origin: bytes,
+    directory: bytes,
+    checks: Checks,
+    rare: Callable[[int, list[_Word], bytes], bytes | None],
+) -> Loaded: ...
+def read_places(
+    path: bytes,
+    origin: bytes,
+    directory: bytes,
+    rare: Callable[[int, list[_Word], bytes], bytes | None],
+) -> Places: ...
+
+@final
+class ZoneText:
+    """A zone as the text of a zone file, in pieces."""
+
+    def __new__(cls, zone: Zone, rare: Callable[[int, bytes], str]) -> ZoneText: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __next__(self) -> bytes: ...
+
+@final
+class RawBlocks:
+    """The blocks of a zone in BIND's raw format, in pieces, without its header."""
+
+    def __new__(cls, zone: Zone) -> RawBlocks: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __next__(self) -> bytes: ...
+
+@final
+class AxfrMessages:
+    """The messages of an AXFR, each with the number of its records."""
+
+    def __new__(
+        cls,
+        zone: Zone,
+        *,
+        id: int,
+        flags: int,
+        question: bytes,
+        opt: bytes,
+        limit: int,
+        most: int,
+        one_answer: bool,
+    ) -> AxfrMessages: ...
+    def __iter__(self) -> Iterator[tuple[bytes, int]]: ...
+    def __next__(self) -> tuple[bytes, int]: ...
 
 @final
 class Answerer:

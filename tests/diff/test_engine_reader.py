@@ -108,7 +108,7 @@ def _rare(line: bytes) -> bytes:
 def _text(line: bytes, form: str) -> bytes:
     """Return the answer to a question about the text of RDATA of a rare type."""
     _, rtype, octets = line.decode().split(" ")
-    write = RdataText(IN) if form == "dump" else zonefile._ReadableText(IN)
+    write = RdataText(IN) if form == "dump" else zonefile.ReadableText(IN)
     return write(int(rtype), bytes.fromhex(octets)).encode() + b"\n"
 
 

@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod load;
 mod policy;
+mod text;
+mod transfer;
 mod zone;
 
 use pyo3::prelude::*;
@@ -14,6 +17,12 @@ use pyo3::prelude::*;
 mod bindpy_engine {
     #[pymodule_export]
     use crate::answer::Answerer;
+    #[pymodule_export]
+    use crate::load::{Checks, FaultError, Loaded, NeedsPythonError, Places, read_places, read_zone};
+    #[pymodule_export]
+    use crate::text::{RawBlocks, ZoneText};
+    #[pymodule_export]
+    use crate::transfer::{AxfrMessages, RecordTooLargeError};
     #[pymodule_export]
     use crate::zone::{DeltaDoesNotFitError, NoSoaError, OutOfZoneError, Zone, ZoneBuilder};
 

@@ -1,10 +1,15 @@
 //! Zones and how they are built.
 
-use bindpy_core::zone::{self as core, ApplyError, BuildError, Delta, Rr};
+use bindpy_core::name;
+use bindpy_core::xfr::Expected;
+use bindpy_core::zone::{self as core, ApplyError, BuildError, Delta, Rr, ZoneDigest};
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::load::guarded;
+use crate::transfer::AskPython;
 
 /// A record as Python has it: owner, type, TTL, RDATA.
 type PyRr<'py> = (Bound<'py, PyBytes>, u16, u32, Bound<'py, PyBytes>);
@@ -102,16 +107,35 @@ impl Zone {
         Ok(out)
     }
 
+    /// Returns what a name's place in the zone is, or None where there is no such name: `(owner, RRsets as those
+    /// of `names`, keys of the cut, the DNAME and the wildcard that matter there, or None)`.
+    fn node<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Some(node) = self.0.find(key) else { return Ok(None) };
+        let rrsets = node.rrsets().map(|rrset| rrset_tuple(py, rrset)).collect::<PyResult<Vec<_>>>()?;
+        let key_of =
+            |node: Option<core::Node<'_>>| node.map(|node| PyBytes::new(py, &name::key(node.owner())));
+        let owner = PyBytes::new(py, node.owner());
+        let (cut, dname, wildcard) = (key_of(node.cut()), key_of(node.dname()), key_of(node.wildcard()));
+        (owner, rrsets, cut, dname, wildcard).into_pyobject(py).map(Some)
+    }
+
+    /// Returns the digest of the zone's data: the sum of the records' hashes in big-endian order, and their
+    /// octets in wire form.
+    fn digest<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, u64)> {
+        let ZoneDigest { value, octets } = guarded(py, || self.0.digest())?;
+        Ok((PyBytes::new(py, &value.to_be_bytes()), octets))
+    }
+
     /// Returns whether another zone holds the same records, whatever their order and the case of owners.
-    fn same_data(&self, py: Python<'_>, other: &Zone) -> bool {
-        py.detach(|| self.0.same_data(&other.0))
+    fn same_data(&self, py: Python<'_>, other: &Zone) -> PyResult<bool> {
+        guarded(py, || self.0.same_data(&other.0))
     }
 
     /// Returns what leads from this version to another.
-    fn diff<'py>(&self, py: Python<'py>, new: &Zone) -> PyDelta<'py> {
-        let delta = py.detach(|| self.0.diff(&new.0));
+    fn diff<'py>(&self, py: Python<'py>, new: &Zone) -> PyResult<PyDelta<'py>> {
+        let Delta { old_soa, new_soa, removed, added } = guarded(py, || self.0.diff(&new.0))?;
         let many = |rrs: &[Rr]| rrs.iter().map(|rr| from_rr(py, rr)).collect();
-        (from_rr(py, &delta.old_soa), from_rr(py, &delta.new_soa), many(&delta.removed), many(&delta.added))
+        Ok((from_rr(py, &old_soa), from_rr(py, &new_soa), many(&removed), many(&added)))
     }
 
     /// Returns the version after `deltas`. Raises `DeltaDoesNotFitError`. `may_repeat`: a delta may add a
@@ -119,7 +143,7 @@ impl Zone {
     fn apply(&self, py: Python<'_>, deltas: Vec<PyDelta<'_>>, may_repeat: bool) -> PyResult<Zone> {
         let deltas: Vec<Delta> = deltas.iter().map(to_delta).collect();
         let apply = if may_repeat { core::Zone::apply_repeating } else { core::Zone::apply };
-        py.detach(|| apply(&self.0, &deltas)).map(Zone).map_err(|error| match error {
+        guarded(py, || apply(&self.0, &deltas))?.map(Zone).map_err(|error| match error {
             ApplyError::Build(error) => to_python(error),
             _ => DeltaDoesNotFitError::new_err(error.to_string()),
         })
@@ -185,7 +209,29 @@ impl ZoneBuilder {
     /// Returns the zone; the builder cannot be used again. Raises `NoSoaError`.
     fn finish(&mut self, py: Python<'_>) -> PyResult<Zone> {
         let builder = self.builder.take().ok_or_else(used)?;
-        py.detach(|| builder.finish()).map(Zone).map_err(to_python)
+        guarded(py, || builder.finish())?.map(Zone).map_err(to_python)
+    }
+
+    /// Adds the records of a message from the middle of an AXFR in class IN, and returns their number; None,
+    /// and nothing is added, where the message has anything in it that is not plainly right.
+    /// `rare(type, RDATA)` says whether RDATA of rare types, uncompressed, is valid. `max_records`: 0 for any.
+    fn take_message(
+        &mut self,
+        py: Python<'_>,
+        message: &[u8],
+        id: u16,
+        qtype: u16,
+        max_records: u64,
+        rare: Py<PyAny>,
+    ) -> PyResult<Option<usize>> {
+        let builder = self.builder.as_mut().ok_or_else(used)?;
+        let expected = Expected { id, qtype, max_records };
+        let mut asking = AskPython { ask: &rare, failure: None };
+        let taken = guarded(py, || builder.take_message(message, &expected, &mut asking))?;
+        match asking.failure {
+            Some(failure) => Err(failure),
+            None => Ok(taken),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Zones as text: the canonical dump (`bindpy.zone.writer`) and zone files (`bindpy.zone.zonefile`), the same
 //! octets as Python's.
 
+mod raw;
 mod rdata;
+
+pub use raw::RawBlocks;
 
 use std::collections::HashMap;
 

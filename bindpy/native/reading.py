@@ -1,0 +1,167 @@
+"""Zone files by the engine in machine code; where it is not sure that all is well, Python's reader decides.
+
+The engine reads what is plainly right. It leaves a file that has anything wrong to `bindpy.zone.load`, so
+what is told of it is the same with both engines. Where a zone reads well, and a check may have something to
+say, that check is Python's, of just the owners in question.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from bindpy.config.model import ZoneChecks
+from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
+from bindpy.files import FileStamp
+from bindpy.zone.checks import check_owners
+from bindpy.zone.lexer import Token
+from bindpy.zone.load import in_text_order, load_zone_file
+from bindpy.zone.loaded import LoadedSnapshot
+from bindpy.zone.names import Key, Name
+from bindpy.zone.rdata import RdataError, rdata_from_tokens
+from bindpy.zone.records import IN, RRset
+from bindpy.zone.snapshot import Node, ZoneSnapshot
+
+if TYPE_CHECKING:
+    import bindpy_engine
+
+log = logging.getLogger("bindpy.zoneload")
+
+
+class FileReading:
+    """What came of reading one zone file, by whichever reader.
+
+    Either ``zone``, one of the engine's, or ``snapshot`` is there, or neither where there are errors.
+    """
+
+    def __init__(
+        self,
+        zone: bindpy_engine.Zone | None,
+        snapshot: ZoneSnapshot | None,
+        diagnostics: tuple[Diagnostic, ...],
+        files: tuple[str, ...],
+        stamps: tuple[FileStamp | None, ...],
+    ) -> None:
+        self.zone = zone
+        self.snapshot = snapshot
+        self.diagnostics = diagnostics
+        self.files = files
+        self.stamps = stamps
+
+
+class FileReader:
+    """Reads zone files with the module `bindpy_engine`."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._checks = functools.lru_cache(maxsize=64)(module.Checks)
+
+    def read(
+        self, path: str, origin: Name, rdclass: int, checks: ZoneChecks, directory: str = ""
+    ) -> FileReading:
+        """Read and judge the zone *origin* from *path*, as `load_zone_file` does."""
+        if rdclass == IN:
+            where = (os.fsencode(path), origin, os.fsencode(directory))
+            try:
+                return self._read(where, checks)
+            except self._module.NeedsPythonError as why:
+                log.debug("%s: read by Python: %s", path, why)
+            except self._module.FaultError:
+                log.exception("%s: fault in bindpy's Rust engine; please report it; read by Python", path)
+        return _of_python(load_zone_file(path, origin, rdclass, checks, directory=directory))
+
+    def _read(self, where: tuple[bytes, Name, bytes], checks: ZoneChecks) -> FileReading:
+        loaded: bindpy_engine.Loaded = self._module.read_zone(*where, self._checks(checks), _rare_rdata)
+        files = tuple(os.fsdecode(file) for file, _ in loaded.files)
+        stamps = tuple(FileStamp(*stamp) for _, stamp in loaded.files)
+        if not (loaded.suspects or loaded.suspect_apex):
+            return FileReading(loaded.zone, None, (), files, stamps)
+        found = self._judge(loaded, _Places(self._module, where), checks)
+        refused = any(item.severity is Severity.ERROR for item in found)
+        zone = None if refused else loaded.zone
+        return FileReading(zone, None, in_text_order(found, files), files, stamps)
+
+    def _judge(
+        self, loaded: bindpy_engine.Loaded, places: _Places, checks: ZoneChecks
+    ) -> Sequence[Diagnostic]:
+        """Return what Python's checks say of the suspects."""
+        zone = loaded.zone
+        owners = loaded.suspects
+        if len(owners) > 1:
+            owners = sorted(owners, key=lambda key: places.index.rank(zone, key))
+        # It has all that the checks ask of a zone.
+        seen = cast(ZoneSnapshot, _SeenZone(zone))
+        return check_owners(seen, checks, places.locate, owners)
+
+
+def _of_python(loaded: LoadedSnapshot) -> FileReading:
+    return FileReading(None, loaded.zone, loaded.diagnostics, loaded.files, loaded.stamps)
+
+
+def _rare_rdata(rtype: int, words: list[tuple[bytes, bool, bool]], origin: bytes) -> bytes | None:
+    """Return RDATA of a type that the engine does not read, None where the text is in error."""
+    tokens = [Token(text.decode("latin-1"), 0, quoted, glued) for text, quoted, glued in words]
+    try:
+        return rdata_from_tokens(rtype, tokens, origin)
+    except RdataError:
+        return None
+
+
+class _Places:
+    """Where records stand. The files are read again for it when that is asked for first."""
+
+    def __init__(self, module: Any, where: tuple[bytes, Name, bytes]) -> None:
+        self._module = module
+        self._where = where
+
+    @functools.cached_property
+    def index(self) -> bindpy_engine.Places:
+        """The index of all places. Raises `NeedsPythonError` where a file is not right any more."""
+        return cast("bindpy_engine.Places", self._module.read_places(*self._where, _rare_rdata))
+
+    def locate(self, key: Key, rtype: int) -> list[SourceSpan]:
+        """Return where the records of *key* and *rtype* stand, in the order of the text."""
+        found = self.index.find(key, rtype)
+        return [SourceSpan(os.fsdecode(file), line, column) for file, line, column in found]
+
+
+class _SeenZone:
+    """One of the engine's zones as Python's checks see it."""
+
+    def __init__(self, zone: bindpy_engine.Zone) -> None:
+        self.origin = zone.origin
+        self.key = zone.key
+        self.rdclass = zone.rdclass
+        self.rr_count = zone.rr_count
+        self.nodes = _SeenNodes(zone)
+        self.apex = self.nodes[self.key]
+
+
+class _SeenNodes(dict[Key, "Node | None"]):
+    """The nodes that were asked for so far, None for those that do not exist."""
+
+    def __init__(self, zone: bindpy_engine.Zone) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, key: Key) -> Node | None:
+        found = self._zone.node(key)
+        if found is None:
+            self[key] = None
+            return None
+        owner, rrsets, cut, dname, wildcard = found
+        # There before those that it refers to: a cut refers to itself.
+        node = self[key] = Node(owner)
+        node.rrsets = tuple(RRset(*rrset) for rrset in rrsets)
+        node.cut = self[cut] if cut is not None else None
+        node.dname = self[dname] if dname is not None else None
+        node.wildcard = self[wildcard] if wildcard is not None else None
+        return node
+
+    def get(self, key: Key, default: Any = None) -> Any:
+        """Return the node of *key*, or *default*."""
+        node = self[key]
+        return default if node is None else node

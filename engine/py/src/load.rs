@@ -1,0 +1,185 @@
+//! Zone files: read, judged, and where their records stand.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bindpy_core::check::{self, Mode};
+use bindpy_core::name;
+use bindpy_core::read::{self, NeedsPython, RareRdata, Word};
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::zone::Zone;
+
+create_exception!(
+    bindpy_engine,
+    NeedsPythonError,
+    PyException,
+    "Python's reader has to read this file: it is in error, or has something rare in it."
+);
+
+create_exception!(bindpy_engine, FaultError, PyException, "A fault in the engine.");
+
+/// Runs what may take long without the interpreter's lock; a panic becomes `FaultError`.
+pub fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    py.detach(|| catch_unwind(AssertUnwindSafe(work))).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        FaultError::new_err(text.unwrap_or_else(|| "a panic".to_string()))
+    })
+}
+
+/// How strictly a zone's content is judged.
+#[pyclass(frozen, module = "bindpy_engine")]
+pub struct Checks(check::Checks);
+
+#[pymethods]
+impl Checks {
+    /// Takes over the fields of a `bindpy.config.model.ZoneChecks`.
+    #[new]
+    fn new(checks: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mode = |field: &str| -> PyResult<Mode> {
+            match checks.getattr(field)?.getattr("value")?.extract::<String>()?.as_str() {
+                "fail" => Ok(Mode::Fail),
+                "warn" => Ok(Mode::Warn),
+                "ignore" => Ok(Mode::Ignore),
+                other => Err(PyValueError::new_err(format!("{field}: {other}"))),
+            }
+        };
+        let flag = |field: &str| checks.getattr(field)?.extract::<bool>();
+        let number = |field: &str| checks.getattr(field)?.extract::<u64>();
+        Ok(Checks(check::Checks {
+            names: mode("names")?,
+            mx: mode("mx")?,
+            mx_cname: mode("mx_cname")?,
+            srv_cname: mode("srv_cname")?,
+            dup_records: mode("dup_records")?,
+            spf: mode("spf")?,
+            integrity: flag("integrity")?,
+            sibling: flag("sibling")?,
+            wildcard: flag("wildcard")?,
+            max_zone_ttl: checks.getattr("max_zone_ttl")?.extract()?,
+            max_records: number("max_records")?,
+            max_records_per_type: number("max_records_per_type")?,
+            max_types_per_name: number("max_types_per_name")?,
+            ns: mode("ns")?,
+            primary: flag("primary")?,
+        }))
+    }
+}
+
+/// Asks Python for RDATA of rare types.
+struct AskPython<'a> {
+    ask: &'a Py<PyAny>,
+    failure: Option<PyErr>,
+}
+
+impl AskPython<'_> {
+    fn ask(&mut self, rtype: u16, words: &[Word<'_>], origin: &[u8]) -> PyResult<Option<Vec<u8>>> {
+        Python::attach(|py| {
+            let words: Vec<_> =
+                words.iter().map(|word| (PyBytes::new(py, word.text), word.quoted, word.glued)).collect();
+            self.ask.call1(py, (rtype, words, PyBytes::new(py, origin)))?.extract(py)
+        })
+    }
+}
+
+impl RareRdata for AskPython<'_> {
+    fn rdata(&mut self, rtype: u16, words: &[Word<'_>], origin: &[u8]) -> Option<Vec<u8>> {
+        match self.ask(rtype, words, origin) {
+            Ok(rdata) => rdata,
+            Err(error) => {
+                self.failure = Some(error);
+                None
+            }
+        }
+    }
+}
+
+fn to_python(needs: NeedsPython) -> PyErr {
+    let NeedsPython { reason, file, line } = needs;
+    NeedsPythonError::new_err(format!("{}:{line}: {reason}", String::from_utf8_lossy(&file)))
+}
+
+/// Device, inode, size, and the times of the last write and change in nanoseconds.
+type Stamp = (u64, u64, u64, i128, i128);
+
+/// A zone whose text has nothing wrong.
+#[pyclass(frozen, get_all, module = "bindpy_engine")]
+pub struct Loaded {
+    zone: Py<Zone>,
+    files: Vec<(Py<PyBytes>, Stamp)>,
+    suspects: Vec<Py<PyBytes>>,
+    suspect_apex: bool,
+}
+
+/// Reads a zone of class IN. `rare(type, [(text, quoted, glued), …], origin)` returns RDATA of rare types, or
+/// None where it is in error. Raises `NeedsPythonError`, and what `rare` raises.
+#[pyfunction]
+pub fn read_zone(
+    py: Python<'_>,
+    path: &[u8],
+    origin: &[u8],
+    directory: &[u8],
+    checks: &Checks,
+    rare: Py<PyAny>,
+) -> PyResult<Loaded> {
+    let mut asking = AskPython { ask: &rare, failure: None };
+    let outcome = guarded(py, || read::read_zone(path, origin, directory, &checks.0, &mut asking))?;
+    if let Some(failure) = asking.failure {
+        return Err(failure);
+    }
+    let read::Loaded { zone, files, suspects } = outcome.map_err(to_python)?;
+    let files = files.iter().map(|(file, stamp)| {
+        let stamp = (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns);
+        (PyBytes::new(py, file).unbind(), stamp)
+    });
+    let keys = suspects.owners.iter().map(|(owner, _)| PyBytes::new(py, &name::key(owner)).unbind());
+    Ok(Loaded {
+        zone: Py::new(py, Zone(zone))?,
+        files: files.collect(),
+        suspects: keys.collect(),
+        suspect_apex: suspects.apex.is_some(),
+    })
+}
+
+/// Where the records of a zone stand in its text.
+#[pyclass(frozen, module = "bindpy_engine")]
+pub struct Places(read::Places);
+
+#[pymethods]
+impl Places {
+    /// Returns file, line and column of the records of a key and type, in the order of the text.
+    fn find<'py>(&self, py: Python<'py>, key: &[u8], rtype: u16) -> Vec<(Bound<'py, PyBytes>, u32, u16)> {
+        let found = self.0.find(key, rtype).into_iter();
+        let file = |number: u32| PyBytes::new(py, &self.0.files[number as usize]);
+        found.map(|place| (file(place.file), place.line, place.column)).collect()
+    }
+
+    /// Returns something by which keys sort as Python's zones hold their names: a name is there from its first
+    /// record on, or the first one below it.
+    fn rank(&self, zone: &Zone, key: &[u8]) -> (u32, usize) {
+        let below = zone.0.nodes_after(key).map(|node| name::key(node.owner()));
+        let below = below.take_while(|owner| name::is_subdomain(owner, key));
+        let numbers = below.filter_map(|owner| self.0.number(&owner)).chain(self.0.number(key));
+        (numbers.min().unwrap_or(u32::MAX), name::label_count(key))
+    }
+}
+
+/// Reads a zone again, for the places of its records. Raises as `read_zone` does.
+#[pyfunction]
+pub fn read_places(
+    py: Python<'_>,
+    path: &[u8],
+    origin: &[u8],
+    directory: &[u8],
+    rare: Py<PyAny>,
+) -> PyResult<Places> {
+    let mut asking = AskPython { ask: &rare, failure: None };
+    let outcome = guarded(py, || read::read_places(path, origin, directory, &mut asking))?;
+    match asking.failure {
+        Some(failure) => Err(failure),
+        None => outcome.map(Places).map_err(to_python),
+    }
+}

@@ -20,7 +20,7 @@ from tests.peers.process import free_port
 from tests.peers.require import require_tool
 
 PROJECT = Path(__file__).parents[2]
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.engines import engine
+
+__all__ = ["engine"]
+
 # A busy machine is no fault of the code, so examples have no time limit. In CI the examples are the same in
 # each run: a verdict on a change must not depend on chance. Everywhere else each run tries others.
 settings.register_profile(

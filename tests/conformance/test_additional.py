@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bindpy.answer.policy import AnswerPolicy, ViewPolicy
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 
 TLSA = "TLSA 3 1 1 " + "00" * 32
@@ -59,7 +60,7 @@ HOST = ["host.example. A", "host.example. AAAA"]
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     policy = AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="no-auth"),))
     other = "@ SOA ns1 h 1 2 3 4 300\n@ NS ns1\nns1 A 192.0.2.101\nwww A 192.0.2.102\n"
     return Asker({"example.": ZONE, "other.": other}, policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bindpy.answer.policy import AnswerPolicy, ViewPolicy
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 
 ZONES = {
@@ -52,7 +53,7 @@ ns1   A   192.0.2.111
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     asker = Asker(ZONES)
     asker.unavailable("broken.", "not loaded")
     return asker

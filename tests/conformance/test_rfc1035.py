@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from bindpy.answer.policy import AnswerPolicy, Outcome
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 
 TEXT = "a" * 200
@@ -29,7 +30,7 @@ HEADER = b"\x12\x34\x01\0\0\1\0\0\0\0\0\0"
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     return Asker(ZONES)
 
 

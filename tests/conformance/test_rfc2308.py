@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 
 ZONES = {
@@ -13,7 +14,7 @@ ZONES = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     return Asker(ZONES)
 
 

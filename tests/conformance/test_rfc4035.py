@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bindpy.answer.policy import AnswerPolicy, ViewPolicy
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker, Reply
 from tests.support.signed import Denials, signed
 
@@ -34,7 +35,7 @@ FULL = AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="no"),))
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     return Asker({"example.": signed("example.", ZONE), "here.example.": CHILD, "alone.test.": CHILD}, FULL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 
 ZONE = """
@@ -27,7 +28,7 @@ a.b.deep             A     192.0.2.5
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     return Asker({"example.": ZONE})
 
 

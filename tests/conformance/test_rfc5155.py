@@ -6,6 +6,7 @@ import dns.name
 import pytest
 
 from bindpy.answer.policy import AnswerPolicy, ViewPolicy
+from bindpy.native import EngineChoice
 from bindpy.zone.denial import MAX_NSEC3_ITERATIONS
 from tests.support.asking import Asker, Reply
 from tests.support.signed import Denials, nsec3_hash, signed
@@ -34,7 +35,7 @@ def opt_out(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="module")
-def server(opt_out: bool) -> Asker:
+def server(engine: EngineChoice, opt_out: bool) -> Asker:
     return Asker({"example.": signed("example.", ZONE, nsec3=True, opt_out=opt_out)}, MINIMAL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 
 LONG = ".".join(["l" * 60] * 3)
@@ -36,7 +37,7 @@ alias        CNAME www.moved
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     return Asker(ZONES)
 
 

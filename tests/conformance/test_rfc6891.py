@@ -9,8 +9,9 @@ import pytest
 
 from bindpy.answer.policy import EXPIRED, AnswerPolicy, ZonePolicy
 from bindpy.config.model import MATCH_NONE
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
-from tests.support.zones import zone_from_text
+from tests.support.engines import make_zone
 
 ZONES = {
     "example.": "@ SOA ns1 h 1 2 3 4 300\n@ NS ns1\nns1 A 192.0.2.1\n"
@@ -27,7 +28,7 @@ def _opt(payload: int = 1232, ttl: int = 0, options: bytes = b"", owner: bytes =
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     return Asker(ZONES, AnswerPolicy(server_id="here"))
 
 
@@ -150,7 +151,7 @@ def test_rfc8914_refusals_and_failures_say_why() -> None:
     server = Asker(ZONES)
     server.unavailable("expired.", EXPIRED)
     server.unavailable("broken.", "the zone file could not be read")
-    private = zone_from_text("private.", ZONES["example."])
+    private = make_zone("private.", ZONES["example."])
     server.answerer.publish("_default", private, ZonePolicy(allow_query=MATCH_NONE))
     told = {
         "not-ours.": ("REFUSED", [20]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bindpy.answer.policy import AnswerPolicy, ViewPolicy
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 from tests.support.signed import signed
 
@@ -19,7 +20,7 @@ MINIMAL = AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="yes", mi
 
 
 @pytest.fixture(scope="module", params=["plain", "signed"])
-def server(request: pytest.FixtureRequest) -> Asker:
+def server(engine: EngineChoice, request: pytest.FixtureRequest) -> Asker:
     return Asker({"example.": ZONE if request.param == "plain" else signed("example.", ZONE)}, MINIMAL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bindpy.native import EngineChoice
 from tests.support.asking import Asker
 
 LONG = "n" * 50
@@ -20,7 +21,7 @@ ZONE = (
 
 
 @pytest.fixture(scope="module")
-def server() -> Asker:
+def server(engine: EngineChoice) -> Asker:
     return Asker({"example.": ZONE})
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bindpy.answer.answerer import PythonAnswerer
-from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.answer.policy import Outcome, Transport, ZonePolicy
 from bindpy.config.model import CheckMode, ZoneChecks
+from bindpy.engine import Engine
 from bindpy.zone import names
-from bindpy.zone.load import load_zone_file
 from bindpy.zone.records import IN
 from tests.diff.accepted import RULES
 from tests.diff.judge import VOTERS, Case, Finding, ZoneFacts, excerpt, judge
@@ -47,16 +46,12 @@ def ask_server(server: ServerProcess, queries: Sequence[Query]) -> list[bytes | 
     return answers
 
 
-def _fail(query: bytes, error: Exception) -> None:
-    raise AssertionError(f"a fault while answering {query.hex()}") from error
-
-
-def in_process(zones: Sequence[ServedZone]) -> Ask:
-    """Return a way to ask our Answerer with *zones* loaded from their files, without a socket."""
-    answerer = PythonAnswerer(AnswerPolicy(), _fail)
+def in_process(zones: Sequence[ServedZone], engine: Engine) -> Ask:
+    """Return a way to ask *engine* with *zones* loaded from their files, without a socket."""
+    answerer = engine.answerer
     checks = ZoneChecks(names=CheckMode.IGNORE, integrity=False)
     for zone in zones:
-        loaded = load_zone_file(str(zone.path), names.from_text(zone.origin), IN, checks)
+        loaded = engine.zones.read_file(str(zone.path), names.from_text(zone.origin), IN, checks)
         if loaded.zone is None:
             raise ValueError("\n".join(str(d) for d in loaded.diagnostics))
         answerer.publish("_default", loaded.zone, ZonePolicy())

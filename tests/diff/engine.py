@@ -33,7 +33,7 @@ from bindpy.config.model import (
 from bindpy.zone.names import Name, to_text
 from bindpy.zone.records import RR
 from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot, build_snapshot
-from tests.support.asking import fail_on_error
+from tests.support.engines import fail_on_error
 
 REQUIRE_VARIABLE = "BINDPY_REQUIRE_ENGINE"
 WORKSPACE = Path(__file__).parents[2] / "engine"

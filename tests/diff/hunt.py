@@ -13,7 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bindpy.native import EngineChoice, choose_engine
 from tests.diff.arena import Verdict, in_process, open_arena, report
+from tests.support.engines import fail_on_error
 
 SEEDS_AT_A_TIME = 20
 
@@ -26,6 +28,7 @@ def main() -> int:
     parser.add_argument("--seeds", nargs=2, type=int, default=(100, 120), metavar=("FIRST", "END"))
     parser.add_argument("--queries", type=int, default=1000, help="for each seed")
     parser.add_argument("--show", type=int, default=2, help="examples of each kind")
+    parser.add_argument("--engine", type=EngineChoice, choices=EngineChoice, default=EngineChoice.AUTO)
     arguments = parser.parse_args()
     wrong: list[Verdict] = []
     first, end = arguments.seeds
@@ -35,7 +38,7 @@ def main() -> int:
             tempfile.TemporaryDirectory(prefix="bindpy-hunt-") as directory,
             open_arena(seeds, Path(directory)) as arena,
         ):
-            ask = in_process(arena.zones)
+            ask = in_process(arena.zones, choose_engine(arguments.engine, fail_on_error))
             for seed in seeds:
                 cases = arena.cases(seed, arena.worlds[seed].queries(arguments.queries))
                 found = arena.verdicts(cases, ask)

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from bindpy.native import choose_engine
 from tests.diff.arena import Arena, Ask, ask_server, in_process, open_arena, report
 from tests.diff.judge import VOTERS
 from tests.peers.require import require_peer, require_tool
 from tests.peers.servers import Bindpy
+from tests.support.engines import fail_on_error, usable_engines
 
 SEEDS = range(15)
 QUERIES_PER_SEED = 600
@@ -33,16 +35,23 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
 
 
 @pytest.fixture(scope="module")
-def answerer(arena: Arena) -> Ask:
-    return in_process(arena.zones)
+def answerers(arena: Arena) -> dict[str, Ask]:
+    """Each engine that there is; the peers, who take most of the time, are asked once for all of them."""
+    engines = (choose_engine(choice, fail_on_error) for choice in usable_engines())
+    return {engine.name: in_process(arena.zones, engine) for engine in engines}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_answers_agree_with_the_majority_of_the_peers(seed: int, arena: Arena, answerer: Ask) -> None:
+def test_answers_agree_with_the_majority_of_the_peers(
+    seed: int, arena: Arena, answerers: dict[str, Ask]
+) -> None:
     queries = arena.worlds[seed].queries(QUERIES_PER_SEED)
-    wrong = arena.verdicts(arena.cases(seed, queries), answerer)
-    if wrong:
-        pytest.fail(f"{len(wrong)} of {len(queries)} answers are wrong:\n{report(wrong)}", pytrace=False)
+    cases = arena.cases(seed, queries)
+    for engine, answerer in answerers.items():
+        wrong = arena.verdicts(cases, answerer)
+        if wrong:
+            message = f"{len(wrong)} of {len(queries)} answers of the {engine} are wrong:\n{report(wrong)}"
+            pytest.fail(message, pytrace=False)
 
 
 def test_the_server_process_gives_the_same_answers_over_udp_and_tcp(arena: Arena, tmp_path: Path) -> None:

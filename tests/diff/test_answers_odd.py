@@ -12,11 +12,11 @@ import dns.opcode
 import dns.rcode
 import pytest
 
-from bindpy.answer.answerer import PythonAnswerer
-from bindpy.answer.policy import AnswerPolicy, Transport, ZonePolicy
+from bindpy.answer.policy import Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
+from bindpy.engine import Answerer
+from bindpy.native import EngineChoice
 from bindpy.zone import names
-from bindpy.zone.load import load_zone_file
 from bindpy.zone.records import IN
 from tests.diff.judge import VOTERS
 from tests.diff.oddities import MESSAGES
@@ -24,6 +24,7 @@ from tests.peers.client import exchange_udp
 from tests.peers.process import ServedZone
 from tests.peers.require import require_peer
 from tests.peers.servers import PEERS
+from tests.support.engines import make_engine
 
 ZONE = """\
 @ 60 SOA ns hostmaster 1 2 3 4 5
@@ -75,19 +76,16 @@ def theirs(zone: ServedZone) -> Outcomes:
 
 
 @pytest.fixture(scope="module")
-def answerer(zone: ServedZone) -> PythonAnswerer:
-    def fail(query: bytes, error: Exception) -> None:
-        raise AssertionError(f"a fault while answering {query.hex()}") from error
-
-    answerer = PythonAnswerer(AnswerPolicy(), fail)
-    loaded = load_zone_file(str(zone.path), names.from_text(zone.origin), IN, ZoneChecks())
+def answerer(zone: ServedZone, engine: EngineChoice) -> Answerer:
+    made = make_engine()
+    loaded = made.zones.read_file(str(zone.path), names.from_text(zone.origin), IN, ZoneChecks())
     assert loaded.zone is not None
-    answerer.publish("_default", loaded.zone, ZonePolicy())
-    return answerer
+    made.answerer.publish("_default", loaded.zone, ZonePolicy())
+    return made.answerer
 
 
 @pytest.mark.parametrize("title", MESSAGES)
-def test_odd_query(title: str, theirs: Outcomes, answerer: PythonAnswerer) -> None:
+def test_odd_query(title: str, theirs: Outcomes, answerer: Answerer) -> None:
     reply = answerer.answer(MESSAGES[title], "127.0.0.1", "127.0.0.1", Transport.UDP)
     ours = outcome(reply if isinstance(reply, bytes) else None)
     peers = theirs[title]

@@ -14,9 +14,11 @@ import atheris
 
 with atheris.instrument_imports(include=["bindpy.answer", "bindpy.zone"]):
     from bindpy.answer.policy import Transport
+    from bindpy.engine import python_engine
+    from tests.support.engines import fail_on_error
     from tests.support.packets import check_reply, corpus, fuzzed_answerer
 
-ANSWERER = fuzzed_answerer()
+ANSWERER = fuzzed_answerer(python_engine(fail_on_error))
 
 
 def one_input(data: bytes) -> None:

@@ -18,8 +18,7 @@ import dns.tsig
 import dns.update
 import pytest
 
-from bindpy.answer.answerer import PythonAnswerer
-from bindpy.answer.policy import AnswerPolicy, Transport, ZonePolicy
+from bindpy.answer.policy import Transport, ZonePolicy
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import TsigKey
 from bindpy.diagnostics import SourceSpan
@@ -29,15 +28,17 @@ from bindpy.server.endpoint import Endpoint
 from bindpy.server.request import Request, Stream
 from bindpy.tsig import sign
 from bindpy.xfr.outgoing import TransfersOut
-from tests.support.asking import fail_on_error
+from tests.support.engines import make_engine, make_zone
 from tests.support.packets import spoil
-from tests.support.zones import zone_from_text
 from tests.unit.server.test_control_plane import configuration
 
 REQUESTS = int(os.environ.get("BINDPY_FUZZ_REQUESTS", "20000"))
 SEED = int(os.environ.get("BINDPY_FUZZ_SEED", "20261122"))
 NOW = 1_800_000_000
 CLIENT = Endpoint("192.0.2.53", 4321)
+
+pytestmark = pytest.mark.usefixtures("engine")
+
 CONF = """\
 key k { algorithm hmac-sha256; secret "MDEyMzQ1Njc4OWFiY2RlZg=="; };
 zone example.com { type primary; file "none.db"; allow-transfer { any; }; };
@@ -48,8 +49,8 @@ ZONE = "@ SOA ns h 3 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww CNAME ns\n"
 @pytest.fixture
 def plane(tmp_path: Path) -> ControlPlane:
     config = configuration(tmp_path, CONF)
-    answerer = PythonAnswerer(AnswerPolicy(), fail_on_error)
-    zone = zone_from_text("example.com.", ZONE)
+    answerer = make_engine().answerer
+    zone = make_zone("example.com.", ZONE)
     answerer.publish("_default", zone, ZonePolicy())
     table = ZoneTable()
     table.add(ZoneEntry(config.zones()[0], zone=zone))

@@ -11,6 +11,7 @@ import random
 import pytest
 
 from bindpy.answer.policy import Outcome, Transport
+from tests.support.engines import make_engine
 from tests.support.packets import check_reply, corpus, fuzzed_answerer, spoil
 
 PACKETS = int(os.environ.get("BINDPY_FUZZ_PACKETS", "200000"))
@@ -18,11 +19,13 @@ SEED = int(os.environ.get("BINDPY_FUZZ_SEED", "20261122"))
 _PARSED_ONE_IN = 50
 """Reading a reply with dnspython takes ten times as long as making it."""
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 CLIENT, LOCAL = "192.0.2.53", "192.0.2.1"
 
 
 def test_every_query_of_the_corpus_is_answered() -> None:
-    answerer = fuzzed_answerer()
+    answerer = fuzzed_answerer(make_engine())
     for query in corpus():
         for transport in Transport:
             reply = answerer.answer(query, CLIENT, LOCAL, transport)
@@ -33,7 +36,7 @@ def test_every_query_of_the_corpus_is_answered() -> None:
 
 @pytest.mark.timeout(600)
 def test_spoiled_queries() -> None:
-    answerer = fuzzed_answerer()
+    answerer = fuzzed_answerer(make_engine())
     queries = corpus()
     rng = random.Random(SEED)
     answered = 0

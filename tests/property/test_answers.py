@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import dns.message
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Transport, ViewPolicy, ZonePolicy
+from bindpy.engine import Answerer
+from bindpy.native import EngineChoice
 from bindpy.zone import names
 from bindpy.zone.records import RR, RRType
 from bindpy.zone.snapshot import build_snapshot
-from tests.support.asking import fail_on_error
+from tests.support.engines import make_engine, zone_of
 from tests.support.packets import check_reply, corpus, fuzzed_answerer
 
-ANSWERER = fuzzed_answerer()
 CORPUS = corpus()
 
 
+@pytest.fixture(scope="module")
+def answerer(engine: EngineChoice) -> Answerer:
+    return fuzzed_answerer(make_engine())
+
+
 @given(st.binary(max_size=600), st.sampled_from(Transport))
-def test_any_octets(data: bytes, transport: Transport) -> None:
-    check_reply(data, ANSWERER.answer(data, "192.0.2.53", "192.0.2.1", transport), transport)
+def test_any_octets(answerer: Answerer, data: bytes, transport: Transport) -> None:
+    check_reply(data, answerer.answer(data, "192.0.2.53", "192.0.2.1", transport), transport)
 
 
 @given(
-    st.sampled_from(CORPUS), st.binary(max_size=80), st.integers(0, 3), st.sampled_from(Transport), st.data()
+    query=st.sampled_from(CORPUS),
+    tail=st.binary(max_size=80),
+    additional=st.integers(0, 3),
+    transport=st.sampled_from(Transport),
+    data=st.data(),
 )
 def test_any_records_behind_a_question(
-    query: bytes, tail: bytes, additional: int, transport: Transport, data: st.DataObject
+    answerer: Answerer,
+    *,
+    query: bytes,
+    tail: bytes,
+    additional: int,
+    transport: Transport,
+    data: st.DataObject,
 ) -> None:
     cut = data.draw(st.integers(12, len(query)))
     octets = query[:10] + additional.to_bytes(2, "big") + query[12:cut] + tail
-    check_reply(octets, ANSWERER.answer(octets, "192.0.2.53", "192.0.2.1", transport), transport)
+    check_reply(octets, answerer.answer(octets, "192.0.2.53", "192.0.2.1", transport), transport)
 
 
 # --- against an oracle ----------------------------------------------------------------------------------
@@ -73,7 +89,7 @@ def _oracle(zone: set[tuple[tuple[str, ...], str]], sname: tuple[str, ...], qtyp
 @settings(max_examples=300)
 @given(st.sets(st.tuples(OWNERS, TYPES), max_size=8), OWNERS, st.sampled_from(["A", "TXT", "DNAME"]))
 def test_the_kind_of_answer_is_the_oracles(
-    zone: set[tuple[tuple[str, ...], str]], sname: tuple[str, ...], qtype: str
+    engine: EngineChoice, zone: set[tuple[tuple[str, ...], str]], sname: tuple[str, ...], qtype: str
 ) -> None:
     # Wildcards that own NS or DNAME have no agreed meaning (RFC 4592 sections 4.2 and 4.4).
     zone = {
@@ -86,10 +102,10 @@ def test_the_kind_of_answer_is_the_oracles(
         RR(ORIGIN, RRType.NS, 60, names.from_text("ns.elsewhere.")),
     ]
     records = [RR(_name(owner), int(RRType[rtype]), 60, RDATA[rtype]) for owner, rtype in sorted(zone)]
-    answerer = PythonAnswerer(
-        AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="yes"),)), fail_on_error
-    )
-    answerer.publish("_default", build_snapshot(ORIGIN, apex + records), ZonePolicy())
+    made = make_engine()
+    answerer = made.answerer
+    answerer.configure(AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="yes"),)))
+    answerer.publish("_default", zone_of(made, build_snapshot(ORIGIN, apex + records)), ZonePolicy())
     question = _name(sname) + int(RRType[qtype]).to_bytes(2, "big") + b"\0\1"
     reply = answerer.answer(b"\0\0\0\0\0\1\0\0\0\0\0\0" + question, "192.0.2.53", "192.0.2.1", Transport.UDP)
     assert isinstance(reply, bytes)

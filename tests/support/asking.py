@@ -12,21 +12,16 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
 from bindpy.zone import names
+from tests.support.engines import make_engine, zone_of
 from tests.support.zones import zone_from_text
 
 DEFAULT_VIEW = "_default"
 
 
-def fail_on_error(query: bytes, exc: Exception) -> None:
-    """Let no fault in the program pass for an answer."""
-    raise AssertionError(f"answering {query.hex()} raised") from exc
-
-
 class Asker:
-    """An Answerer with zones from text, and a client of it."""
+    """An Answerer of the engine that is tested with zones from text, and a client of it."""
 
     def __init__(
         self,
@@ -37,7 +32,9 @@ class Asker:
         default_ttl: int = 3600,
     ) -> None:
         self.policy = policy if policy is not None else AnswerPolicy()
-        self.answerer = PythonAnswerer(self.policy, fail_on_error)
+        self.engine = make_engine()
+        self.answerer = self.engine.answerer
+        self.answerer.configure(self.policy)
         self.zone_policy = zone_policy if zone_policy is not None else ZonePolicy()
         self.default_ttl = default_ttl
         for origin, text in zones.items():
@@ -46,7 +43,7 @@ class Asker:
     def publish(self, origin: str, text: str, view: str = DEFAULT_VIEW) -> None:
         """Serve the zone that *text* describes."""
         zone = zone_from_text(origin, text, default_ttl=self.default_ttl)
-        self.answerer.publish(view, zone, self.zone_policy)
+        self.answerer.publish(view, zone_of(self.engine, zone), self.zone_policy)
 
     def unavailable(self, origin: str, reason: str) -> None:
         """Serve *origin* without data."""

@@ -8,9 +8,9 @@ import struct
 import dns.flags
 import dns.message
 
-from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
-from tests.support.asking import fail_on_error
+from bindpy.engine import Answerer, Engine
+from tests.support.engines import zone_of
 from tests.support.signed import signed
 from tests.support.zones import zone_from_text
 
@@ -45,11 +45,12 @@ _QTYPES = (1, 2, 5, 6, 12, 15, 16, 24, 28, 33, 39, 43, 46, 47, 48, 50, 64, 65, 9
 _MAX_UDP_OCTETS = 1232
 
 
-def fuzzed_answerer() -> PythonAnswerer:
-    """Return an Answerer with signed and unsigned zones that fails on any fault."""
+def fuzzed_answerer(engine: Engine) -> Answerer:
+    """Return the Answerer of *engine* with signed and unsigned zones."""
     view = ViewPolicy("_default", minimal_responses="no")
     policy = AnswerPolicy(views=(view,), server_id="id", version="v", max_udp_size=_MAX_UDP_OCTETS)
-    answerer = PythonAnswerer(policy, fail_on_error)
+    answerer = engine.answerer
+    answerer.configure(policy)
     texts = {
         "plain.": ZONE,
         "nsec.": signed("nsec.", ZONE),
@@ -57,7 +58,7 @@ def fuzzed_answerer() -> PythonAnswerer:
         "optout.": signed("optout.", ZONE, nsec3=True, opt_out=True),
     }
     for origin, text in texts.items():
-        answerer.publish("_default", zone_from_text(origin, text), ZonePolicy())
+        answerer.publish("_default", zone_of(engine, zone_from_text(origin, text)), ZonePolicy())
     return answerer
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bindpy.answer.policy import AnswerPolicy, ViewPolicy
 from tests.support.asking import Asker
 
 APEX = "@ SOA ns1 h 1 2 3 4 300\n@ NS ns1\nns1 A 192.0.2.1\n"
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def _most_pointers(message: bytes) -> int:

@@ -15,6 +15,8 @@ CLIENT, LOCAL = "192.0.2.53", "192.0.2.1"
 ZONE = "@ SOA ns1 h 1 2 3 4 300\n@ NS ns1\nns1 A 192.0.2.1\nwww A 192.0.2.2\n"
 SIGNED_ONLY = ZonePolicy(allow_query=(MatchKey("k."),))
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 def test_a_key_opens_what_addresses_do_not() -> None:
     asker = Asker({"example.": ZONE}, zone_policy=SIGNED_ONLY)

@@ -15,13 +15,15 @@ from bindpy.answer.policy import AnswerPolicy, ViewPolicy
 from bindpy.config.load import load_config
 from bindpy.config.model import Config, ZoneType
 from bindpy.config.one_zone import ZoneContext
-from bindpy.engine import python_engine
 from bindpy.newzones.errors import NewZoneError
 from bindpy.newzones.kept import KeptFile
 from bindpy.newzones.service import NewZones
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneId
 from bindpy.zone.names import Name, from_text
+from tests.support.engines import make_engine
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 CONF = """\
 options {{ directory "{dir}"; allow-new-zones yes; autoprimary-config "auto.conf"; }};
@@ -57,7 +59,7 @@ class Server:
 
     def __init__(self, directory: Path, executor: ThreadPoolExecutor) -> None:
         self.directory = directory
-        self.engine = python_engine(lambda query, error: None)
+        self.engine = make_engine()
         self.keeper = ZoneKeeper(
             self.engine.answerer,
             self.engine.zones.read_file,

@@ -17,7 +17,6 @@ import dns.rrset
 import dns.tsigkeyring
 import pytest
 
-from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import Outcome, Transport
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.load import load_config
@@ -34,8 +33,10 @@ from bindpy.xfr.notify_in import NotifyIn
 from bindpy.xfr.provision import ProvisionError, ProvisionRequest
 from bindpy.zone.names import from_text, to_text
 from tests.faults.primary import Action, FaultyPrimary
-from tests.support.asking import fail_on_error
+from tests.support.engines import make_engine
 from tests.support.zones import zone_from_text
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 SECRET = "c2VjcmV0"
 KEYS = "".join(f'key "{name}" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n' for name in ("k", "l"))
@@ -93,7 +94,8 @@ class World:
             self.table, self.provision, self.added_one, clock=clock, timing=QUICK
         )
         config = self.read(conf)
-        self.answerer = PythonAnswerer(answer_policy(config, LocalAddresses()), fail_on_error)
+        self.answerer = make_engine().answerer
+        self.answerer.configure(answer_policy(config, LocalAddresses()))
         self.notify_in = NotifyIn(self.answerer, self.table, None, self.autoprimaries)  # type: ignore[arg-type]
         for zone in config.zones():
             self.table.add(ZoneEntry(zone))

@@ -13,7 +13,6 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import Transport
 from bindpy.config.acl import LocalAddresses
 from bindpy.policy import answer_policy
@@ -26,8 +25,10 @@ from bindpy.xfr.notify_in import NotifyIn
 from bindpy.xfr.provision import ProvisionRequest
 from bindpy.xfr.refresh import NotifyVerdict
 from bindpy.zone import names
-from tests.support.asking import fail_on_error
+from tests.support.engines import make_engine
 from tests.unit.server.test_control_plane import configuration
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 CONF = """
 key "k" { algorithm hmac-sha256; secret "c2VjcmV0"; };
@@ -55,7 +56,8 @@ class FakeSecondaries:
 class World:
     def __init__(self, folder: Path) -> None:
         config = configuration(folder, CONF)
-        answerer = PythonAnswerer(answer_policy(config, LocalAddresses()), fail_on_error)
+        answerer = make_engine().answerer
+        answerer.configure(answer_policy(config, LocalAddresses()))
         table = ZoneTable()
         for zone in config.zones():
             table.add(ZoneEntry(zone))

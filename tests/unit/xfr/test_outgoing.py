@@ -19,7 +19,6 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Transport, ViewPolicy
 from bindpy.answer.query import Query, read_query
 from bindpy.config.acl import LocalAddresses
@@ -40,35 +39,38 @@ from bindpy.server.endpoint import Endpoint
 from bindpy.server.request import BrokenStreamError, CheckedRequest, Reply, Stream
 from bindpy.xfr.outgoing import TransferLimits, TransfersOut
 from bindpy.zone import names
-from bindpy.zone.diff import Delta, diff
+from bindpy.zone.diff import Delta
 from bindpy.zone.names import Key
+from bindpy.zone.protocol import Zone
 from bindpy.zone.records import IN
-from bindpy.zone.snapshot import SnapshotBuilder, ZoneSnapshot
-from tests.support.asking import fail_on_error
-from tests.support.zones import zone_from_text
+from bindpy.zone.snapshot import SnapshotBuilder
+from tests.support.engines import make_engine, make_zone
 from tests.unit.server.test_control_plane import configuration
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 CLIENT = Endpoint("192.0.2.9", 4321)
 SPAN = SourceSpan("named.conf")
 
 
-def zone(serial: int = 3, hosts: int = 20) -> ZoneSnapshot:
+def zone(serial: int = 3, hosts: int = 20) -> Zone:
     lines = "".join(f"h{number} A 192.0.2.{number}\n" for number in range(hosts + serial))
-    return zone_from_text("example.com.", f"@ SOA ns h {serial} 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n{lines}")
+    return make_zone("example.com.", f"@ SOA ns h {serial} 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n{lines}")
 
 
 class Versions:
     """A journal made of whole versions of one zone."""
 
-    def __init__(self, *versions: ZoneSnapshot) -> None:
+    def __init__(self, *versions: Zone) -> None:
         self.versions = {version.serial: version for version in versions}
 
     async def chain(self, view: str, key: Key, from_serial: int, to_serial: int) -> list[Delta] | None:
         assert (view, key) == ("_default", names.from_text("example.com."))
         if from_serial not in self.versions:
             return None
+        zones = make_engine().zones
         serials = [serial for serial in self.versions if from_serial <= serial <= to_serial]
-        return [diff(self.versions[a], self.versions[b]) for a, b in itertools.pairwise(serials)]
+        return [zones.diff(self.versions[a], self.versions[b]) for a, b in itertools.pairwise(serials)]
 
 
 class World:
@@ -76,7 +78,7 @@ class World:
 
     def __init__(
         self,
-        served: ZoneSnapshot | None = None,
+        served: Zone | None = None,
         *,
         allow: AddressMatchList = MATCH_ANY,
         transfer: TransferSettings | None = None,
@@ -95,9 +97,9 @@ class World:
         self.entry = ZoneEntry(config, zone=served)
         self.table.add(self.entry)
         self.now = 0.0
-        self.out = TransfersOut(
-            PythonAnswerer(AnswerPolicy(views), fail_on_error), self.table, journal, clock=lambda: self.now
-        )
+        answerer = make_engine().answerer
+        answerer.configure(AnswerPolicy(views))
+        self.out = TransfersOut(answerer, self.table, journal, clock=lambda: self.now)
 
     def configure(self, folder: Path, text: str) -> None:
         """Take over what *text*, a named.conf, says of transfers out."""
@@ -339,7 +341,7 @@ def test_a_serial_of_long_ago_gets_everything() -> None:
 
 
 def test_a_journal_that_leads_elsewhere_is_not_used() -> None:
-    other = zone_from_text("example.com.", "@ SOA other h 3 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n")
+    other = make_zone("example.com.", "@ SOA other h 3 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n")
     world = World(zone(), journal=Versions(zone(1), other))
     assert record_count(ask(world, qtype="IXFR", serial=1)) == zone().rr_count + 1
 

@@ -22,7 +22,7 @@ import dns.rrset
 import pytest
 
 from bindpy.config.model import ANY_SOURCE, Config, RemoteServer
-from bindpy.engine import Zone, python_engine
+from bindpy.engine import Zone
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState
 from bindpy.state.db import StateDb, ZoneTimes
@@ -38,9 +38,11 @@ from bindpy.zone import names
 from bindpy.zone.diff import diff
 from tests.faults.primary import Action, Cut, FaultyPrimary, Reset
 from tests.peers.process import free_port
-from tests.support.asking import fail_on_error
+from tests.support.engines import make_engine
 from tests.unit.server.test_control_plane import configuration
 from tests.unit.xfr.honest import ORIGIN, Honest, rrsets, version
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 ID: ZoneId = ("_default", ORIGIN)
 SIGNATURE = "@ RRSIG SOA 13 2 300 20300101000000 20200101000000 1 example.com. "
@@ -82,6 +84,10 @@ class World:
         next_at = pytest.approx(time.time() + wait_s, abs=30)
         await self.until(lambda: self.status.next_refresh_at == next_at)
 
+    def holds(self, zone: Zone) -> bool:
+        """Return whether what is served has the records of *zone*, which may be of another engine."""
+        return set(self.zone.rrs()) == set(zone.rrs())
+
     async def until_trouble(self) -> None:
         await self.until(lambda: bool(self.status.trouble))
 
@@ -91,7 +97,7 @@ class World:
 
 @asynccontextmanager
 async def world(config: Config, folder: Path) -> AsyncIterator[World]:
-    engine = python_engine(fail_on_error)
+    engine = make_engine()
     state = StateDb.open(str(folder))
     secondaries: Secondaries
     with ThreadPoolExecutor(2) as executor:
@@ -136,7 +142,7 @@ def test_a_zone_without_data_is_transferred_stored_and_remembered(tmp_path: Path
         async with Honest(version(5)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
             await here.until_serial(5)
             assert primary.asked == ["SOA", "AXFR"]
-            assert here.zone.same_data(primary.zone)
+            assert here.holds(primary.zone)
             assert "5" in (tmp_path / "copy.db").read_text()
             status = here.status
             assert (status.state, status.trouble) == ("fresh", "")
@@ -160,7 +166,7 @@ def test_a_newer_version_comes_by_ixfr_and_the_same_one_not_at_all(tmp_path: Pat
             here.notify(6)
             await here.until_serial(6)
             assert primary.asked == ["SOA", "AXFR", "SOA", "IXFR"]
-            assert here.zone.same_data(primary.zone)
+            assert here.holds(primary.zone)
             here.notify(6)
             here.secondaries.refresh(ID)
             await here.until(lambda: len(primary.asked) == 5)
@@ -260,7 +266,7 @@ def test_new_signatures_with_the_old_serial_are_fetched(tmp_path: Path) -> None:
             await here.until_serial(5)
             primary.publish(new)
             here.secondaries.refresh(ID)
-            await here.until(lambda: here.zone.same_data(new))
+            await here.until(lambda: here.holds(new))
             assert primary.asked == ["SOA", "AXFR", "SOA", "AXFR"]
 
     scenario(steps)

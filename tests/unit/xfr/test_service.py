@@ -17,7 +17,6 @@ import pytest
 
 from bindpy.answer.policy import Transport
 from bindpy.config.acl import LocalAddresses
-from bindpy.engine import python_engine
 from bindpy.policy import answer_policy
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneId
@@ -27,9 +26,11 @@ from bindpy.state.db import StateDb
 from bindpy.xfr.provision import Provision, ProvisionRequest
 from bindpy.xfr.service import Replication
 from tests.faults.primary import FaultyPrimary
-from tests.support.asking import fail_on_error
+from tests.support.engines import make_engine
 from tests.unit.server.test_control_plane import configuration
 from tests.unit.xfr.honest import ORIGIN, Honest, version
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 ID = ("_default", ORIGIN)
 
@@ -45,7 +46,7 @@ async def replication(
     """Run everything for one *zone* statement, and see to it that nothing is left behind."""
     before = asyncio.all_tasks()
     config = configuration(folder, f'options {{ directory "{folder}"; {options} }};\n{zone}')
-    engine = python_engine(fail_on_error)
+    engine = make_engine()
     engine.answerer.configure(answer_policy(config, LocalAddresses()))
     service: Replication
     with ThreadPoolExecutor(1) as executor:

@@ -17,11 +17,13 @@ from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.files import FileStamp
 from bindpy.zone.checks import check_owners
+from bindpy.zone.entries import OTHER_TTL, OTHER_TTL_HINT, PRIOR_TTL_WINS
 from bindpy.zone.lexer import Token
 from bindpy.zone.load import in_text_order, load_zone_file
 from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import Key, Name
 from bindpy.zone.rdata import RdataError, rdata_from_tokens
+from bindpy.zone.reader import MORE_WARNINGS
 from bindpy.zone.records import IN, RRset
 from bindpy.zone.snapshot import Node, ZoneSnapshot
 
@@ -77,9 +79,11 @@ class FileReader:
         loaded: bindpy_engine.Loaded = self._module.read_zone(*where, self._checks(checks), _rare_rdata)
         files = tuple(os.fsdecode(file) for file, _ in loaded.files)
         stamps = tuple(FileStamp(*stamp) for _, stamp in loaded.files)
-        if not (loaded.suspects or loaded.suspect_apex):
+        found = _ttl_warnings(loaded, files[0])
+        if loaded.suspects or loaded.suspect_apex:
+            found += self._judge(loaded, _Places(self._module, where), checks)
+        elif not found:
             return FileReading(loaded.zone, None, (), files, stamps)
-        found = self._judge(loaded, _Places(self._module, where), checks)
         refused = any(item.severity is Severity.ERROR for item in found)
         zone = None if refused else loaded.zone
         return FileReading(zone, None, in_text_order(found, files), files, stamps)
@@ -95,6 +99,18 @@ class FileReader:
         # It has all that the checks ask of a zone.
         seen = cast(ZoneSnapshot, _SeenZone(zone))
         return check_owners(seen, checks, places.locate, owners)
+
+
+def _ttl_warnings(loaded: bindpy_engine.Loaded, file: str) -> list[Diagnostic]:
+    """Return what Python's reader says of records that have another TTL than their RRset."""
+    found = []
+    for line, column, ttl, prior in loaded.other_ttls:
+        message = OTHER_TTL.format(ttl=ttl, outcome=PRIOR_TTL_WINS.format(prior=prior))
+        found.append(Diagnostic(Severity.WARNING, message, SourceSpan(file, line, column), OTHER_TTL_HINT))
+    more = loaded.other_ttl_count - len(found)
+    if more:
+        found.append(Diagnostic(Severity.NOTE, MORE_WARNINGS.format(count=more)))
+    return found
 
 
 def _of_python(loaded: LoadedSnapshot) -> FileReading:

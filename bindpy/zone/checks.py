@@ -181,7 +181,9 @@ class _Run:
                 continue
             bad = check_names.bad_name_in(rrset.rtype, rdata, key)
             if bad is None:
-                if start is not None and len(good) < MAX_REMEMBERED:
+                # An alias of a service binding may point at any name: that one is not good elsewhere.
+                is_host = start is not None and rdata[:start] != b"\0\0"
+                if is_host and len(good) < MAX_REMEMBERED:
                     good.add(rdata[start:])
             else:
                 self.findings.by_mode(

@@ -58,6 +58,11 @@ class Host(Protocol):
         """Take notice of a record of the zone."""
 
 
+OTHER_TTL = "TTL {ttl} differs from the RRset's other records; {outcome}"
+PRIOR_TTL_WINS = "TTL set to prior TTL ({prior})"
+OTHER_TTL_HINT = "give all records of one name and type the same TTL (RFC 2181 section 5.2)"
+
+
 class _Head(NamedTuple):
     """``[TTL] [CLASS] TYPE``: the TTL when given, the type, and the index of the type's token."""
 
@@ -247,16 +252,12 @@ class EntryReader:
         is_new = len(self._builder.owners) > self.state.block_start
         if is_new or (rr.rtype, covers) in self._retimed:
             self.state.last_ttl = prior
-            outcome = f"TTL set to prior TTL ({prior})"
+            outcome = PRIOR_TTL_WINS.format(prior=prior)
         else:
             self._retimed.add((rr.rtype, covers))
             self._builder.set_ttl(rr.owner, rr.rtype, rr.ttl, covers)
             outcome = f"the later one replaces the prior TTL ({prior})"
-        self._host.warn(
-            f"TTL {rr.ttl} differs from the RRset's other records; {outcome}",
-            offset,
-            "give all records of one name and type the same TTL (RFC 2181 section 5.2)",
-        )
+        self._host.warn(OTHER_TTL.format(ttl=rr.ttl, outcome=outcome), offset, OTHER_TTL_HINT)
 
     # Directives --------------------------------------------------------------------------------------------
 

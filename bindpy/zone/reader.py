@@ -36,6 +36,7 @@ from bindpy.zone.source import (
 
 MAX_ERRORS = 20
 MAX_WARNINGS = 100
+MORE_WARNINGS = "{count} more warnings are not shown"
 MAX_INCLUDE_DEPTH = 32
 MAX_FILES = 10_000
 """Files that one zone may be made of; a file that is included twice counts twice."""
@@ -181,7 +182,7 @@ class _ZoneReader:
         except _TooManyErrorsError:
             self._found.note(f"stopped after {MAX_ERRORS} errors")
         if self._warnings > MAX_WARNINGS:
-            self._found.note(f"{self._warnings - MAX_WARNINGS} more warnings are not shown")
+            self._found.note(MORE_WARNINGS.format(count=self._warnings - MAX_WARNINGS))
         end_origin = self._entries.state.origin
         del self._entries, self._fast  # they refer to us: without the cycle references free it all
         found = tuple(self._found.items)

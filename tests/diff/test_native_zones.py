@@ -103,6 +103,21 @@ def test_many_findings_of_one_kind_come_in_the_order_of_python(rust: RustZones, 
         assert len(loaded.diagnostics) > 100
 
 
+@pytest.mark.parametrize("count", [1, 100, 101, 250])
+def test_records_with_another_ttl_than_their_rrset(rust: RustZones, tmp_path: Path, count: int) -> None:
+    """Rust reads on where the first TTL counts, and finds the places; where a later one does, Python."""
+    path = tmp_path / "zone"
+    head = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+    lines = "".join(f"a{n} A 192.0.2.1\n  70 A 192.0.2.2\n" for n in range(count))
+    path.write_text(f"{head}{lines}b_b A 192.0.2.3\nc 5 MX 1 ns\nc (\n 6 MX 2\n ns )\n")
+    checks = ZoneChecks(names=CheckMode.WARN)
+    loaded = _alike(rust, str(path), ORIGIN, checks)
+    assert len(loaded.diagnostics) == min(count + 1, 100) + (count + 1 > 100) + 1
+    for more in ("$GENERATE 1-2 d$ A 192.0.2.1\n", "a0 71 A 192.0.2.7\n", "A0 71 TXT x\n 72 TXT y\n"):
+        path.write_text(f"{head}{lines}{more}x 1 A 192.0.2.1\n 2 A 192.0.2.2\n")
+        _alike(rust, str(path), ORIGIN, checks)
+
+
 def test_a_zone_in_several_files(rust: RustZones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sub").mkdir()
     head = "$TTL 1\n@ SOA a b 1 2 3 4 5\n@ NS ns.test.\n"

@@ -65,6 +65,9 @@ fn print(out: &mut impl Write, outcome: Result<Loaded, NeedsPython>) -> std::io:
             if let Some(thought) = loaded.suspects.apex {
                 writeln!(out, "suspect apex {thought}")?;
             }
+            for one in &loaded.other_ttls.0 {
+                writeln!(out, "ttl {} {} {} {}", one.line, one.column, one.ttl, one.prior)?;
+            }
             for (owner, thought) in &loaded.suspects.owners {
                 writeln!(out, "suspect {} {thought}", hex(owner))?;
             }

@@ -112,6 +112,10 @@ pub struct Loaded {
     files: Vec<(Py<PyBytes>, Stamp)>,
     suspects: Vec<Py<PyBytes>>,
     suspect_apex: bool,
+    /// Line, column, TTL and the TTL of the RRset of records whose own is another: the first ones.
+    other_ttls: Vec<(u64, usize, u32, u32)>,
+    /// How many of them there are.
+    other_ttl_count: u64,
 }
 
 /// Reads a zone of class IN. `rare(type, [(text, quoted, glued), …], origin)` returns RDATA of rare types, or
@@ -130,7 +134,7 @@ pub fn read_zone(
     if let Some(failure) = asking.failure {
         return Err(failure);
     }
-    let read::Loaded { zone, files, suspects } = outcome.map_err(to_python)?;
+    let read::Loaded { zone, files, suspects, other_ttls } = outcome.map_err(to_python)?;
     let files = files.iter().map(|(file, stamp)| {
         let stamp = (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns);
         (PyBytes::new(py, file).unbind(), stamp)
@@ -141,6 +145,8 @@ pub fn read_zone(
         files: files.collect(),
         suspects: keys.collect(),
         suspect_apex: suspects.apex.is_some(),
+        other_ttls: other_ttls.0.iter().map(|one| (one.line, one.column, one.ttl, one.prior)).collect(),
+        other_ttl_count: other_ttls.1,
     })
 }
 

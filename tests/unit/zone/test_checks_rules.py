@@ -96,6 +96,11 @@ def test_modes(change: dict[str, object], body: str, named: list[Severity], chan
     assert severities(body, dataclasses.replace(NAMED, **change)) == changed  # type: ignore[arg-type]
 
 
+def test_the_target_of_a_service_alias_is_no_host_name_elsewhere() -> None:
+    body = "a HTTPS 0 *.net.\nb MX {} *.net.\n"
+    assert severities(body.format(0)) == severities(body.format(10)) == [E]
+
+
 def test_checkzone_differs_from_named_in_three_defaults() -> None:
     differing = {
         field.name

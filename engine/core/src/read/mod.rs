@@ -101,6 +101,22 @@ impl FileStamp {
     }
 }
 
+/// A record whose TTL is not that of its RRset, which had one before in the same run of lines of one owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherTtl {
+    /// The record's line in the zone file, from 1.
+    pub line: u64,
+    /// The octet in the line where it begins, from 1.
+    pub column: usize,
+    /// Its TTL.
+    pub ttl: u32,
+    /// The RRset's TTL, which the record has got.
+    pub prior: u32,
+}
+
+/// Such records that are told one by one: as many as Python tells warnings.
+const MAX_OTHER_TTLS: usize = 100;
+
 /// A zone whose text has nothing wrong, and the files that it was made of: the zone file first, then those that
 /// it includes, each once.
 #[derive(Clone, Debug)]
@@ -111,6 +127,8 @@ pub struct Loaded {
     pub files: Vec<(Vec<u8>, FileStamp)>,
     /// What Python's checks have to look at.
     pub suspects: Suspects,
+    /// What is to be warned of: the first ones, and how many there are.
+    pub other_ttls: (Vec<OtherTtl>, u64),
 }
 
 /// The file has to be read by Python's reader, which decides and reports.
@@ -138,11 +156,11 @@ pub fn read_zone(
     let path = joined(directory, path);
     let mut reader = Reader::new(origin, directory, rare);
     reader.run(&path, origin)?;
-    let files = reader.files;
+    let (files, other_ttls) = (reader.files, reader.other_ttls);
     let no_zone = |error| NeedsPython { reason: build_reason(error), file: path.clone(), line: 0 };
     let zone = reader.builder.finish().map_err(no_zone)?;
     let suspects = check::suspects(&zone, checks);
-    Ok(Loaded { zone, files, suspects })
+    Ok(Loaded { zone, files, suspects, other_ttls })
 }
 
 fn build_reason(error: BuildError) -> &'static str {
@@ -178,13 +196,15 @@ struct State {
     owner: NameBuf,
     /// The owner's node, where there is an owner.
     node: Option<u32>,
+    /// Whether the run of lines of this owner is the first one.
+    is_first_run: bool,
     default_ttl: Option<u32>,
 }
 
 impl State {
     fn new(origin: &[u8]) -> Self {
         let origin = NameBuf::new(origin);
-        State { owner: origin.clone(), origin, node: None, default_ttl: None }
+        State { owner: origin.clone(), origin, node: None, is_first_run: false, default_ttl: None }
     }
 }
 
@@ -220,6 +240,10 @@ struct Reader<'a> {
     generated: i64,
     soa: Vec<u8>,
     rdata: Vec<u8>,
+    /// The lines before the present piece of the text, and where the present entry begins in that.
+    lines_before: u64,
+    entry_at: usize,
+    other_ttls: (Vec<OtherTtl>, u64),
     /// Where records stand, for a run that is only after places.
     places: Option<Places>,
 }
@@ -237,6 +261,9 @@ impl<'a> Reader<'a> {
             generated: 0,
             soa: Vec::new(),
             rdata: Vec::new(),
+            lines_before: 0,
+            entry_at: 0,
+            other_ttls: (Vec::new(), 0),
             places: None,
         }
     }
@@ -301,6 +328,7 @@ impl<'a> Reader<'a> {
                 return Err("a byte order mark".into());
             }
             let mut at = 0;
+            self.lines_before = lines_before;
             let outcome = self.entries(&text, &mut at, &mut tokens, state);
             outcome.map_err(|Refusal { reason, line }| {
                 let here = lines_before + 1 + newlines(&text[..at]);
@@ -344,6 +372,7 @@ impl<'a> Reader<'a> {
     }
 
     fn entry(&mut self, text: &[u8], tokens: &[Token], inherits: bool, state: &mut State) -> Entry {
+        self.entry_at = tokens[0].start;
         if inherits {
             return self.record(text, tokens, state);
         }
@@ -356,7 +385,13 @@ impl<'a> Reader<'a> {
             return self.directive(text, tokens, state);
         }
         state.owner.parse(owner, &state.origin).ok_or("a bad owner name")?;
-        state.node = Some(self.builder.node_of(&state.owner)?);
+        let node = self.builder.node_of(&state.owner)?;
+        if state.node != Some(node) {
+            state.node = Some(node);
+            state.is_first_run = !self.builder.has_records(node);
+        } else if !self.builder.is_spelled(node, &state.owner) {
+            state.is_first_run = false;
+        }
         self.record(text, &tokens[1..], state)
     }
 
@@ -399,16 +434,35 @@ impl<'a> Reader<'a> {
         if rtype == rtype::SOA && !self.is_first_soa(&state.owner)? {
             return Ok(());
         }
-        self.add(node, rtype, ttl)
+        let used = self.add(node, rtype, ttl)?;
+        if used == ttl { Ok(()) } else { self.other_ttl(text, ttl, used, state) }
     }
 
-    fn add(&mut self, node: u32, rtype: u16, ttl: u32) -> Entry {
+    /// Takes notice of a record whose TTL is not that of its RRset. In a later run of lines of its owner it would
+    /// replace that: Python knows.
+    fn other_ttl(&mut self, text: &[u8], ttl: u32, prior: u32, state: &State) -> Entry {
+        if !state.is_first_run || self.files_read > 1 || self.generated > 0 {
+            return Err("an RRset with different TTLs".into());
+        }
+        let (told, count) = &mut self.other_ttls;
+        *count += 1;
+        if told.len() < MAX_OTHER_TTLS {
+            let before = &text[..self.entry_at];
+            let line_start =
+                before.iter().rposition(|&octet| octet == b'\n').map_or(0, |newline| newline + 1);
+            let line = self.lines_before + 1 + newlines(before);
+            told.push(OtherTtl { line, column: self.entry_at - line_start + 1, ttl, prior });
+        }
+        Ok(())
+    }
+
+    /// Adds a record and returns the TTL of its RRset.
+    fn add(&mut self, node: u32, rtype: u16, ttl: u32) -> Result<u32, Refusal> {
         if let Some(places) = &mut self.places {
             places.add(node, rtype);
-            return Ok(());
+            return Ok(ttl);
         }
-        let used = self.builder.add_at(node, rtype, ttl, &self.rdata)?;
-        if used == ttl { Ok(()) } else { Err("an RRset with different TTLs".into()) }
+        Ok(self.builder.add_at(node, rtype, ttl, &self.rdata)?)
     }
 
     fn read_rdata(&mut self, rtype: u16, text: &[u8], tokens: &[Token], origin: &[u8]) -> Entry {
@@ -501,7 +555,9 @@ impl<'a> Reader<'a> {
                 _ => return Err(WRONG.into()),
             }
             self.read_rdata(rtype, &line, &words, &state.origin)?;
-            self.add(node, rtype, ttl)?;
+            if self.add(node, rtype, ttl)? != ttl {
+                return Err("an RRset with different TTLs".into());
+            }
             number += step;
         }
         Ok(())

@@ -165,6 +165,16 @@ impl ZoneBuilder {
         Ok(self.last_node)
     }
 
+    /// Whether a node has records.
+    pub fn has_records(&self, node: u32) -> bool {
+        self.nodes[node as usize].first != NONE
+    }
+
+    /// Whether a node's name was first written like this, letter case included.
+    pub fn is_spelled(&self, node: u32, owner: &[u8]) -> bool {
+        self.name(node) == owner
+    }
+
     /// Returns the number of the node `key`, a name in lower case, if there is one; see [`Self::node_of`].
     pub fn number(&self, key: &[u8]) -> Option<u32> {
         self.find(self.hasher.hash(key), key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
 from bindpy.answer.answerer import PythonAnswerer
-from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError
 from bindpy.zone.diff import Delta, apply, diff
@@ -50,8 +50,8 @@ class ZoneFileReader(Protocol):
 class Answerer(Protocol):
     """Turns one query into one response. Safe to call from many threads.
 
-    `publish`, `unavailable`, `withdraw` and `configure` are called by one thread at a time; each takes
-    effect at once and whole: a query sees the state before or after, never a mixture.
+    `publish`, `publish_all`, `unavailable`, `withdraw` and `configure` are called by one thread at a time;
+    each takes effect at once and whole: a query sees its zone as it was before or is after, never a mixture.
     """
 
     @property
@@ -71,6 +71,12 @@ class Answerer(Protocol):
 
     def unavailable(self, view: str, origin: Name, policy: ZonePolicy, reason: str) -> None:
         """Answer SERVFAIL at and below *origin*: it is ours, but has no data (not loaded, expired)."""
+
+    def publish_all(self, publications: Iterable[Publication]) -> None:
+        """Serve all of *publications*: as `publish` and `unavailable` for each, at a fraction of the cost.
+
+        Raises `KeyError` for a view that the policy does not have.
+        """
 
     def withdraw(self, view: str, origin: Name) -> None:
         """Stop serving *origin*; names in it are answered as if the zone had never been."""

@@ -10,14 +10,14 @@ import itertools
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from bindpy.answer.cache import AnswerCache, Table, TableKey
 from bindpy.answer.chaos import ChaosZones
 from bindpy.answer.encode import encode, encode_refusal
-from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.answer.query import HEADER_OCTETS, Query, Rcode, Refusal, parse
 from bindpy.answer.response import Response
 from bindpy.answer.served import ServedZone
@@ -80,23 +80,28 @@ class PythonAnswerer:
 
     def publish(self, view: str, zone: ZoneSnapshot, policy: ZonePolicy) -> None:
         """Serve *zone* in *view* from now on. Raises `KeyError` for a view that the policy does not have."""
-        with self._lock:
-            self._put(view, ServedZone(zone.origin, zone, policy, self._state.acls.of(policy)))
+        self.publish_all((Publication(view, zone.origin, zone, policy),))
 
     def unavailable(self, view: str, origin: Name, policy: ZonePolicy, reason: str) -> None:
         """Answer SERVFAIL at and below *origin*. *reason* may be `policy.EXPIRED`, which clients are told."""
+        self.publish_all((Publication(view, origin, None, policy, reason),))
+
+    def publish_all(self, publications: Iterable[Publication]) -> None:
+        """Serve what *publications* say. Raises `KeyError` for a view that the policy does not have."""
         with self._lock:
-            self._put(view, ServedZone(origin, None, policy, self._state.acls.of(policy), reason))
+            state = self._state
+            try:
+                for view, origin, zone, policy, reason in publications:
+                    served = ServedZone(origin, zone, policy, state.acls.of(policy), reason)
+                    state.views[view].zones[served.key] = served
+            finally:
+                self._bind(_renewed(state))
 
     def withdraw(self, view: str, origin: Name) -> None:
         """Stop serving *origin*."""
         with self._lock:
             self._state.views[view].zones.pop(origin.lower(), None)
             self._bind(_renewed(self._state))
-
-    def _put(self, view: str, served: ServedZone) -> None:
-        self._state.views[view].zones[served.key] = served
-        self._bind(_renewed(self._state))
 
     def _bind(self, state: _State) -> None:
         """Answer from *state*. Its cache is empty, and whoever fills it sees its zones or later ones."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import MATCH_ANY, MATCH_NONE, AddressMatchList
+from bindpy.zone.names import Name
 
 
 class Transport(enum.Enum):
@@ -29,6 +31,19 @@ class ZonePolicy:
 
     allow_query: AddressMatchList = MATCH_ANY
     allow_query_on: AddressMatchList = MATCH_ANY
+
+
+class Publication(NamedTuple):
+    """What is to be served at and below *origin* in *view*: *zone*, or SERVFAIL while that is None.
+
+    *reason* says why there is none; `EXPIRED` is what clients are told.
+    """
+
+    view: str
+    origin: Name
+    zone: Any
+    policy: ZonePolicy
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from bindpy.answer.policy import EXPIRED, AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
+from bindpy.answer.policy import (
+    EXPIRED,
+    AnswerPolicy,
+    Outcome,
+    Publication,
+    Transport,
+    ViewPolicy,
+    ZonePolicy,
+)
 from bindpy.config.model import (
     AddressMatchList,
     MatchBuiltin,
@@ -46,11 +54,23 @@ class RustAnswerer:
 
     def publish(self, view: str, zone: RustZone, policy: ZonePolicy) -> None:
         """Serve *zone* in *view* from now on. Raises `KeyError` for a view that the policy does not have."""
-        self.inner.publish(view, zone.inner, *self._allowed(policy))
+        self.publish_all((Publication(view, zone.origin, zone, policy),))
 
     def unavailable(self, view: str, origin: Name, policy: ZonePolicy, reason: str) -> None:
         """Answer SERVFAIL at and below *origin*. *reason* may be `policy.EXPIRED`, which clients are told."""
-        self.inner.unavailable(view, origin, *self._allowed(policy), reason == EXPIRED)
+        self.publish_all((Publication(view, origin, None, policy, reason),))
+
+    def publish_all(self, publications: Iterable[Publication]) -> None:
+        """Serve what *publications* say. Raises `KeyError` for a view that the policy does not have."""
+        numbers: dict[int, int] = {}
+        policies: list[ZonePolicy] = []  # also keeps them, so that no two get one id
+        plain = []
+        for view, origin, zone, policy, reason in publications:
+            number = numbers.setdefault(id(policy), len(policies))
+            if number == len(policies):
+                policies.append(policy)
+            plain.append((view, origin, zone.inner if zone is not None else reason == EXPIRED, number))
+        self.inner.publish([self._allowed(policy) for policy in policies], plain)
 
     def withdraw(self, view: str, origin: Name) -> None:
         """Stop serving *origin*."""

@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 THAW_EVERY = 200
-"""How often what is there is hidden before all of it is walked once: cycles that were in use when they were
-hidden, and have come out of use since, go then."""
+"""How often what is there is hidden, at least, before all of it is walked once: cycles that were in use when
+they were hidden, and have come out of use since, go then."""
+THAW_OBJECTS = 1000
+"""And so often for each so many hidden objects: walking a million takes a tenth of a second or more, and
+what each hiding may leave behind does not depend on how many there are."""
 
 _lock = threading.Lock()
 _inside = 0
@@ -32,8 +35,9 @@ def without_collector() -> Iterator[None]:
     with _lock:
         _inside += 1
         if _inside == 1:
-            if _hidden and _hidden % THAW_EVERY == 0:
+            if _hidden and not _hidden % THAW_EVERY and gc.get_freeze_count() <= _hidden * THAW_OBJECTS:
                 gc.unfreeze()
+                _hidden = 0
             gc.collect()  # what is garbage now would stay for long; what was hidden before costs nothing
             gc.disable()
     try:

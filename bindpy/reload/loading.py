@@ -108,10 +108,16 @@ def _is_large(load: Load) -> bool:
 def absolute_files(loaded: LoadedZone) -> tuple[str, ...]:
     """Return the zone's files as the watcher names them; `$INCLUDE` counts from the working directory."""
     try:
-        return tuple(os.path.abspath(path) for path in loaded.files)  # noqa: PTH100 - for 100,000 zones
+        return tuple([_absolute(path) for path in loaded.files])
     except FileNotFoundError:  # the working directory has been deleted: beside the zone file, most likely
         place = Path(loaded.files[0]).parent
         return tuple(str(place / path) for path in loaded.files)
+
+
+def _absolute(path: str) -> str:
+    if path.startswith("/") and "//" not in path and "/." not in path and not path.endswith("/"):
+        return path
+    return os.path.abspath(path)  # noqa: PTH100 - for 100,000 zones
 
 
 def must_load_anew(old: ZoneConfig, new: ZoneConfig) -> bool:

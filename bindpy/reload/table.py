@@ -39,20 +39,17 @@ class ZoneEntry:
     expired: bool = False
     is_stored: bool = False  # the file was written by us and not read since
     frozen: bool = False  # its file is somebody else's for now
+    id: ZoneId = field(init=False)  # the key in the table
     label: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self.id = self.config.view, self.config.origin.lower()
         origin = to_text(self.config.origin)
         name = origin[:-1] if len(origin) > 1 else origin
         suffix = "" if self.config.view == "_default" else f"/{self.config.view}"
         self.label = f"{name}/{class_to_text(self.config.rdclass)}{suffix}"
         if self.config.file is not None:
             self.files = (self.config.file,)
-
-    @property
-    def id(self) -> ZoneId:
-        """The key in the table."""
-        return self.config.view, self.config.origin.lower()
 
     @property
     def is_unsound(self) -> bool:

@@ -53,8 +53,20 @@ class Journal:
         self._zones = zones
         self._tips: dict[ZoneId, _Tip] = {}
         self._doubtful: set[ZoneId] = set()
-        self._kept: set[ZoneId] | None = None
+        self._kept: set[ZoneId] = set()
         self._locks: dict[ZoneId, tuple[asyncio.Lock, int]] = {}
+
+    async def open(self) -> None:
+        """Learn of which zones anything is kept. Call it before all else."""
+        kept: list[ZoneId] = await self._db.run(links.zones_with_links, [])
+        self._kept = set(kept)
+
+    def is_new(self, zone_id: ZoneId, before: Zone | None) -> bool:
+        """Return whether `record` has nothing to do: the first data of a zone of which nothing is kept.
+
+        At the start that is nearly all of 100,000 zones.
+        """
+        return before is None and zone_id not in self._kept and zone_id not in self._locks
 
     async def record(
         self,
@@ -88,7 +100,7 @@ class Journal:
         """
         zone_id = (view, key)
         async with self._turn(zone_id):
-            if from_serial == to_serial or zone_id in self._doubtful or not await self._has_links(zone_id):
+            if from_serial == to_serial or zone_id in self._doubtful or zone_id not in self._kept:
                 return None
             found: list[Link] = await self._db.run(
                 lambda db: links.between(db, zone_id, from_serial, to_serial), []
@@ -107,7 +119,7 @@ class Journal:
 
     async def status(self, zone_id: ZoneId) -> JournalStatus | None:
         """Return what is kept of a zone, None where that is nothing."""
-        if not await self._has_links(zone_id):
+        if zone_id not in self._kept:
             return None
         found: JournalStatus | None = await self._db.run(lambda db: links.summary(db, zone_id), None)
         return found
@@ -122,8 +134,7 @@ class Journal:
         for zone_id in self._tips.keys() - set(zones):
             del self._tips[zone_id]
         self._doubtful.intersection_update(zones)
-        if self._kept is not None:
-            self._kept.intersection_update(zones)
+        self._kept.intersection_update(zones)
 
     def forget(self, zone_id: ZoneId) -> None:
         """Let go of one zone, whose chain is no longer in the database."""
@@ -135,7 +146,7 @@ class Journal:
 
     async def _join(self, zone_id: ZoneId, zone: Zone) -> None:
         """Keep of a chain from before the start what leads to *zone*."""
-        if not await self._has_links(zone_id):
+        if zone_id not in self._kept:
             return
         digest = await asyncio.to_thread(self._zones.digest, zone)
         end = (zone.serial, digest.to_bytes())
@@ -171,21 +182,12 @@ class Journal:
 
     async def _discard(self, zone_id: ZoneId) -> None:
         self._tips.pop(zone_id, None)
-        if await self._has_links(zone_id):
+        if zone_id in self._kept:
             await self._db.run(lambda db: links.delete(db, zone_id), None)
             self._note(zone_id, has_links=False)
 
-    async def _has_links(self, zone_id: ZoneId) -> bool:
-        """Whether anything is kept of the zone: known without the database for 100,000 zones at the start."""
-        if self._kept is None:
-            kept: list[ZoneId] = await self._db.run(links.zones_with_links, [])
-            if self._kept is None:
-                self._kept = set(kept)
-        return zone_id in self._kept
-
     def _note(self, zone_id: ZoneId, *, has_links: bool) -> None:
-        if self._kept is not None:
-            (self._kept.add if has_links else self._kept.discard)(zone_id)
+        (self._kept.add if has_links else self._kept.discard)(zone_id)
 
     def _difference(
         self, start: ZoneDigest | None, before: Zone, after: Zone

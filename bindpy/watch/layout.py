@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from bindpy.watch.kernel import DirectoryWatch, Kernel
@@ -27,13 +27,13 @@ _MAX_TRIES: Final = 5
 
 
 class File:
-    """A watched path, what was known of it when it was reported last, and who wants to know."""
+    """A watched path, what was known of it when it was reported last, and how many want to know."""
 
     __slots__ = ("hops", "known", "owners", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.owners: tuple[Hashable, ...] = ()
+        self.owners = 0  # how many: thousands of zones may be made of one file
         self.known = Known(None, False)
         self.hops: tuple[tuple[Place, str], ...] = ()
 

@@ -99,9 +99,9 @@ class FileWatcher:
             self._owned[owner] = wanted
         if wanted != before:
             for path in set(before).difference(wanted):
-                self._disown(owner, path)
+                self._disown(path)
             for path in set(wanted).difference(before):
-                self._own(owner, path)
+                self._own(path)
         for path, stamp in (read or {}).items():
             file = self._files.get(path)
             if file is None:
@@ -153,17 +153,17 @@ class FileWatcher:
 
     # --- files ---------------------------------------------------------------------------------------
 
-    def _own(self, owner: Hashable, path: str) -> None:
+    def _own(self, path: str) -> None:
         file = self._files.get(path)
         if file is None:
             file = self._files[path] = File(path)
             self._layout.attach(file)
             file.known = known_of(path)
-        file.owners = (*file.owners, owner)
+        file.owners += 1
 
-    def _disown(self, owner: Hashable, path: str) -> None:
+    def _disown(self, path: str) -> None:
         file = self._files[path]
-        file.owners = tuple(other for other in file.owners if other != owner)
+        file.owners -= 1
         if not file.owners:
             del self._files[path]
             self._layout.detach(file)

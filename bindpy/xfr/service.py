@@ -116,6 +116,7 @@ class Replication:
         """Begin with what *state* remembers, and clean up after a server that died while it stored a zone."""
         self._state = state
         self._journal = self._transfers_out.journal = Journal(state, self._zones)
+        await self._journal.open()
         self._notifier = Notifier(self._keeper.table, state)
         self._notifier.configure(self._config, self._endpoints(), self._local)
         await self._secondaries.restore(state)
@@ -145,14 +146,14 @@ class Replication:
 
     def on_published(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
         """Record the change of a zone's data, and tell other servers of it."""
-        # Changes of one zone wait for each other.
-        self._recording.spawn(self._record(entry, before, after), f"journal of {entry.label}")
+        assert self._journal is not None, "a zone was published before open"
+        if not self._journal.is_new(entry.id, before):
+            settings = entry.config.settings.journal
+            # Changes of one zone wait for each other.
+            record = self._journal.record(entry.config.view, settings, before, after)
+            self._recording.spawn(record, f"journal of {entry.label}")
         if self._notifier is not None and not entry.expired:
             self._notifier.zone_changed(entry, before, after)
-
-    async def _record(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
-        assert self._journal is not None, "a zone was published before open"
-        await self._journal.record(entry.config.view, entry.config.settings.journal, before, after)
 
     async def forget_other_zones(self) -> None:
         """Drop what the database has of zones that are not configured any more."""

@@ -157,15 +157,9 @@ class Answerer:
     def __new__(cls, on_fault: Callable[[bytes, str], object]) -> Answerer: ...
     def configure(self, policy: Mapping[str, object]) -> None: ...
     def publish(
-        self, view: str, zone: Zone, allow_query: list[_Element], allow_query_on: list[_Element]
-    ) -> None: ...
-    def unavailable(
         self,
-        view: str,
-        origin: bytes,
-        allow_query: list[_Element],
-        allow_query_on: list[_Element],
-        expired: bool,
+        policies: list[tuple[list[_Element], list[_Element]]],
+        publications: list[tuple[str, bytes, Zone | bool, int]],
     ) -> None: ...
     def withdraw(self, view: str, origin: bytes) -> None: ...
     def answer(

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bindpy_core::answer::{self as core, Outcome, Request, Transport, Unavailable, Worker};
-use pyo3::exceptions::{PyKeyError, PyValueError};
+use bindpy_core::answer::{self as core, Outcome, Publication, Request, Transport, Unavailable, Worker};
+use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
 
 use crate::policy::{Elements, Policy, zone_policy};
@@ -44,32 +45,31 @@ impl Answerer {
         Ok(())
     }
 
-    /// Serves a zone in a view. Raises `KeyError` for a view that the policy does not have.
+    /// Serves zones from now on, all at once. Raises `KeyError` where the policy does not have a view; then
+    /// nothing is changed.
+    ///
+    /// Each is `(view, origin, content, number of its policy)`; what stands for the content of a zone without
+    /// data is whether it is expired. A policy is `(allow_query, allow_query_on)`.
     fn publish(
         &self,
         py: Python<'_>,
-        view: &str,
-        zone: &Zone,
-        allow_query: Elements,
-        allow_query_on: Elements,
+        policies: Vec<(Elements, Elements)>,
+        publications: Vec<(PyBackedStr, PyBackedBytes, Content<'_>, usize)>,
     ) -> PyResult<()> {
-        let (zone, policy) = (zone.0.clone(), zone_policy(allow_query, allow_query_on));
-        py.detach(|| self.answerer.publish(view, zone, policy)).map_err(|_| unknown_view(view))
-    }
-
-    /// Answers SERVFAIL at and below a zone's name.
-    fn unavailable(
-        &self,
-        py: Python<'_>,
-        view: &str,
-        origin: &[u8],
-        allow_query: Elements,
-        allow_query_on: Elements,
-        expired: bool,
-    ) -> PyResult<()> {
-        let reason = if expired { Unavailable::Expired } else { Unavailable::NotReady };
-        let policy = zone_policy(allow_query, allow_query_on);
-        py.detach(|| self.answerer.unavailable(view, origin, policy, reason)).map_err(|_| unknown_view(view))
+        let policies: Vec<_> = policies.into_iter().map(zone_policy).collect();
+        let mut plain = Vec::with_capacity(publications.len());
+        for (view, origin, content, number) in &publications {
+            let content = match content {
+                Content::Zone(zone) => Ok(zone.0.clone()),
+                Content::Expired(true) => Err(Unavailable::Expired),
+                Content::Expired(false) => Err(Unavailable::NotReady),
+            };
+            let policy =
+                policies.get(*number).ok_or_else(|| PyIndexError::new_err("no such policy"))?.clone();
+            plain.push(Publication { view, origin, content, policy });
+        }
+        py.detach(|| self.answerer.publish_all(plain))
+            .map_err(|_| PyKeyError::new_err("a view that the policy does not have"))
     }
 
     /// Stops serving a zone.
@@ -131,6 +131,13 @@ impl Answerer {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is to be served: a zone, or why there is none.
+#[derive(FromPyObject)]
+enum Content<'py> {
+    Zone(PyRef<'py, Zone>),
+    Expired(bool),
 }
 
 /// What Python sees of an outcome.

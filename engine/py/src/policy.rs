@@ -59,7 +59,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Elements {
 }
 
 /// Returns who may ask for a zone's data.
-pub fn zone_policy(allow_query: Elements, allow_query_on: Elements) -> Arc<ZonePolicy> {
+pub fn zone_policy((allow_query, allow_query_on): (Elements, Elements)) -> Arc<ZonePolicy> {
     Arc::new(ZonePolicy { allow_query: allow_query.0, allow_query_on: allow_query_on.0 })
 }
 

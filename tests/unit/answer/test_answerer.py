@@ -9,7 +9,15 @@ import dns.edns
 import dns.message
 import pytest
 
-from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
+from bindpy.answer.policy import (
+    EXPIRED,
+    AnswerPolicy,
+    Outcome,
+    Publication,
+    Transport,
+    ViewPolicy,
+    ZonePolicy,
+)
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import (
     MATCH_ANY,
@@ -71,6 +79,20 @@ def test_publish_unavailable_and_withdraw_take_effect_at_once() -> None:
     answerer.withdraw("_default", names.from_text("Example."))
     answerer.withdraw("_default", names.from_text("never-was."))
     assert [_ask(answerer), _ask(answerer)] == ["REFUSED"] * 2
+
+
+def test_many_zones_are_published_in_one_change() -> None:
+    answerer = _answerer()
+    assert _ask(answerer) == "REFUSED"
+    zones = [
+        Publication("_default", ORIGIN, make_zone("example.", _text(number)), ZonePolicy())
+        for number in (1, 2)
+    ]
+    gone = Publication("_default", ORIGIN, None, ZonePolicy(), EXPIRED)
+    answerer.publish_all([*zones, gone._replace(origin=names.from_text("other."))])
+    assert [_ask(answerer), _ask(answerer)] == ["192.0.2.2"] * 2, "the last one of a name counts"
+    answerer.publish_all([gone])
+    assert [_ask(answerer), _ask(answerer)] == ["SERVFAIL"] * 2, "nothing is remembered from before"
 
 
 def test_a_more_specific_zone_takes_over_and_gives_back() -> None:

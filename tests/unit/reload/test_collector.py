@@ -68,6 +68,7 @@ def test_it_is_on_again_after_an_error() -> None:
 
 def test_hidden_garbage_goes_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collector, "THAW_EVERY", 3)
+    monkeypatch.setattr(collector, "THAW_OBJECTS", 10**9)
     monkeypatch.setattr(collector, "_hidden", 1)
     thing = Thing()
     thing.itself = thing  # type: ignore[attr-defined]
@@ -79,3 +80,19 @@ def test_hidden_garbage_goes_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None
         assert gone() is not None, "hidden while it was in use"
     with without_collector():
         assert gone() is None
+
+
+def test_where_much_is_hidden_it_is_walked_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "THAW_EVERY", 1)
+    monkeypatch.setattr(collector, "THAW_OBJECTS", 100)
+    monkeypatch.setattr(collector, "_hidden", 0)
+    things = [Thing() for _ in range(1000)]
+    gone = []
+    for _ in range(3):
+        with without_collector():
+            pass
+        gone.append(gc.get_freeze_count() < len(things))
+    assert gone == [False, False, False]
+    monkeypatch.setattr(collector, "_hidden", gc.get_freeze_count() // 100 + 1)
+    with without_collector():
+        assert gc.get_freeze_count() == 0

@@ -9,14 +9,14 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from bindpy.answer.policy import EXPIRED, AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.answer.policy import EXPIRED, AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.config.changes import ZoneChanges
 from bindpy.config.model import MATCH_NONE, ZoneChecks, ZoneConfig, ZoneSettings, ZoneType
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
@@ -54,6 +54,7 @@ class Recorder:
     """An answerer that notes what it is told."""
 
     def __init__(self) -> None:
+        self.batches = 0
         self.serials: list[int] = []
         self.unavailables: list[str] = []
         self.withdrawn: list[names.Name] = []
@@ -67,10 +68,18 @@ class Recorder:
     def configure(self, policy: AnswerPolicy) -> None: ...
 
     def publish(self, view: str, zone: Zone, policy: ZonePolicy) -> None:
-        self.serials.append(zone.serial)
+        raise AssertionError("the keeper publishes all at once")
 
     def unavailable(self, view: str, origin: names.Name, policy: ZonePolicy, reason: str) -> None:
-        self.unavailables.append(reason)
+        raise AssertionError("the keeper publishes all at once")
+
+    def publish_all(self, publications: Iterable[Publication]) -> None:
+        self.batches += 1
+        for publication in publications:
+            if publication.zone is not None:
+                self.serials.append(publication.zone.serial)
+            else:
+                self.unavailables.append(publication.reason)
 
     def withdraw(self, view: str, origin: names.Name) -> None:
         self.withdrawn.append(origin)
@@ -113,6 +122,27 @@ def test_a_good_file_is_published(tmp_path: Path) -> None:
             await keeper.idle()
             assert recorder.unavailables == ["zone has no data yet"]
             assert recorder.serials == [7]
+
+    scenario(steps)
+
+
+def test_many_zones_are_published_together_and_none_twice(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text("7 192.0.2.1")
+    zones = [zone_config(path, origin=names.from_text(f"z{number}.example.")) for number in range(300)]
+
+    async def steps() -> None:
+        async with running() as (keeper, recorder):
+            keeper.configure(zones)
+            assert len(recorder.unavailables) == 300
+            assert recorder.batches == 1
+            await keeper.idle()
+            assert recorder.serials == [7] * 300
+            assert recorder.changes == [(None, 7)] * 300
+            assert recorder.batches < 100, "few changes of what is served, each of which empties caches"
+            keeper.reload(force=True)
+            await keeper.idle()
+            assert recorder.serials == [7] * 300, "the same data"
 
     scenario(steps)
 

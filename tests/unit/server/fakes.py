@@ -7,12 +7,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 
 import dns.message
 
-from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ZonePolicy
+from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.engine import Zone
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.listeners import Listeners
@@ -53,6 +53,8 @@ class FakeAnswerer:
     def publish(self, view: str, zone: Zone, policy: ZonePolicy) -> None: ...
 
     def unavailable(self, view: str, origin: bytes, policy: ZonePolicy, reason: str) -> None: ...
+
+    def publish_all(self, publications: Iterable[Publication]) -> None: ...
 
     def withdraw(self, view: str, origin: bytes) -> None: ...
 

@@ -40,7 +40,9 @@ def using(directory: Path, steps: Callable[[Journal], Awaitable[None]], zones: Z
     async def run() -> None:
         db = StateDb.open(str(directory))
         try:
-            await asyncio.wait_for(steps(Journal(db, zones)), 20)
+            journal = Journal(db, zones)
+            await journal.open()
+            await asyncio.wait_for(steps(journal), 20)
         finally:
             await db.close()
 
@@ -125,6 +127,26 @@ def test_a_journal_that_does_not_lead_to_the_file_is_discarded(
     using(tmp_path, before)
     using(tmp_path, after)
     assert "zone example.com: the journal of IXFR deltas does not lead to the zone file" in caplog.text
+
+
+def test_the_first_data_of_a_zone_without_deltas_needs_no_record(tmp_path: Path) -> None:
+    zone_id = ("_default", ORIGIN)
+
+    async def before(journal: Journal) -> None:
+        assert journal.is_new(zone_id, None)
+        assert not journal.is_new(zone_id, VERSIONS[0])
+        recording = asyncio.create_task(record(journal, *VERSIONS[:2]))
+        await asyncio.sleep(0)
+        assert not journal.is_new(zone_id, None), "something is being recorded"
+        await recording
+        assert not journal.is_new(zone_id, None)
+
+    async def after(journal: Journal) -> None:
+        assert not journal.is_new(zone_id, None), "kept from before the start"
+        assert journal.is_new(("other", ORIGIN), None)
+
+    using(tmp_path, before)
+    using(tmp_path, after)
 
 
 def test_a_restored_file_keeps_what_leads_to_it(tmp_path: Path) -> None:

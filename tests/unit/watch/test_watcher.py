@@ -570,3 +570,17 @@ async def test_whatever_is_done_the_last_content_is_reported(tmp_path: Path, see
             replace(path, f"end of {number}")
         for number, path in enumerate(paths):
             await watching.sees(path, f"end of {number}")
+
+
+@on_loop
+async def test_a_file_that_many_share(zone: Path) -> None:
+    async with Watching() as watching:
+        for owner in range(3):
+            watching.watcher.watch(owner, [str(zone)])
+        for owner in range(2):
+            watching.watcher.watch(owner, [])
+        replace(zone, NEW)
+        await watching.sees(zone, NEW)
+        assert len(watching.reports) == 1, "once, whoever wants to know"
+        watching.watcher.watch(2, [])
+        assert watching.watcher.status().files == 0

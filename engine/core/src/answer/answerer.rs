@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::counters::{Counters, Totals};
 use super::policy::{AnswerPolicy, ZonePolicy};
-use super::published::{Served, State, Unavailable, ZoneTable};
+use super::published::{State, Unavailable, UnknownView};
 use super::worker::{Fault, Worker};
 use crate::name;
 use crate::zone::Zone;
@@ -19,17 +19,17 @@ use crate::zone::Zone;
 const PATIENCE: Duration = Duration::from_millis(500);
 const PATIENCE_STEP: Duration = Duration::from_micros(100);
 
-/// The policy has no view of that name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownView;
-
-impl std::fmt::Display for UnknownView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the policy has no view of that name")
-    }
+/// What is to be served at and below a name.
+pub struct Publication<'a> {
+    /// The name of the view.
+    pub view: &'a str,
+    /// The name, in any case.
+    pub origin: &'a [u8],
+    /// The zone, or why there is none.
+    pub content: Result<Zone, Unavailable>,
+    /// Who may ask for it.
+    pub policy: Arc<ZonePolicy>,
 }
-
-impl std::error::Error for UnknownView {}
 
 /// Zones by view, and who may ask for them. Shared by all threads.
 ///
@@ -67,7 +67,7 @@ impl Answerer {
     /// Serves `zone` in `view` from now on.
     pub fn publish(&self, view: &str, zone: Zone, policy: Arc<ZonePolicy>) -> Result<(), UnknownView> {
         let origin = name::key(zone.origin());
-        self.put(view, &origin, Ok(zone), policy)
+        self.publish_all([Publication { view, origin: &origin, content: Ok(zone), policy }])
     }
 
     /// Answers SERVFAIL at and below `origin`.
@@ -78,32 +78,26 @@ impl Answerer {
         policy: Arc<ZonePolicy>,
         reason: Unavailable,
     ) -> Result<(), UnknownView> {
-        self.put(view, origin, Err(reason), policy)
+        self.publish_all([Publication { view, origin, content: Err(reason), policy }])
     }
 
-    fn put(
+    /// Serves all of `publications` from now on, in one change; nothing changes where one has an unknown view.
+    pub fn publish_all<'a>(
         &self,
-        view: &str,
-        origin: &[u8],
-        content: Result<Zone, Unavailable>,
-        policy: Arc<ZonePolicy>,
+        publications: impl IntoIterator<Item = Publication<'a>>,
     ) -> Result<(), UnknownView> {
-        self.change_zones(view, |zones| {
-            let key = name::key(origin);
-            let queries = zones.get(&key).map_or_else(Arc::default, |known| known.queries.clone());
-            zones.insert(Served::new(origin, content, policy, queries));
+        self.change(|state| {
+            for Publication { view, origin, content, policy } in publications {
+                state.zones_of(view)?.put(origin, content, policy);
+            }
+            Ok(())
         })
     }
 
     /// Stops serving `origin`.
     pub fn withdraw(&self, view: &str, origin: &[u8]) -> Result<(), UnknownView> {
-        self.change_zones(view, |zones| zones.remove(&name::key(origin)))
-    }
-
-    fn change_zones(&self, view: &str, change: impl FnOnce(&mut ZoneTable)) -> Result<(), UnknownView> {
         self.change(|state| {
-            let found = state.views.iter_mut().find(|known| known.policy.name == view);
-            change(&mut found.ok_or(UnknownView)?.zones);
+            state.zones_of(view)?.remove(&name::key(origin));
             Ok(())
         })
     }
@@ -241,6 +235,26 @@ mod tests {
         answerer.withdraw("_default", b"\x07eXample\0").unwrap();
         assert_eq!((rcode(), answerer.zone_count()), (5, 0));
         assert_eq!(answerer.publish("other", zone(1), policy), Err(UnknownView));
+    }
+
+    #[test]
+    fn many_zones_are_published_in_one_change_or_not_at_all() {
+        let answerer = Answerer::new(AnswerPolicy::default(), Arc::new(|_, _| {}));
+        let mut worker = answerer.worker();
+        let publication =
+            |view, origin, content| Publication { view, origin, content, policy: Arc::default() };
+        let other = || publication("_default", b"\x05other\0", Err(Unavailable::NotReady));
+        let unknown = publication("nobody's", b"\x05third\0", Err(Unavailable::NotReady));
+        assert_eq!(
+            answerer.publish_all([publication("_default", ORIGIN, Ok(zone(1))), other(), unknown]),
+            Err(UnknownView)
+        );
+        assert_eq!((ask(&answerer, &mut worker, rtype::SOA)[3], answerer.zone_count()), (5, 0));
+        answerer.publish_all([publication("_default", ORIGIN, Ok(zone(1))), other()]).unwrap();
+        assert_eq!((ask(&answerer, &mut worker, rtype::SOA)[3], answerer.zone_count()), (0, 2));
+        answerer.publish_all([publication("_default", ORIGIN, Err(Unavailable::Expired))]).unwrap();
+        assert_eq!(ask(&answerer, &mut worker, rtype::SOA)[3], 2);
+        assert_eq!(answerer.zone_queries("_default", b"\x07example\0"), Some(2), "counters go on");
     }
 
     #[test]

@@ -18,11 +18,11 @@ mod stages;
 mod worker;
 
 pub use acl::{Match, MatchElement, MatchList, Sender};
-pub use answerer::{Answerer, UnknownView};
+pub use answerer::{Answerer, Publication};
 pub use counters::{Counters, LATENCY_BUCKETS, QTYPES, RCODES, Totals};
 pub use policy::{
     AnswerPolicy, LocalNetwork, MinimalResponses, Outcome, RrsetOrder, Transport, ViewPolicy, ZonePolicy,
 };
-pub use published::{State, Unavailable};
+pub use published::{State, Unavailable, UnknownView};
 pub use query::{HEADER, Rcode};
 pub use worker::{Fault, Request, Worker};

@@ -25,6 +25,18 @@ pub enum Unavailable {
     Expired,
 }
 
+/// The policy has no view of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownView;
+
+impl std::fmt::Display for UnknownView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the policy has no view of that name")
+    }
+}
+
+impl std::error::Error for UnknownView {}
+
 /// One zone of one view.
 pub struct Served {
     pub key: Box<[u8]>,
@@ -99,7 +111,14 @@ impl ZoneTable {
         self.zones.len()
     }
 
-    pub fn insert(&mut self, served: Served) {
+    /// Serves `content` at `origin`, with the counters of what was there.
+    pub fn put(&mut self, origin: &[u8], content: Result<Zone, Unavailable>, policy: Arc<ZonePolicy>) {
+        let known = self.zones.get(&*name::key(origin));
+        let queries = known.map_or_else(Arc::default, |known| known.queries.clone());
+        self.insert(Served::new(origin, content, policy, queries));
+    }
+
+    fn insert(&mut self, served: Served) {
         let labels = name::label_count(&served.key);
         if self.zones.insert(served.key.clone(), Arc::new(served)).is_none() {
             Arc::make_mut(&mut self.by_labels)[labels] += 1;
@@ -206,6 +225,12 @@ impl State {
         let everybody = views.first().is_some_and(View::is_for_everybody) && policy.blackhole.matches_none();
         let chaos = Arc::new(ChaosZones::new(&policy));
         Self { policy: Arc::new(policy), views, chaos, everybody }
+    }
+
+    /// Returns the zones of `view`, to be changed.
+    pub(super) fn zones_of(&mut self, view: &str) -> Result<&mut ZoneTable, UnknownView> {
+        let found = self.views.iter_mut().find(|known| known.policy.name == view);
+        found.map(|known| &mut known.zones).ok_or(UnknownView)
     }
 
     /// Returns whose a query of `sender` is.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import shutil
 import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -40,17 +38,3 @@ def engine_example(example: str) -> Path:
             pytest.fail(f"{message}, and {REQUIRE_VARIABLE}=1 says that it must be")
         pytest.skip(message)
     return _built(example)
-
-
-def engine_module() -> ModuleType:
-    """Return the module of the Rust engine.
-
-    Without it the test is skipped, or fails where BINDPY_REQUIRE_ENGINE=1 says that it must run.
-    """
-    try:
-        return importlib.import_module("bindpy_engine")
-    except ImportError as error:
-        message = f"the Rust engine is not installed ({error})"
-        if os.environ.get(REQUIRE_VARIABLE) == "1":
-            pytest.fail(f"{message}, and {REQUIRE_VARIABLE}=1 says that it must be")
-        pytest.skip(message)

@@ -9,15 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bindpy.engine import Zone
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.incoming import Incoming, Limits, Style
 from bindpy.xfr.wire import read_message
 from bindpy.zone import names
 from bindpy.zone.diff import soa_record
 from bindpy.zone.records import RR, RRType
-from bindpy.zone.snapshot import ZoneSnapshot
+from bindpy.zone.snapshot import ZoneSnapshot, build_snapshot
+from tests.support.engines import make_engine, zone_of
 from tests.support.transfers import AXFR, IXFR, axfr_records, ixfr_records, message
 from tests.support.zones import zone_from_text
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 ORIGIN = names.from_text("example.")
 ID = 4711
@@ -32,7 +36,7 @@ TWO = version(2, "a A 192.0.2.3\nb TXT b\nc.d MX 10 a\n")
 THREE = version(3, "b 60 TXT b\n")
 
 
-def feed(incoming: Incoming, records: Sequence[RR], per_message: int = 1000, **how: object) -> ZoneSnapshot:
+def receive(incoming: Incoming, records: Sequence[RR], per_message: int = 1000, **how: object) -> Zone:
     incoming.request(ID)
     done = False
     for at in range(0, len(records), per_message):
@@ -43,12 +47,22 @@ def feed(incoming: Incoming, records: Sequence[RR], per_message: int = 1000, **h
     return incoming.result()
 
 
+def feed(incoming: Incoming, records: Sequence[RR], per_message: int = 1000, **how: object) -> ZoneSnapshot:
+    zone = receive(incoming, records, per_message, **how)
+    return build_snapshot(zone.origin, zone.rrs())
+
+
 def axfr(**how: object) -> Incoming:
-    return Incoming(ORIGIN, **how)  # type: ignore[arg-type]
+    return Incoming(ORIGIN, zones=make_engine().zones, **how)  # type: ignore[arg-type]
+
+
+def ours(snapshot: ZoneSnapshot) -> Zone:
+    return zone_of(make_engine(), snapshot)
 
 
 def ixfr(base: ZoneSnapshot = ONE, **how: object) -> Incoming:
-    return Incoming(ORIGIN, kind=IXFR, base=base, **how)  # type: ignore[arg-type]
+    zones = make_engine().zones
+    return Incoming(ORIGIN, kind=IXFR, base=ours(base), zones=zones, **how)  # type: ignore[arg-type]
 
 
 def record(text: str, origin: str = "example.") -> RR:
@@ -87,10 +101,12 @@ def test_ixfr_answered_with_the_whole_zone(per_message: int) -> None:
 
 
 def test_a_transfer_is_freed_by_counting_references() -> None:
+    zones, base = make_engine().zones, ours(ONE)
+
     def run() -> None:
-        feed(axfr(), axfr_records(TWO), 2)
-        feed(ixfr(), ixfr_records([ONE, TWO, THREE]), 2)
-        broken_off = ixfr()
+        receive(Incoming(ORIGIN, zones=zones), axfr_records(TWO), 2)
+        receive(Incoming(ORIGIN, kind=IXFR, base=base, zones=zones), ixfr_records([ONE, TWO, THREE]), 2)
+        broken_off = Incoming(ORIGIN, kind=IXFR, base=base, zones=zones)
         broken_off.request(ID)
         broken_off.feed(message(ixfr_records([ONE, TWO])[:3], message_id=ID))
 
@@ -105,14 +121,16 @@ def test_a_transfer_is_freed_by_counting_references() -> None:
 
 
 def test_ixfr_when_we_have_it() -> None:
-    incoming = ixfr()
-    assert feed(incoming, [soa_record(ONE)]) is ONE
+    base, zones = ours(ONE), make_engine().zones
+    incoming = Incoming(ORIGIN, kind=IXFR, base=base, zones=zones)
+    assert receive(incoming, [soa_record(ONE)]) is base
     assert incoming.style is Style.CURRENT
 
 
 def test_ixfr_when_we_have_it_said_twice() -> None:
-    incoming = ixfr()
-    assert feed(incoming, [soa_record(ONE)] * 2) is ONE
+    base, zones = ours(ONE), make_engine().zones
+    incoming = Incoming(ORIGIN, kind=IXFR, base=base, zones=zones)
+    assert receive(incoming, [soa_record(ONE)] * 2) is base
     assert incoming.style is Style.CURRENT
 
 

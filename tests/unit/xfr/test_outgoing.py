@@ -44,7 +44,7 @@ from bindpy.zone.names import Key
 from bindpy.zone.protocol import Zone
 from bindpy.zone.records import IN
 from bindpy.zone.snapshot import SnapshotBuilder
-from tests.support.engines import make_engine, make_zone
+from tests.support.engines import make_engine, make_zone, zone_of
 from tests.unit.server.test_control_plane import configuration
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -97,9 +97,11 @@ class World:
         self.entry = ZoneEntry(config, zone=served)
         self.table.add(self.entry)
         self.now = 0.0
-        answerer = make_engine().answerer
-        answerer.configure(AnswerPolicy(views))
-        self.out = TransfersOut(answerer, self.table, journal, clock=lambda: self.now)
+        engine = make_engine()
+        engine.answerer.configure(AnswerPolicy(views))
+        self.out = TransfersOut(
+            engine.answerer, self.table, journal, zones=engine.zones, clock=lambda: self.now
+        )
 
     def configure(self, folder: Path, text: str) -> None:
         """Take over what *text*, a named.conf, says of transfers out."""
@@ -212,7 +214,7 @@ def test_messages_leave_room_for_a_signature() -> None:
     for rr in zone().rrs():
         builder.add(*rr)
     builder.add(names.from_text("big.example.com."), 65280, 1, bytes(65535 - 100 - 29 - 6 - 10))
-    world = World(builder.finish())
+    world = World(zone_of(make_engine(), builder.finish()))
     answers = ask(world, key="k.", edns=False)
     assert record_count(answers) == zone().rr_count + 2
 
@@ -460,7 +462,7 @@ def test_a_record_that_fits_no_message_breaks_the_stream(caplog: pytest.LogCaptu
     for rr in zone().rrs():
         builder.add(*rr)
     builder.add(names.from_text("big.example.com."), 65280, 1, bytes(65535))
-    world = World(builder.finish())
+    world = World(zone_of(make_engine(), builder.finish()))
     with pytest.raises(BrokenStreamError):
         ask(world)
     assert "aborted: the record 'big.example.com.' of type 65280" in caplog.text

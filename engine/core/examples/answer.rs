@@ -138,7 +138,7 @@ fn serve(answerer: &Arc<Answerer>, bound: SocketAddr, threads: usize) -> Result<
         sockopt::set_socket_reuseport(&socket, true)?;
         sockopt::set_socket_recv_buffer_size(&socket, 1 << 20)?;
         bind(&socket, &bound)?;
-        sockets.push(UdpSocket { socket, bound });
+        sockets.push(UdpSocket { socket, bound, is_shared: false });
     }
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let listener: OwnedFd = socket_with(family, SocketType::STREAM, flags, None)?;

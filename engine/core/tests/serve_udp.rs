@@ -22,7 +22,7 @@ fn serve(address: &str) -> Served {
     let (answerer, upcalls) = (answerer(), Arc::new(Upcalls::new().unwrap()));
     let socket = UdpSocket::bind((address, 0)).unwrap();
     let bound = socket.local_addr().unwrap();
-    let sockets = vec![serve::UdpSocket { socket: socket.into(), bound }];
+    let sockets = vec![serve::UdpSocket { socket: socket.into(), bound, is_shared: false }];
     let service = UdpService::start(&answerer, &upcalls, sockets).unwrap();
     let client = UdpSocket::bind((address, 0)).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

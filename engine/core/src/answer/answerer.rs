@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::counters::{Counters, Totals};
+use super::counters::{Counters, Role, Totals};
 use super::policy::{AnswerPolicy, ZonePolicy};
 use super::published::{State, Unavailable, UnknownView};
 use super::worker::{Fault, Worker};
@@ -39,7 +39,7 @@ pub struct Publication<'a> {
 pub struct Answerer {
     state: ArcSwap<State>,
     changing: Mutex<()>,
-    counters: Mutex<Vec<Arc<Counters>>>,
+    counters: Mutex<Vec<(Role, Arc<Counters>)>>,
     fault: Fault,
 }
 
@@ -131,22 +131,34 @@ impl Answerer {
         self.state.load().view_of(client, local, recursion_desired, keys).map(str::to_owned)
     }
 
-    /// Returns what one more thread needs to answer; its counters are part of `totals` from now on.
+    /// Returns what the control plane needs to answer; its counters are part of `totals` from now on.
     pub fn worker(&self) -> Worker {
-        Worker::new(self.new_counters(), self.fault.clone())
+        self.worker_for(Role::Control, self.fault.clone())
     }
 
-    fn new_counters(&self) -> Arc<Counters> {
+    /// Returns what one more thread needs to answer. `fault` is told of faults of ours on that thread.
+    pub fn worker_for(&self, role: Role, fault: Fault) -> Worker {
         let counters = Arc::new(Counters::default());
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
-        counters
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).push((role, counters.clone()));
+        Worker::new(counters, fault)
     }
 
     /// Returns the sums of all threads' counters, those that have ended included.
     pub fn totals(&self) -> Totals {
+        self.totals_where(|_| true)
+    }
+
+    /// Returns the sums of the counters of one role, likewise.
+    pub fn totals_of(&self, role: Role) -> Totals {
+        self.totals_where(|one| one == role)
+    }
+
+    fn totals_where(&self, wanted: impl Fn(Role) -> bool) -> Totals {
         let mut totals = Totals::default();
-        for counters in &*self.counters.lock().unwrap_or_else(PoisonError::into_inner) {
-            totals.add(counters);
+        for (role, counters) in &*self.counters.lock().unwrap_or_else(PoisonError::into_inner) {
+            if wanted(*role) {
+                totals.add(counters);
+            }
         }
         totals
     }

@@ -6,6 +6,17 @@ use std::time::Duration;
 use super::policy::Transport;
 use super::query::Rcode;
 
+/// Whose counters they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A thread's that serves UDP.
+    Udp,
+    /// The thread's that serves TCP.
+    Tcp,
+    /// Whoever else asks: the control plane.
+    Control,
+}
+
 /// Types below this number less one are counted each for itself, the others together in the last place.
 pub const QTYPES: usize = 264;
 /// RCODEs are counted by their number.

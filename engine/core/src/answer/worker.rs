@@ -53,7 +53,7 @@ pub struct Worker {
     counters: Arc<Counters>,
     fault: Fault,
     #[cfg(test)]
-    pub(super) panics_at: u16,
+    pub(crate) panics_at: u16,
 }
 
 impl Worker {

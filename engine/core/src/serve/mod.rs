@@ -8,6 +8,7 @@
 //!
 //! Sockets come bound, with their options set, by whoever owns the configuration.
 
+mod pulse;
 mod tcp;
 mod tcp_connection;
 mod tcp_limits;
@@ -15,17 +16,37 @@ mod timers;
 mod udp;
 mod upcalls;
 
+pub use pulse::ThreadState;
 pub use tcp::TcpService;
 pub use tcp_limits::TcpSettings;
 pub use udp::{NEVER_ANSWERED_PORTS, UdpService, UdpSocket};
 pub use upcalls::{ControlRequest, Event, HandedOver, Lost, Taken, Tapped, Upcalls};
 
+use std::any::Any;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use crate::answer::{Answerer, Role, Worker};
 
 /// How long the end of a thread is waited for.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
 const STOP_STEP: Duration = Duration::from_micros(500);
+
+/// Returns a worker for a thread of ours: it tells faults like all other news, never by a call.
+fn worker(answerer: &Answerer, upcalls: &Arc<Upcalls>, role: Role) -> Worker {
+    let upcalls = upcalls.clone();
+    let fault = move |packet: &[u8], words: &str| {
+        upcalls.tell(Event::Fault(packet.to_vec(), words.to_owned()));
+    };
+    answerer.worker_for(role, Arc::new(fault))
+}
+
+/// Returns what a panic says.
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
+}
 
 /// Waits for threads that were told to end; returns whether all did so in time.
 fn join_all(threads: &mut Vec<JoinHandle<()>>, within: Duration) -> bool {

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,13 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, getsockname, sockopt};
 
+use super::pulse::{Pulse, ThreadState};
 use super::tcp_connection::{Connection, Desk, Next, READ};
 use super::tcp_limits::{ConnectionTable, Room, TcpSettings, client_group};
 use super::timers::Timers;
 use super::upcalls::{Event, HandedOver, Upcalls};
-use super::{STOP_WITHIN, join_all};
-use crate::answer::{Answerer, State, Worker};
+use super::{STOP_WITHIN, join_all, words_of, worker};
+use crate::answer::{Answerer, Role, State, Worker};
 
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(250);
 /// How long clients have to take the answers that are due when their listener goes.
@@ -36,9 +37,10 @@ const FIRST_CONNECTION: u64 = 1 << 32;
 
 enum Command {
     Listen(OwnedFd, SocketAddr),
-    Unlisten(SocketAddr),
+    Unlisten(SocketAddr, mpsc::Sender<()>),
     Settings(TcpSettings),
     Closed(u64),
+    TakeBack(TakenBack),
     Stop,
 }
 
@@ -52,6 +54,17 @@ struct Shared {
     commands: Mutex<Vec<Command>>,
     wake: OwnedFd,
     clients: AtomicUsize,
+    high_water: AtomicUsize,
+    pulse: Pulse,
+}
+
+/// A connection that the control plane is done with.
+struct TakenBack {
+    number: u64,
+    socket: OwnedFd,
+    client: SocketAddr,
+    local: IpAddr,
+    listener: SocketAddr,
 }
 
 impl TcpService {
@@ -65,14 +78,20 @@ impl TcpService {
         settings: TcpSettings,
     ) -> io::Result<Self> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let shared = Arc::new(Shared { commands: Mutex::default(), wake, clients: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            commands: Mutex::default(),
+            wake,
+            clients: AtomicUsize::new(0),
+            high_water: AtomicUsize::new(0),
+            pulse: Pulse::default(),
+        });
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&poll, &shared.wake, EventData::new_u64(WAKE), EventFlags::IN)?;
         let mut thread = TcpThread {
             shared: shared.clone(),
             poll,
             answerer: answerer.clone(),
-            worker: answerer.worker(),
+            worker: worker(answerer, upcalls, Role::Tcp),
             upcalls: upcalls.clone(),
             settings,
             listeners: HashMap::new(),
@@ -97,9 +116,11 @@ impl TcpService {
     }
 
     /// Accepts no more connections on `bound`; those that came through it have half a second to take the answers
-    /// that are due.
-    pub fn unlisten(&self, bound: SocketAddr) {
-        self.command(Command::Unlisten(bound));
+    /// that are due. Returns whether the listening socket is closed, for which it waits as long.
+    pub fn unlisten(&self, bound: SocketAddr) -> bool {
+        let (done, is_done) = mpsc::channel();
+        self.command(Command::Unlisten(bound, done));
+        is_done.recv_timeout(STOP_WITHIN).is_ok()
     }
 
     /// Sets other limits, for what comes from now on.
@@ -112,9 +133,33 @@ impl TcpService {
         self.command(Command::Closed(number));
     }
 
+    /// Takes a connection back that was handed over and is done with: nothing of what came on it waits, and all
+    /// that was written is with the kernel.
+    pub fn take_back(
+        &self,
+        number: u64,
+        socket: OwnedFd,
+        client: SocketAddr,
+        local: IpAddr,
+        listener: SocketAddr,
+    ) {
+        self.command(Command::TakeBack(TakenBack { number, socket, client, local, listener }));
+    }
+
     /// The number of connections, those handed over included.
     pub fn clients(&self) -> usize {
         self.shared.clients.load(Ordering::Relaxed)
+    }
+
+    /// The most connections that there have been.
+    pub fn high_water(&self) -> usize {
+        self.shared.high_water.load(Ordering::Relaxed)
+    }
+
+    /// How the thread is.
+    pub fn threads(&self) -> Vec<ThreadState> {
+        let busy_for = self.shared.pulse.busy_for();
+        self.threads.iter().map(|thread| ThreadState { ended: thread.is_finished(), busy_for }).collect()
     }
 
     /// Ends the thread; returns whether it ended in time. Clients have half a second to take the answers that
@@ -177,7 +222,7 @@ impl TcpThread {
         let ended = match catch_unwind(AssertUnwindSafe(|| self.serve())) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
-            Err(panic) => panic.downcast::<String>().map_or_else(|_| "a panic".to_owned(), |words| *words),
+            Err(panic) => words_of(&*panic),
         };
         let mut bound: Vec<SocketAddr> = self.listeners.values().map(|listener| listener.bound).collect();
         bound.sort();
@@ -192,11 +237,13 @@ impl TcpThread {
         loop {
             events.clear();
             let timeout = self.timeout();
+            self.shared.pulse.end();
             match epoll::wait(&self.poll, spare_capacity(&mut events), timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             let now = Instant::now();
+            self.shared.pulse.begin(now);
             let state = answerer.state();
             let waiting = std::mem::take(&mut self.ready);
             for event in &events {
@@ -212,6 +259,7 @@ impl TcpThread {
             drop(state);
             self.look_at_clock(now)?;
             self.shared.clients.store(self.table.len(), Ordering::Relaxed);
+            self.shared.high_water.store(self.table.high_water(), Ordering::Relaxed);
             if let Some(stop_by) = self.stop_by
                 && (self.connections.is_empty() || now >= stop_by)
             {
@@ -243,7 +291,7 @@ impl TcpThread {
         for command in commands {
             match command {
                 Command::Listen(socket, bound) => self.listen(socket, bound)?,
-                Command::Unlisten(bound) => {
+                Command::Unlisten(bound, done) => {
                     let numbers: Vec<u64> = self
                         .listeners
                         .iter()
@@ -253,7 +301,9 @@ impl TcpThread {
                     for number in numbers {
                         self.unlisten(number, now)?;
                     }
+                    let _ = done.send(()); // whoever asked may have gone
                 }
+                Command::TakeBack(connection) => self.take_back(connection, now)?,
                 Command::Settings(settings) => self.settings = settings,
                 Command::Closed(number) => {
                     self.table.remove(number);
@@ -375,6 +425,23 @@ impl TcpThread {
         Ok(())
     }
 
+    fn take_back(&mut self, back: TakenBack, now: Instant) -> io::Result<()> {
+        let TakenBack { number, socket, client, local, listener } = back;
+        let found = self.listeners.iter().find(|(_, one)| one.bound == listener).map(|(number, _)| *number);
+        let Some(listener) = found else {
+            self.table.remove(number); // it has gone meanwhile, and so does the connection
+            return Ok(());
+        };
+        epoll::add(&self.poll, &socket, EventData::new_u64(number), EventFlags::IN)?;
+        let deadline = now + self.settings.idle_timeout;
+        self.connections.insert(
+            number,
+            Client { connection: Connection::again(socket, client, local, deadline), listener },
+        );
+        self.timers.set(deadline, number);
+        Ok(())
+    }
+
     /// Lets a connection do what it can, and sees to what comes next.
     fn proceed(&mut self, number: u64, state: &State, now: Instant) -> io::Result<()> {
         let Some(client) = self.connections.get_mut(&number) else {
@@ -418,12 +485,21 @@ impl TcpThread {
     }
 
     fn hand_over(&mut self, number: u64) -> io::Result<()> {
-        if let Some(Client { connection, .. }) = self.connections.remove(&number) {
+        if let Some(Client { connection, listener }) = self.connections.remove(&number) {
             epoll::delete(&self.poll, connection.socket.as_fd())?;
             self.worker.counters().tcp_handed_over.count();
             let (client, local) = (connection.client, connection.local);
             let (socket, unread) = connection.into_unread();
-            self.upcalls.hand_over(HandedOver { socket, client, local, unread, number });
+            match self.listeners.get(&listener) {
+                Some(listener) => {
+                    let listener = listener.bound;
+                    self.upcalls.hand_over(HandedOver { socket, client, local, listener, unread, number });
+                }
+                // It has gone: requests that begin now would be cancelled at once.
+                None => {
+                    self.table.remove(number);
+                }
+            }
         }
         Ok(())
     }

@@ -32,6 +32,8 @@ const WRITE_HIGH: usize = 64 * 1024;
 /// Octets read at once.
 pub const READ: usize = 64 * 1024;
 
+const NEXT_MESSAGE: &str = "its next message";
+
 /// What is to be done with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -100,6 +102,12 @@ impl Connection {
         }
     }
 
+    /// Returns a connection that had messages before.
+    pub fn again(socket: OwnedFd, client: SocketAddr, local: IpAddr, deadline: Instant) -> Self {
+        let new = Self::new(socket, client, local, deadline);
+        Self { waiting_for: NEXT_MESSAGE, had_message: true, ..new }
+    }
+
     /// Whether no request of it is being worked on and no answer waits to be read.
     pub fn is_idle(&self) -> bool {
         self.unwritten.is_empty() && !self.foreign
@@ -166,7 +174,7 @@ impl Connection {
         if self.pending.is_empty() {
             self.part_since = None;
             if self.had_message {
-                (self.deadline, self.waiting_for) = (idle_deadline, "its next message");
+                (self.deadline, self.waiting_for) = (idle_deadline, NEXT_MESSAGE);
             }
         } else {
             let since = *self.part_since.get_or_insert(desk.now);

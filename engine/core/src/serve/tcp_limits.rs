@@ -44,6 +44,7 @@ pub struct ConnectionTable {
     by_age: BTreeSet<(u64, u64)>,
     by_group: HashMap<IpAddr, BTreeSet<(u64, u64)>>,
     turn: u64,
+    high_water: usize,
 }
 
 /// What stands in the way of one more connection.
@@ -60,6 +61,11 @@ pub enum Room {
 impl ConnectionTable {
     pub fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// The most that there have been.
+    pub fn high_water(&self) -> usize {
+        self.high_water
     }
 
     /// Returns whether there is room for one more connection of `group`, if need be by ending an idle one: the
@@ -92,6 +98,7 @@ impl ConnectionTable {
     pub fn add(&mut self, number: u64, group: IpAddr) {
         self.turn += 1;
         self.known.insert(number, (self.turn, group));
+        self.high_water = self.high_water.max(self.known.len());
         self.by_age.insert((self.turn, number));
         self.by_group.entry(group).or_default().insert((self.turn, number));
     }

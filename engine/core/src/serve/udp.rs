@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use bindpy_sys::{DatagramBatch, Sent};
 
+use super::pulse::{Pulse, ThreadState};
 use super::upcalls::{ControlRequest, Event, Upcalls};
-use super::{STOP_WITHIN, join_all};
-use crate::answer::{Answerer, Outcome, Request, Transport, Worker};
+use super::{STOP_WITHIN, join_all, words_of, worker};
+use crate::answer::{Answerer, Outcome, Request, Role, Transport, Worker};
 
 /// Source ports that no resolver has: echo, daytime, chargen, time, kpasswd; answering them makes loops.
 pub const NEVER_ANSWERED_PORTS: [u16; 6] = [0, 7, 13, 19, 37, 464];
@@ -29,13 +30,17 @@ pub struct UdpSocket {
     pub socket: OwnedFd,
     /// What it is bound to.
     pub bound: SocketAddr,
+    /// Another process has the socket as well and goes on using it: it is not shut down when its thread is to end.
+    /// Its `SO_RCVTIMEO` says how often the thread looks whether it is to.
+    pub is_shared: bool,
 }
 
 /// The threads that serve some sockets; they end, and the sockets are closed, when it is stopped or dropped.
 pub struct UdpService {
-    sockets: Vec<Arc<OwnedFd>>,
+    sockets: Vec<(Arc<OwnedFd>, bool)>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    pulses: Vec<Arc<Pulse>>,
 }
 
 impl UdpService {
@@ -49,15 +54,19 @@ impl UdpService {
         sockets: Vec<UdpSocket>,
     ) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
-        let mut service = Self { sockets: Vec::new(), stopping, threads: Vec::new() };
-        for UdpSocket { socket, bound } in sockets {
+        let mut service = Self { sockets: Vec::new(), stopping, threads: Vec::new(), pulses: Vec::new() };
+        for UdpSocket { socket, bound, is_shared } in sockets {
             let socket = Arc::new(socket);
-            service.sockets.push(socket.clone());
+            let pulse = Arc::new(Pulse::default());
+            service.sockets.push((socket.clone(), is_shared));
+            service.pulses.push(pulse.clone());
             let mut thread = UdpThread {
                 socket,
                 bound,
                 answerer: answerer.clone(),
-                worker: answerer.worker(),
+                worker: worker(answerer, upcalls, Role::Udp),
+                is_shared,
+                pulse,
                 upcalls: upcalls.clone(),
                 stopping: service.stopping.clone(),
             };
@@ -67,13 +76,27 @@ impl UdpService {
         Ok(service)
     }
 
+    /// How the threads are.
+    pub fn threads(&self) -> Vec<ThreadState> {
+        let threads = self.threads.iter().zip(&self.pulses);
+        threads
+            .map(|(thread, pulse)| ThreadState { ended: thread.is_finished(), busy_for: pulse.busy_for() })
+            .collect()
+    }
+
+    /// Tells the threads to end.
+    pub fn request_stop(&mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for (socket, is_shared) in self.sockets.drain(..) {
+            if !is_shared {
+                bindpy_sys::wake_readers(socket.as_fd());
+            }
+        }
+    }
+
     /// Ends the threads and closes the sockets; returns whether all ended in time.
     pub fn stop(&mut self) -> bool {
-        self.stopping.store(true, Ordering::SeqCst);
-        for socket in &self.sockets {
-            bindpy_sys::wake_readers(socket.as_fd());
-        }
-        self.sockets.clear();
+        self.request_stop();
         join_all(&mut self.threads, STOP_WITHIN)
     }
 }
@@ -87,10 +110,12 @@ impl Drop for UdpService {
 struct UdpThread {
     socket: Arc<OwnedFd>,
     bound: SocketAddr,
+    is_shared: bool,
     answerer: Arc<Answerer>,
     worker: Worker,
     upcalls: Arc<Upcalls>,
     stopping: Arc<AtomicBool>,
+    pulse: Arc<Pulse>,
 }
 
 impl UdpThread {
@@ -98,8 +123,7 @@ impl UdpThread {
         bindpy_sys::block_signals();
         // What a query makes panic is caught where it is answered; this is for all else.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
-            let words = panic.downcast::<String>().map_or_else(|_| "a panic".to_owned(), |words| *words);
-            self.upcalls.tell(Event::Ended(self.bound, words));
+            self.upcalls.tell(Event::Ended(self.bound, words_of(&*panic)));
         }
     }
 
@@ -116,6 +140,7 @@ impl UdpThread {
     /// Answers a batch of `count` datagrams.
     fn answer(&mut self, batch: &mut DatagramBatch, count: usize) {
         let began = Instant::now();
+        self.pulse.begin(began);
         let tapping = self.upcalls.is_tapping();
         let state = self.answerer.state();
         for index in 0..count {
@@ -151,6 +176,7 @@ impl UdpThread {
         if sent.failures > 0 {
             self.send_failed(batch, sent);
         }
+        self.pulse.end();
     }
 
     /// Counts answers that the kernel did not take: no route, a firewall rule, a full buffer.
@@ -163,7 +189,8 @@ impl UdpThread {
 
     /// Counts an error of the socket. It is one packet's trouble, such as `ENOMEM`: serving goes on.
     fn receive_failed(&self, error: io::Error) {
-        if self.stopping.load(Ordering::Relaxed) {
+        let nothing_came = self.is_shared && error.kind() == io::ErrorKind::WouldBlock;
+        if nothing_came || self.stopping.load(Ordering::Relaxed) {
             return;
         }
         self.worker.counters().receive_errors.count();

@@ -71,9 +71,12 @@ pub struct HandedOver {
     pub client: SocketAddr,
     /// The address of ours that it came to.
     pub local: IpAddr,
+    /// The address of the listener that it came through.
+    pub listener: SocketAddr,
     /// What has been read and not answered: it begins with the length of the message that is not ours.
     pub unread: Vec<u8>,
-    /// To be given to `TcpService::closed` when the connection has ended, so that it is no longer counted.
+    /// To be given to `TcpService::closed` when the connection has ended, so that it is no longer counted; or with
+    /// the connection to `TcpService::take_back`.
     pub number: u64,
 }
 

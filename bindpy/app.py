@@ -166,7 +166,10 @@ class Server:
             self._engine.answerer,
             self._replication.handler,
             TcpSettings.from_options(self._config.options),
-            udp_workers=default_udp_workers(os.cpu_count() or 1),
+            start_service=self._engine.start_service,
+            udp_workers=default_udp_workers(
+                os.cpu_count() or 1, in_parallel=self._engine.start_service is not None
+            ),
             inherited=InheritedSockets.from_environment(),
             on_failure=self._listener_failed,
         )

@@ -14,6 +14,7 @@ from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError
+from bindpy.serving import StartService
 from bindpy.zone.diff import Delta, apply, diff
 from bindpy.zone.digest import ZoneDigest, zone_digest
 from bindpy.zone.load import load_zone_file
@@ -97,6 +98,9 @@ class Answerer(Protocol):
         TSIG keys that the query, which comes without its signature, was signed with; the response then
         leaves *reserved_octets* of the message free for its own.
         """
+
+    def zone_queries(self, view: str, origin: Name) -> int | None:
+        """Return how many queries a zone has had since it was first there, None where that is not counted."""
 
     def view_of(
         self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
@@ -194,11 +198,15 @@ class Zones:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One implementation of all that stands below the seam. ``name`` is for people."""
+    """One implementation of all that stands below the seam. ``name`` is for people.
+
+    ``start_service``, where there is one, starts threads that answer queries without Python.
+    """
 
     name: str
     answerer: Answerer
     zones: Zones
+    start_service: StartService | None = None
 
 
 PYTHON_ZONES: Final = Zones(

@@ -172,6 +172,9 @@ class PythonAnswerer:
             return encode_refusal(data, query, state.policy.edns_udp_size)
         return query
 
+    def zone_queries(self, view: str, origin: Name) -> int | None:
+        """Return None: queries are not counted by zone, as most are answered without looking for one."""
+
     def view_of(
         self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
     ) -> str | None:

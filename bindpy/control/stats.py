@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
+
+import dns.rcode
 
 from bindpy.control.server import ControlledServer
 from bindpy.reload.table import ZoneState
+from bindpy.serving import QueryCounters
+from bindpy.zone.rdata import type_to_text
+
+LAST_COUNTED_TYPE: Final = 262
+"""Types beyond it are counted together."""
 
 _SERVER = (
     ("queries_udp", "UDP queries received"),
@@ -16,6 +23,7 @@ _SERVER = (
     ("responses", "responses sent"),
     ("hot_answers", "responses sent from the cache of whole answers"),
     ("dropped", "requests dropped"),
+    ("not_logged", "queries missing from the query log"),
 )
 _SOCKETS = (
     ("tcp_accepted", "TCP/IP connections accepted"),
@@ -43,7 +51,9 @@ def counters(server: ControlledServer) -> dict[str, Any]:
             "responses": udp + found.tcp_answers,
             "hot_answers": found.udp_hot_answers,
             "dropped": found.udp_dropped + found.udp_control_dropped + found.tcp_dropped,
+            "not_logged": found.untapped,
         },
+        "queries": None if found.queries is None else _queries(found.queries),
         "sockets": {
             "tcp_accepted": found.tcp_accepted,
             "tcp_refused": found.tcp_refused,
@@ -54,6 +64,23 @@ def counters(server: ControlledServer) -> dict[str, Any]:
             "send_errors": found.udp_send_errors,
         },
         "zones": {state.value: states.count(state) for state in ZoneState},
+    }
+
+
+def _queries(found: QueryCounters) -> dict[str, Any]:
+    types = {
+        "other" if number > LAST_COUNTED_TYPE else type_to_text(number): count
+        for number, count in found.qtypes.items()
+    }
+    return {
+        "types": types,
+        "rcodes": {dns.rcode.to_text(dns.rcode.Rcode(code)): count for code, count in found.rcodes.items()},
+        "truncated": found.truncated,
+        "faults": found.faults,
+        "latency_us": {
+            str(1 << bucket) if bucket < len(found.latencies) - 1 else "more": count
+            for bucket, count in enumerate(found.latencies)
+        },
     }
 
 
@@ -72,4 +99,22 @@ def _lines(found: dict[str, Any], now: int) -> Iterator[str]:
         yield f"++ {title} ++"
         for name, text in names:
             yield f"{found[part][name]:20d} {text}"
+    if found["queries"] is not None:
+        yield from _query_lines(found["queries"])
     yield f"--- Statistics Dump --- ({now})"
+
+
+def _query_lines(queries: dict[str, Any]) -> Iterator[str]:
+    yield "++ Incoming Queries ++"
+    for name, count in queries["types"].items():
+        yield f"{count:20d} {name}"
+    yield "++ Outgoing Rcodes ++"
+    for name, count in queries["rcodes"].items():
+        yield f"{count:20d} {name}"
+    yield "++ Query Handling ++"
+    yield f"{queries['truncated']:20d} truncated responses sent"
+    yield f"{queries['faults']:20d} queries answered SERVFAIL because of a fault"
+    *bounded, (_, slowest) = queries["latency_us"].items()
+    for below, count in bounded:
+        yield f"{count:20d} messages dealt with in less than {below} microseconds"
+    yield f"{slowest:20d} messages that took longer"

@@ -16,7 +16,6 @@ from bindpy.control.times import http_date, iso
 from bindpy.control.zone_status import bind_text, pdns_line, zone_data, zone_summary
 from bindpy.control.zones import error_lines, find_zone, zone_name, zone_of, zones_with_errors
 from bindpy.reload.table import ZoneState
-from bindpy.server.listeners import default_udp_workers
 
 _TYPES = ("primary", "secondary", "native")
 
@@ -72,7 +71,7 @@ def _status(server: ControlledServer) -> dict[str, Any]:
         "configuration_file": server.config.path,
         "reload": server.reloading or None,
         "cpus": os.cpu_count() or 1,
-        "udp_workers": default_udp_workers(os.cpu_count() or 1),
+        "udp_workers": server.listeners.udp_workers,
         "debug_level": logs.debug_level(),
         "querylog": server.querylog,
         "listening_on": [str(endpoint) for endpoint in server.listeners.bound().values()],

@@ -29,6 +29,7 @@ async def zone_data(server: ControlledServer, entry: ZoneEntry) -> dict[str, Any
         "records": zone.rr_count if zone is not None else None,
         "names": zone.node_count if zone is not None else None,
         "signed": _is_signed(entry),
+        "queries": server.engine.answerer.zone_queries(entry.config.view, entry.config.origin),
         "file": entry.config.file,
         "files": list(entry.files),
         "watched": settings.watch and not entry.frozen,

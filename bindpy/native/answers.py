@@ -93,6 +93,10 @@ class RustAnswerer:
             return found
         return Outcome.DROP if found is None else Outcome.NOT_MINE
 
+    def zone_queries(self, view: str, origin: Name) -> int | None:
+        """Return how many queries a zone has had since it was first there."""
+        return self.inner.zone_queries(view, origin)
+
     def view_of(
         self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
     ) -> str | None:

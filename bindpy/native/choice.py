@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+from functools import partial
 from types import ModuleType
 
 from bindpy.diagnostics import BindpyError
 from bindpy.engine import Engine, python_engine
 from bindpy.native.answers import OnError, RustAnswerer
+from bindpy.native.service import RustService
 from bindpy.native.zones import RustZones
 
 
@@ -43,4 +45,10 @@ def choose_engine(choice: EngineChoice, on_error: OnError) -> Engine:
 
 def rust_engine(module: ModuleType, on_error: OnError) -> Engine:
     """Return the engine of the module `bindpy_engine`."""
-    return Engine(f"Rust engine {module.VERSION}", RustAnswerer(module, on_error), RustZones(module).zones())
+    answerer = RustAnswerer(module, on_error)
+    return Engine(
+        f"Rust engine {module.VERSION}",
+        answerer,
+        RustZones(module).zones(),
+        partial(RustService, module, answerer, on_error),
+    )

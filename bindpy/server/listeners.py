@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from bindpy.diagnostics import BindpyError
 from bindpy.engine import Answerer
 from bindpy.server.activation import InheritedSockets
 from bindpy.server.bridge import ControlBridge
 from bindpy.server.endpoint import Endpoint
+from bindpy.server.engine_service import EngineService
+from bindpy.server.own_service import OwnService
 from bindpy.server.querylog import QueryHook, QueryTap
 from bindpy.server.request import RequestHandler
+from bindpy.server.service import OnFailure, ServerCounters, Service
 from bindpy.server.sockets import BoundSockets, ListenError, open_sockets
 from bindpy.server.tasks import TaskSet
-from bindpy.server.tcp import TcpListener
 from bindpy.server.tcp_connection import TcpContext
 from bindpy.server.tcp_limits import ConnectionTable, TcpSettings
-from bindpy.server.udp import UdpWorker
+from bindpy.serving import StartService
 
 log = logging.getLogger("bindpy.network")
 client_log = logging.getLogger("bindpy.client")
@@ -43,39 +43,20 @@ class ListenersError(BindpyError):
         super().__init__("; ".join(str(error) for error in self.errors))
 
 
-@dataclass(frozen=True, slots=True)
-class ServerCounters:
-    """What the sockets have done since they were opened, closed ones not counted."""
-
-    udp_hot_answers: int
-    udp_answers: int
-    udp_dropped: int
-    udp_control_requests: int
-    udp_control_dropped: int
-    udp_receive_errors: int
-    udp_send_errors: int
-    tcp_answers: int
-    tcp_dropped: int
-    tcp_control_requests: int
-    tcp_accepted: int
-    tcp_refused: int
-    tcp_expired: int
-    tcp_clients: int
-    tcp_high_water: int
-
-
-def default_udp_workers(processors: int) -> int:
+def default_udp_workers(processors: int, *, in_parallel: bool = False) -> int:
     """Return how many threads should share a UDP port.
 
-    One, unless this Python runs threads truly at the same time: behind a global lock more of them only wait
-    for each other.
+    One, unless they run truly at the same time, as an engine's own threads do (*in_parallel*) and all threads
+    on a Python without a global lock: behind it more of them only wait for each other.
     """
     gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
-    return 1 if gil_enabled() else max(1, min(processors, MAX_UDP_WORKERS))
+    return 1 if gil_enabled() and not in_parallel else max(1, min(processors, MAX_UDP_WORKERS))
 
 
 class Listeners:
     """Owns the sockets of all endpoints, each with UDP and TCP.
+
+    Who serves them is an engine where it can (*start_service*), else the server itself.
 
     Made and used on the event loop's thread. *on_failure* is told when a listener ends by itself, which it
     does only for an error that cannot pass; the server should then stop, visibly.
@@ -87,15 +68,13 @@ class Listeners:
         handler: RequestHandler,
         settings: TcpSettings,
         *,
+        start_service: StartService | None = None,
         udp_workers: int = 1,
         inherited: InheritedSockets | None = None,
-        on_failure: Callable[[Endpoint, BaseException], None],
+        on_failure: OnFailure,
     ) -> None:
-        self._answerer = answerer
         self._inherited = inherited or InheritedSockets()
-        self._udp_workers = udp_workers
-        self._on_failure = on_failure
-        self._loop = asyncio.get_running_loop()
+        self.udp_workers = udp_workers
         self._switch_interval_s = sys.getswitchinterval()
         sys.setswitchinterval(min(SWITCH_INTERVAL_S, self._switch_interval_s))
         self._tap = QueryTap()
@@ -103,7 +82,12 @@ class Listeners:
         self._context = TcpContext(
             answerer, handler, self._tap, ConnectionTable(settings), TaskSet(client_log)
         )
-        self._listeners: dict[Endpoint, _Listener] = {}
+        self._service: Service = (
+            OwnService(self._context, self._bridge, on_failure)
+            if start_service is None
+            else EngineService(start_service, self._context, self._bridge, on_failure)
+        )
+        self._listeners: dict[Endpoint, Endpoint] = {}
 
     @property
     def on_query(self) -> QueryHook | None:
@@ -113,38 +97,19 @@ class Listeners:
     @on_query.setter
     def on_query(self, hook: QueryHook | None) -> None:
         self._tap.hook = hook
+        self._service.settings_changed()
 
     def bound(self) -> dict[Endpoint, Endpoint]:
         """Return for each endpoint as it was asked for the one that it became (port 0 became a port)."""
-        return {asked: listener.endpoint for asked, listener in self._listeners.items()}
+        return dict(self._listeners)
 
     def trouble(self) -> str | None:
         """Return why queries are not answered on some socket, None if all is well; for a watchdog."""
-        workers = (worker for listener in self._listeners.values() for worker in listener.udp)
-        return next((found for worker in workers if (found := worker.trouble()) is not None), None)
+        return self._service.trouble()
 
     def counters(self) -> ServerCounters:
         """Return the sums over all sockets."""
-        workers = [worker for listener in self._listeners.values() for worker in listener.udp]
-        tcp = [listener.tcp for listener in self._listeners.values()]
-        context = self._context
-        return ServerCounters(
-            udp_hot_answers=sum(worker.hot_answers for worker in workers),
-            udp_answers=sum(worker.answers for worker in workers),
-            udp_dropped=sum(worker.dropped for worker in workers),
-            udp_control_requests=sum(worker.control_requests for worker in workers),
-            udp_control_dropped=self._bridge.dropped,
-            udp_receive_errors=sum(worker.receive_errors for worker in workers),
-            udp_send_errors=sum(worker.send_errors for worker in workers),
-            tcp_answers=context.answers,
-            tcp_dropped=context.dropped,
-            tcp_control_requests=context.control_requests,
-            tcp_accepted=sum(listener.accepted for listener in tcp),
-            tcp_refused=sum(listener.refused for listener in tcp),
-            tcp_expired=context.expired,
-            tcp_clients=len(context.table),
-            tcp_high_water=context.table.high_water,
-        )
+        return self._service.counters()
 
     async def apply(
         self,
@@ -167,7 +132,7 @@ class Listeners:
         if blocked and not errors:
             # Only sockets of ours that are to be closed can be in the way (a wildcard and an address
             # exclude each other): close those first, and put them back if that was not it.
-            in_the_way = [o for o in old if any(self._listeners[o].endpoint.overlaps(e) for e in blocked)]
+            in_the_way = [o for o in old if any(self._listeners[o].overlaps(e) for e in blocked)]
             for endpoint in in_the_way:
                 await self._close_one(endpoint)
             more, blocked, errors = self._open(list(blocked), backlog)
@@ -180,8 +145,14 @@ class Listeners:
             raise ListenersError([*errors, *blocked.values()])
         if settings is not None:
             self._context.table.settings = settings
-        for endpoint, sockets in opened.items():
-            self._serve(endpoint, sockets, interfaces or {})
+            self._service.settings_changed()
+        for endpoint in list(opened):
+            try:
+                self._serve(endpoint, opened.pop(endpoint), interfaces or {})
+            except OSError as error:  # no more threads or descriptors
+                for sockets in opened.values():
+                    sockets.close()
+                raise ListenersError([ListenError(endpoint, "UDP", error)]) from error
         for endpoint in old:
             if endpoint in self._listeners:
                 await self._close_one(endpoint)
@@ -198,7 +169,7 @@ class Listeners:
             try:
                 opened[endpoint] = self._bind(endpoint, backlog)
             except ListenError as error:
-                ours = any(endpoint.overlaps(mine.endpoint) for mine in self._listeners.values())
+                ours = any(endpoint.overlaps(mine) for mine in self._listeners.values())
                 if error.errno == errno.EADDRINUSE and ours:
                     blocked[endpoint] = error
                 else:
@@ -207,7 +178,7 @@ class Listeners:
 
     def _bind(self, endpoint: Endpoint, backlog: int) -> BoundSockets:
         return open_sockets(
-            endpoint, udp_workers=self._udp_workers, backlog=backlog, inherited=self._inherited
+            endpoint, udp_workers=self.udp_workers, backlog=backlog, inherited=self._inherited
         )
 
     def _restore(self, endpoints: Iterable[Endpoint], backlog: int, interfaces: Mapping[str, str]) -> None:
@@ -222,23 +193,8 @@ class Listeners:
 
     def _serve(self, asked: Endpoint, sockets: BoundSockets, interfaces: Mapping[str, str]) -> None:
         endpoint = sockets.endpoint
-        workers = [
-            UdpWorker(
-                sock,
-                endpoint,
-                self._answerer,
-                self._bridge,
-                self._tap,
-                is_shared=sockets.is_udp_shared,
-                on_failure=self._failed_elsewhere,
-            )
-            for sock in sockets.udp
-        ]
-        tcp = TcpListener(sockets.tcp, endpoint, self._context, self._on_failure)
-        self._listeners[asked] = _Listener(endpoint, tuple(workers), tcp)
-        for worker in workers:
-            worker.start()
-        tcp.start()
+        self._service.serve(sockets)
+        self._listeners[asked] = endpoint
         family = "IPv6" if ":" in endpoint.address else "IPv4"
         if endpoint.is_wildcard:
             log.info("listening on %s interfaces, %s", family, endpoint)
@@ -246,39 +202,18 @@ class Listeners:
             name = interfaces.get(endpoint.address, "(none)")
             log.info("listening on %s interface %s, %s", family, name, endpoint)
 
-    def _failed_elsewhere(self, endpoint: Endpoint, error: BaseException) -> None:
-        """Take the failure of a worker's thread to the event loop."""
-        self._loop.call_soon_threadsafe(self._on_failure, endpoint, error)
-
     async def _close_one(self, asked: Endpoint) -> None:
-        listener = self._listeners.pop(asked)
-        for worker in listener.udp:
-            worker.request_stop()
-        for worker in listener.udp:
-            worker.join()
-        await listener.tcp.close()
-        log.info("no longer listening on %s", listener.endpoint)
+        endpoint = self._listeners.pop(asked)
+        await self._service.leave(endpoint)
+        log.info("no longer listening on %s", endpoint)
 
     async def close(self) -> None:
         """Close everything: no more queries, then the answers that are due, then the sockets."""
-        listeners, self._listeners = list(self._listeners.values()), {}
-        for listener in listeners:
-            for worker in listener.udp:
-                worker.request_stop()
-        for listener in listeners:
-            for worker in listener.udp:
-                worker.join()
-        for listener in listeners:
-            await listener.tcp.close()
-            log.info("no longer listening on %s", listener.endpoint)
+        endpoints, self._listeners = list(self._listeners.values()), {}
+        await self._service.close()
+        for endpoint in endpoints:
+            log.info("no longer listening on %s", endpoint)
         await self._bridge.close()
         await self._context.tasks.close()
         self._inherited.close()
         sys.setswitchinterval(self._switch_interval_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Listener:
-    endpoint: Endpoint
-    udp: tuple[UdpWorker, ...]
-    tcp: TcpListener

@@ -22,6 +22,8 @@ IPV6_MIN_MTU_OCTETS = 1280
 
 RECEIVE_BUFFER_OCTETS = 1024 * 1024
 """Asked for on UDP sockets (net.core.rmem_max caps it): rides out a pause of some milliseconds."""
+SHARED_WAKE_S = 0.2
+"""How long a thread waits on a socket that is not ours alone before it looks whether it is to stop."""
 SEND_TIMEOUT_S = 0.25
 """The longest that a full UDP send buffer holds up a thread; then that answer is dropped."""
 KERNEL_PORT_ATTEMPTS = 20
@@ -118,6 +120,15 @@ def open_sockets(
                 raise
             undo.pop_all()
             return BoundSockets(actual, tuple(udp), tcp, is_udp_shared=ready is not None)
+
+
+def let_reads_end(sock: socket.socket) -> None:
+    """Let whoever reads from a UDP socket that is not ours alone wake up now and then.
+
+    Shut down it would stay so for all who have it.
+    """
+    wake = struct.pack("@ll", 0, round(SHARED_WAKE_S * 1_000_000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wake)
 
 
 def _bind(endpoint: Endpoint, kind: socket.SocketKind, *, share: bool = False) -> socket.socket:

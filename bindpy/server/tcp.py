@@ -7,7 +7,7 @@ import errno
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.ratelog import RateLimitedLog
@@ -122,8 +122,15 @@ class TcpListener:
             self._task.cancel()
             await asyncio.wait([self._task])
         self._sock.close()
-        for finish in (TcpConnection.finish, TcpConnection.abort):
-            for connection in list(self._connections):
-                finish(connection)
-            if self._connections:
-                await asyncio.wait([c.closed for c in self._connections], timeout=FINISH_WITHIN_S)
+        await end_connections(list(self._connections))
+
+
+async def end_connections(connections: Collection[TcpConnection]) -> None:
+    """Let clients have the answers to what they asked, for a moment, and close all."""
+    for finish in (TcpConnection.finish, TcpConnection.abort):
+        for connection in connections:
+            finish(connection)
+        connections = [connection for connection in connections if not connection.closed.done()]
+        if connections:
+            await asyncio.wait([one.closed for one in connections], timeout=FINISH_WITHIN_S)
+        connections = [connection for connection in connections if not connection.closed.done()]

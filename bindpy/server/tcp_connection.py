@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from math import inf
@@ -67,7 +68,17 @@ class TcpConnection(asyncio.BufferedProtocol):
     ========================  ==========================================================
     """
 
-    def __init__(self, context: TcpContext, client: Endpoint, local: str, group: str) -> None:
+    def __init__(
+        self,
+        context: TcpContext,
+        client: Endpoint,
+        local: str,
+        group: str,
+        *,
+        unread: bytes = b"",
+        on_idle: Callable[[], None] | None = None,
+    ) -> None:
+        """*unread* has come already. *on_idle* may take the connection away: nothing is to be done on it."""
         self.client = client
         self.group = group
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,7 +86,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._local = local
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._pending = bytearray()
+        self._pending = bytearray(unread)
+        self._on_idle = on_idle
         self._requests: set[asyncio.Task[None]] = set()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -114,6 +126,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS, low=WRITE_LOW_OCTETS)
         self._context.table.add(self)
         self._expect("its first message", self._loop.time() + self._context.table.settings.initial_timeout_s)
+        if self._pending:
+            self._again = self._loop.call_soon(self._take_turn)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forget everything; requests that are being worked on are cancelled."""
@@ -308,6 +322,8 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._expect("the rest of a message", self._message_due)
         elif self._had_message:
             self._expect("its next message", now + idle_timeout_s)
+            if self._on_idle is not None and not transport.get_write_buffer_size():
+                self._on_idle()
 
     def _expect(self, what: str, deadline: float) -> None:
         """Set the deadline. Its timer is moved only to an earlier time, so a later one costs nothing."""

@@ -25,14 +25,12 @@ from bindpy.server.endpoint import Endpoint, SockAddr, is_link_local
 from bindpy.server.querylog import QueryTap
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.request import Request
-from bindpy.server.sockets import IP_PKTINFO
+from bindpy.server.sockets import IP_PKTINFO, let_reads_end
 
 MAX_DATAGRAM_OCTETS = 65_535
 NEVER_ANSWERED_PORTS = frozenset((0, 7, 13, 19, 37, 464))
 """Source ports that no resolver has: echo, daytime, chargen, time, kpasswd; answering them makes loops."""
 STOP_WITHIN_S = 0.5
-SHARED_WAKE_S = 0.2
-"""How long a thread waits on a socket that is not ours alone before it looks whether it is to stop."""
 STUCK_AFTER_S = 10.0
 """How long one packet may take before its thread counts as stuck; an answer takes microseconds."""
 ERROR_PAUSE_S = 0.05
@@ -73,9 +71,7 @@ class UdpWorker:
         self._sock = sock
         self._is_shared = is_shared
         if is_shared:
-            # Shut down it would stay so for all who have it: the kernel wakes the thread instead.
-            wake = struct.pack("@ll", 0, round(SHARED_WAKE_S * 1_000_000))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wake)
+            let_reads_end(sock)
         self._answerer = answerer
         self._bridge = bridge
         self._tap = tap

@@ -19,6 +19,7 @@ FLOORS = [
     {"zone"},
     {"tsig", "filter"},
     {"answer", "edit"},
+    {"serving"},
     {"engine"},
     {"logs", "watch", "server", "policy", "native"},
     {"reload", "state", "host"},

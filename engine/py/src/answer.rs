@@ -128,6 +128,11 @@ impl Answerer {
 }
 
 impl Answerer {
+    /// What threads that serve share.
+    pub fn shared(&self) -> Arc<core::Answerer> {
+        self.answerer.clone()
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,6 +7,7 @@
 mod answer;
 mod load;
 mod policy;
+mod serve;
 mod text;
 mod transfer;
 mod zone;
@@ -19,6 +20,8 @@ mod bindpy_engine {
     use crate::answer::Answerer;
     #[pymodule_export]
     use crate::load::{Checks, FaultError, Loaded, NeedsPythonError, Places, read_places, read_zone};
+    #[pymodule_export]
+    use crate::serve::{Datagram, Service, UdpThreads};
     #[pymodule_export]
     use crate::text::{RawBlocks, ZoneText};
     #[pymodule_export]

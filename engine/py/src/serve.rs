@@ -20,17 +20,20 @@ use crate::answer::Answerer;
 /// An address as Python has it: address, port, scope (an interface's number; 0 for none).
 type Address = (IpAddr, u16, u32);
 
+/// The same on its way to Python, where addresses are texts.
+type AddressText = (String, u16, u32);
+
 /// How a thread is: whether it has ended, and for how many seconds it has been busy.
 type State = (bool, f64);
 
 /// A copy of a query: packet, client, our address, whether it came over TCP.
-type Tapped<'py> = (Bound<'py, PyBytes>, Address, IpAddr, bool);
+type Tapped<'py> = (Bound<'py, PyBytes>, AddressText, String, bool);
 
 /// A connection to be taken over: descriptor, client, our address, listener, unread octets, number.
-type Connection<'py> = (RawFd, Address, IpAddr, Address, Bound<'py, PyBytes>, u64);
+type Connection<'py> = (RawFd, AddressText, String, AddressText, Bound<'py, PyBytes>, u64);
 
 /// News: kind, address, packet, errno or 0, words.
-type News<'py> = (&'static str, Option<Address>, Bound<'py, PyBytes>, i32, String);
+type News<'py> = (&'static str, Option<AddressText>, Bound<'py, PyBytes>, i32, String);
 
 type Taken<'py> = (Vec<Datagram>, Vec<Tapped<'py>>, Vec<Connection<'py>>, Vec<News<'py>>);
 
@@ -63,7 +66,7 @@ impl Service {
         let taken = self.upcalls.take();
         let tapped = taken.tapped.iter().map(|one| {
             let is_tcp = one.transport == Transport::Tcp;
-            (PyBytes::new(py, &one.packet), address(one.client), one.local, is_tcp)
+            (PyBytes::new(py, &one.packet), address(one.client), one.local.to_string(), is_tcp)
         });
         (
             taken.requests.into_iter().map(Datagram).collect(),
@@ -149,8 +152,12 @@ impl Service {
         ])
     }
 
-    /// Ends the thread for TCP; clients have a moment to take the answers that are due. Returns whether it
-    /// ended in time.
+    /// Tells the thread for TCP to end; clients have a moment to take the answers that are due.
+    fn request_stop(&self) {
+        self.tcp().request_stop();
+    }
+
+    /// Ends the thread for TCP; returns whether it ended in time.
     fn stop(&self, py: Python<'_>) -> bool {
         py.detach(|| self.tcp().stop())
     }
@@ -202,14 +209,14 @@ impl Datagram {
     }
 
     #[getter]
-    fn client(&self) -> Address {
+    fn client(&self) -> AddressText {
         address(self.0.client)
     }
 
     /// The address of ours that it came to.
     #[getter]
-    fn local(&self) -> IpAddr {
-        self.0.local
+    fn local(&self) -> String {
+        self.0.local.to_string()
     }
 
     /// Sends the reply, without waiting for room, from the address that was asked. Raises `OSError`.
@@ -218,12 +225,12 @@ impl Datagram {
     }
 }
 
-fn address(address: SocketAddr) -> Address {
+fn address(address: SocketAddr) -> AddressText {
     let scope = match address {
         SocketAddr::V4(_) => 0,
         SocketAddr::V6(six) => six.scope_id(),
     };
-    (address.ip(), address.port(), scope)
+    (address.ip().to_string(), address.port(), scope)
 }
 
 fn socket_address((ip, port, scope): Address) -> SocketAddr {
@@ -251,7 +258,7 @@ fn states(threads: Vec<ThreadState>) -> Vec<State> {
 fn connection(py: Python<'_>, one: HandedOver) -> Connection<'_> {
     let unread = PyBytes::new(py, &one.unread);
     let (client, listener) = (address(one.client), address(one.listener));
-    (one.socket.into_raw_fd(), client, one.local, listener, unread, one.number)
+    (one.socket.into_raw_fd(), client, one.local.to_string(), listener, unread, one.number)
 }
 
 fn news(py: Python<'_>, event: Event) -> News<'_> {

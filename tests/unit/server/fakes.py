@@ -14,7 +14,7 @@ import dns.message
 
 from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.engine import Zone
-from bindpy.server.endpoint import Endpoint
+from bindpy.server.endpoint import Endpoint, SockAddr
 from bindpy.server.listeners import Listeners
 from bindpy.server.request import BrokenStreamError, Reply, Request, Stream
 from bindpy.server.tcp_limits import TcpSettings
@@ -57,6 +57,9 @@ class FakeAnswerer:
     def publish_all(self, publications: Iterable[Publication]) -> None: ...
 
     def withdraw(self, view: str, origin: bytes) -> None: ...
+
+    def zone_queries(self, view: str, origin: bytes) -> int | None:
+        return None
 
     def view_of(
         self, client: str, local: str, recursion_desired: bool, keys: Collection[str] = ()
@@ -143,9 +146,9 @@ class Served:
         """Where the first listener is."""
         return next(iter(self.listeners.bound().values()))
 
-    async def connect(self) -> Client:
+    async def connect(self, endpoint: Endpoint | None = None) -> Client:
         """Connect by TCP."""
-        reader, writer = await asyncio.open_connection(*self.endpoint)
+        reader, writer = await asyncio.open_connection(*(endpoint or self.endpoint))
         return Client(reader, writer)
 
 
@@ -223,7 +226,7 @@ class UdpClient:
     def __init__(self, address: str = "127.0.0.1") -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.bind((address, 0))
+        self.sock.bind(Endpoint(address, 0).sockaddr())
         self.sock.settimeout(DEADLINE_S)
 
     def __enter__(self) -> UdpClient:
@@ -237,7 +240,7 @@ class UdpClient:
         """Our port."""
         return int(self.sock.getsockname()[1])
 
-    async def ask(self, packet: bytes, to: tuple[str, int]) -> tuple[bytes, str]:
+    async def ask(self, packet: bytes, to: SockAddr) -> tuple[bytes, str]:
         """Send *packet*; return the answer and the address that it came from."""
         self.sock.sendto(packet, to)
         return await self.receive()

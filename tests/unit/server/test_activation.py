@@ -108,7 +108,7 @@ async def test_without_them_the_port_is_taken(manager: Manager) -> None:
 async def test_a_socket_that_waits_for_long_is_no_error(
     manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bindpy.server.udp.SHARED_WAKE_S", 0.01)
+    monkeypatch.setattr("bindpy.server.sockets.SHARED_WAKE_S", 0.01)
     async with serving(manager) as listeners:
         await asyncio.sleep(0.1)
         assert listeners.counters().udp_receive_errors == 0

@@ -18,13 +18,8 @@ mod stages;
 mod worker;
 
 pub use acl::{Match, MatchElement, MatchList, Sender};
-<<<<<<< HEAD
 pub use answerer::{Answerer, Publication};
-pub use counters::{Counters, LATENCY_BUCKETS, QTYPES, RCODES, Totals};
-=======
-pub use answerer::{Answerer, UnknownView};
 pub use counters::{Counters, LATENCY_BUCKETS, QTYPES, RCODES, Role, Totals};
->>>>>>> f956cbe (wip)
 pub use policy::{
     AnswerPolicy, LocalNetwork, MinimalResponses, Outcome, RrsetOrder, Transport, ViewPolicy, ZonePolicy,
 };

@@ -162,10 +162,14 @@ impl TcpService {
         self.threads.iter().map(|thread| ThreadState { ended: thread.is_finished(), busy_for }).collect()
     }
 
-    /// Ends the thread; returns whether it ended in time. Clients have half a second to take the answers that
-    /// are due.
-    pub fn stop(&mut self) -> bool {
+    /// Tells the thread to end. Clients have half a second to take the answers that are due.
+    pub fn request_stop(&self) {
         self.command(Command::Stop);
+    }
+
+    /// Ends the thread; returns whether it ended in time.
+    pub fn stop(&mut self) -> bool {
+        self.request_stop();
         join_all(&mut self.threads, FINISH_WITHIN + STOP_WITHIN)
     }
 
@@ -246,9 +250,13 @@ impl TcpThread {
             self.shared.pulse.begin(now);
             let state = answerer.state();
             let waiting = std::mem::take(&mut self.ready);
+            // What we were told before a client came holds for that client.
+            if events.iter().any(|event| event.data.u64() == WAKE) {
+                self.obey(now)?;
+            }
             for event in &events {
                 match event.data.u64() {
-                    WAKE => self.obey(now)?,
+                    WAKE => {}
                     number @ FIRST_CONNECTION.. => self.proceed(number, &state, now)?,
                     listener => self.accept(listener, now)?,
                 }
@@ -312,7 +320,7 @@ impl TcpThread {
                     for number in self.listeners.keys().copied().collect::<Vec<_>>() {
                         self.unlisten(number, now)?;
                     }
-                    self.stop_by = Some(now + FINISH_WITHIN);
+                    self.stop_by.get_or_insert(now + FINISH_WITHIN);
                 }
             }
         }
@@ -439,6 +447,7 @@ impl TcpThread {
             Client { connection: Connection::again(socket, client, local, deadline), listener },
         );
         self.timers.set(deadline, number);
+        self.table.touch(number);
         Ok(())
     }
 

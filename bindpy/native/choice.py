@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import importlib
 from functools import partial
 from types import ModuleType
 
+from bindpy import __version__
 from bindpy.diagnostics import BindpyError
 from bindpy.engine import Engine, python_engine
 from bindpy.native.answers import OnError, RustAnswerer
@@ -28,19 +30,32 @@ class NoEngineError(BindpyError):
 def choose_engine(choice: EngineChoice, on_error: OnError) -> Engine:
     """Return the engine of *choice*; *on_error* is told of queries that hit a fault of ours.
 
-    AUTO takes the one in machine code where it is installed. Raises `NoEngineError`.
+    AUTO takes the one in machine code where it is installed and of the same version. Raises `NoEngineError`.
     """
     if choice is EngineChoice.PYTHON:
         return python_engine(on_error)
     try:
-        import bindpy_engine  # noqa: PLC0415 - an optional package
-    except ImportError as error:
+        return rust_engine(_engine_module(), on_error)
+    except NoEngineError:
         if choice is EngineChoice.RUST:
-            raise NoEngineError(
-                f"the Rust engine cannot be used ({error}); next: make engine, or serve with --engine python"
-            ) from None
+            raise
         return python_engine(on_error)
-    return rust_engine(bindpy_engine, on_error)
+
+
+def _engine_module() -> ModuleType:
+    """Return the module `bindpy_engine`. Raises `NoEngineError`."""
+    try:
+        module = importlib.import_module("bindpy_engine")
+    except ImportError as error:
+        why = str(error)
+    else:
+        version: str = module.VERSION
+        if version == __version__:
+            return module
+        why = f"it is of version {version}, this is bindpy {__version__}"
+    raise NoEngineError(
+        f"the Rust engine cannot be used ({why}); next: make engine, or serve with --engine python"
+    )
 
 
 def rust_engine(module: ModuleType, on_error: OnError) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = ("answers", "reader", "checkconf", "edit_latency", "propagation", "rndc_reload")
+PARTS = ("answers", "reader", "checkconf", "edit_latency", "propagation", "rndc_reload", "many_zones")
 
 
 def main() -> int:

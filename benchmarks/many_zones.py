@@ -1,0 +1,204 @@
+"""Very many small zones: how long a start takes, what it costs, and whether anything waits meanwhile.
+
+    python -m benchmarks.many_zones                     # 20,000 zones, each server in turn
+    python -m benchmarks.many_zones --zones 100000 --servers bindpy-rust named
+
+How it is measured: benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from benchmarks.engines import SERVERS, is_installed
+from benchmarks.load import cpu_seconds
+from benchmarks.million import memory_mib
+from bindpy.control.socket_client import NoServerError, SocketClient
+from bindpy.diagnostics import BindpyError
+from tests.peers.client import exchange_udp, soa_query
+from tests.peers.process import PeerError, ServedZone, ServerProcess
+
+ZONES = 20_000
+DIRECTORIES = 16
+ASKED_AT_ONCE = 100
+ASK_EVERY_S = 0.05
+LOADED_WITHIN_S = 900.0
+DEFAULT_SERVERS = ("bindpy-rust", "bindpy-python", "named", "nsd", "knot")
+TEXT = "$TTL 300\n@ SOA ns hostmaster 1 3600 900 604800 60\n@ NS ns\nns A 127.0.0.1\n" + "".join(
+    f"host{number} A 10.0.0.{number}\n" for number in range(7)
+)
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was measured of one server; the last three of bindpy only."""
+
+    first_s: float
+    all_s: float
+    cpu_s: float
+    memory_mib: float
+    start_stall_ms: float | None = None
+    reconfig_cpu_s: float | None = None
+    reconfig_stall_ms: float | None = None
+
+
+class Observed(ServerProcess):
+    """A server whose start is watched: ``first_s`` and ``all_s`` are counted from its process's start."""
+
+    first_s = 0.0
+    all_s = 0.0
+    start_stall_ms = 0.0
+
+    def wait_ready(self, within_s: float = LOADED_WITHIN_S) -> None:
+        """Return once all zones are answered."""
+        began = time.monotonic()
+        waiting = [zone.origin for zone in self.zones]
+        random.Random(1).shuffle(waiting)
+        with stalls(self) as longest:
+            while waiting:
+                left = self._unanswered(waiting[:ASKED_AT_ONCE])
+                now = time.monotonic() - began
+                if len(left) < len(waiting[:ASKED_AT_ONCE]) and not self.first_s:
+                    self.first_s = now
+                waiting[:ASKED_AT_ONCE] = left
+                if left:
+                    if now > within_s:
+                        raise PeerError(f"{self.name} has not loaded {len(waiting)} zones after {now:.0f} s")
+                    if self.first_s:
+                        random.shuffle(waiting)  # those at the end of its list must not look early
+                    time.sleep(ASK_EVERY_S)
+            self.all_s = time.monotonic() - began
+        self.start_stall_ms = longest[0]
+
+    def _unanswered(self, origins: list[str]) -> list[str]:
+        """Return those of *origins* that are not answered with data."""
+        queries = [soa_query(origin) for origin in origins]
+        replies = exchange_udp(self.address, queries, timeout_s=0.2, attempts=1)
+        answered = (reply is not None and not reply[3] & 0x0F and reply[2] & 4 for reply in replies)
+        return [origin for origin, good in zip(origins, answered, strict=True) if not good]
+
+
+@contextmanager
+def stalls(server: ServerProcess) -> Iterator[list[float]]:
+    """Ask bindpy's control socket for one zone's status all the time; the longest wait, in ms, is yielded."""
+    longest = [0.0]
+    over = threading.Event()
+
+    def watch() -> None:
+        with ExitStack() as open_clients:
+            client: SocketClient | None = None
+            while not over.wait(0.005):
+                began = time.perf_counter()
+                try:
+                    if client is None:
+                        client = open_clients.enter_context(SocketClient(_socket_of(server)))
+                    for _ in client.request(f"zonestatus {server.zones[0].origin}"):
+                        pass
+                except NoServerError:
+                    continue  # not there yet
+                except BindpyError:
+                    pass  # an answer, too: the zone has no data yet
+                longest[0] = max(longest[0], (time.perf_counter() - began) * 1000)
+
+    thread = threading.Thread(target=watch, name="stalls")
+    if server.name.startswith("bindpy"):
+        thread.start()
+    try:
+        yield longest
+    finally:
+        over.set()
+        if thread.ident is not None:
+            thread.join()
+
+
+def _socket_of(server: ServerProcess) -> str:
+    return str(server.directory / "named.sock")
+
+
+def write_zones(folder: Path, count: int) -> list[ServedZone]:
+    """Write *count* zone files into some directories."""
+    for number in range(DIRECTORIES):
+        (folder / f"{number}").mkdir()
+    zones = []
+    for number in range(count):
+        path = folder / f"{number % DIRECTORIES}" / f"{number}.db"
+        path.write_text(TEXT)
+        zones.append(ServedZone(f"zone{number}.example.", path))
+    return zones
+
+
+def measure(name: str, zones: list[ServedZone]) -> Figures:
+    """Start the server *name* and return what that took."""
+    kind = cast(type[Observed], type("Observed" + name, (Observed, SERVERS[name]), {}))
+    with kind(zones) as server:
+        found = Figures(server.first_s, server.all_s, cpu_seconds(server), memory_mib(server))
+        if name.startswith("bindpy"):
+            found.start_stall_ms = server.start_stall_ms
+            cpu = cpu_seconds(server)
+            with stalls(server) as longest, SocketClient(_socket_of(server)) as client:
+                for _ in client.request("reconfig", wait=True):
+                    pass
+            found.reconfig_cpu_s, found.reconfig_stall_ms = cpu_seconds(server) - cpu, longest[0]
+    return found
+
+
+def table(results: dict[str, Figures], zones: int) -> str:
+    """Return the figures as a markdown table."""
+    lines = [
+        f"| {zones:,} zones | first answer s | all s | CPU s | memory MiB | longest wait ms "
+        "| reconfig CPU s | longest wait ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, found in results.items():
+        cells = [
+            _cell(found.first_s),
+            _cell(found.all_s),
+            _cell(found.cpu_s),
+            _cell(found.memory_mib, 0),
+            _cell(found.start_stall_ms, 0),
+            _cell(found.reconfig_cpu_s),
+            _cell(found.reconfig_stall_ms, 0),
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def main() -> int:
+    """Measure and print the table as markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--zones", type=int, default=ZONES)
+    parser.add_argument(
+        "--servers", nargs="+", choices=SERVERS, default=list(DEFAULT_SERVERS), metavar="NAME"
+    )
+    arguments = parser.parse_args()
+    results: dict[str, Figures] = {}
+    with tempfile.TemporaryDirectory(prefix="bindpy-bench-") as folder:
+        zones = write_zones(Path(folder), arguments.zones)
+        for name in arguments.servers:
+            if not is_installed(name):
+                print(f"{name}: not installed", file=sys.stderr)
+                continue
+            results[name] = measure(name, zones)
+            print(f"{name}: {results[name]}", file=sys.stderr)
+    print(table(results, arguments.zones))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

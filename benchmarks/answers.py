@@ -1,6 +1,7 @@
 """CPU time for each answered query, of bindpy, its peers, and a C echo that marks the physical limit.
 
     python -m benchmarks.answers            # the full table, about a quarter of an hour
+    python -m benchmarks.answers --short    # all servers and cases once, in less than four minutes
     python -m benchmarks.answers --quick    # a smoke run of a minute; its numbers are too noisy to quote
 
 How it is measured: benchmarks/README.md.
@@ -18,10 +19,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.load import FULL, QUICK, Case, Run, Scale, prepare, run
+from benchmarks.engines import SERVERS as NAME_SERVERS
+from benchmarks.engines import is_installed
+from benchmarks.load import FULL, QUICK, SHORT, Case, Run, Scale, prepare, run
 from tests.peers.client import exchange_udp, soa_query
 from tests.peers.process import PeerError, ServerProcess, installed
-from tests.peers.servers import Bindpy, Knot, Named, Nsd, Pdns
 
 ECHO_SOURCE = Path(__file__).parent / "echo" / "echo.c"
 SEED = 20261122
@@ -46,15 +48,8 @@ class Echo(ServerProcess):
             time.sleep(0.02)  # the pause between two polls
 
 
-SERVERS: dict[str, tuple[type[ServerProcess], str]] = {
-    "echo": (Echo, ""),
-    "bindpy": (Bindpy, ""),
-    "named": (Named, ""),
-    "nsd": (Nsd, ""),
-    "knot": (Knot, ""),
-    "pdns": (Pdns, ""),
-}
-"""Name → class and extra configuration; logging of queries is off in all of them already."""
+SERVERS: dict[str, type[ServerProcess]] = {Echo.name: Echo, **NAME_SERVERS}
+"""Logging of queries is off in all of them already."""
 
 Results = dict[tuple[str, str], list[Run]]
 
@@ -66,9 +61,8 @@ def measure(names: Sequence[str], scale: Scale, rounds: int, seed: int) -> tuple
         served, cases = prepare(Path(directory), scale, seed)
         for number in range(rounds):
             for name in names:
-                server_class, extra = SERVERS[name]
                 zones = () if name == "echo" else served
-                with server_class(zones, extra=extra) as server:
+                with SERVERS[name](zones) as server:
                     for case in cases:
                         if case.tcp and name == "echo":
                             continue
@@ -93,18 +87,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="small zones, one round")
-    parser.add_argument("--rounds", type=int, help="runs of each case (default 5, with --quick 1)")
+    parser.add_argument("--short", action="store_true", help="fewer queries and signed names, one round")
+    parser.add_argument("--rounds", type=int, help="runs of each case (default 5, otherwise 1)")
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), metavar="NAME")
     parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
     names = []
     for name in arguments.servers:
-        if installed(SERVERS[name][0].binary) is None:
+        if not (installed(Echo.binary) if name == Echo.name else is_installed(name)):
             print(f"{name} is not installed: left out", file=sys.stderr)
         else:
             names.append(name)
-    scale = QUICK if arguments.quick else FULL
-    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    scale = QUICK if arguments.quick else SHORT if arguments.short else FULL
+    rounds = arguments.rounds or (5 if scale is FULL else 1)
     cases, results = measure(names, scale, rounds, arguments.seed)
     cpu = {key: f"{statistics.median(r.cpu_us for r in runs):.1f}" for key, runs in results.items()}
     rate = {key: f"{statistics.median(r.answers_per_s for r in runs):,.0f}" for key, runs in results.items()}

@@ -31,6 +31,7 @@ class Scale:
 
 
 FULL = Scale(names=100_000, delegations=10_000, signed_names=20_000, queries=200_000, seconds=20)
+SHORT = Scale(names=100_000, delegations=10_000, signed_names=5_000, queries=100_000, seconds=3)
 QUICK = Scale(names=5_000, delegations=500, signed_names=1_000, queries=40_000, seconds=5)
 
 

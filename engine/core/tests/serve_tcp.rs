@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bindpy_core::answer::{Answerer, Transport};
 use bindpy_core::rtype;
-use bindpy_core::serve::{Event, TcpService, TcpSettings, Upcalls};
+use bindpy_core::serve::{Event, HandedOver, TcpService, TcpSettings, Upcalls};
 use serve_common::{WWW, answerer, message, read, wait_for};
 
 const BIG: &[u8] = b"\x03big\x07example\0";
@@ -271,4 +271,23 @@ fn a_stop_ends_all() {
     assert!(served.service.stop());
     assert!(is_ended(&mut stream));
     TcpStream::connect(served.bound).expect_err("nobody listens");
+}
+
+#[test]
+fn a_connection_that_is_given_back_goes_on() {
+    let served = serve(settings(1));
+    let mut stream = connect(&served);
+    stream.write_all(&framed(&message(2, 0, b"\x07example\0", rtype::AXFR))).unwrap();
+    let taken = wait_for(&served.upcalls).handed_over.pop().unwrap();
+    let HandedOver { socket, client, local, listener, number, .. } = taken;
+    assert_eq!((listener, served.service.clients()), (served.bound, 1));
+    served.service.take_back(number, socket, client, local, listener);
+    stream.write_all(&query(3)).unwrap();
+    assert_eq!(read(&receive(&mut stream)), (3, 0, 1));
+    // It is idle now, and makes room.
+    let mut next = connect(&served);
+    next.write_all(&query(4)).unwrap();
+    assert_eq!(read(&receive(&mut next)), (4, 0, 1));
+    assert!(is_ended(&mut stream));
+    assert_eq!(served.service.high_water(), 1);
 }

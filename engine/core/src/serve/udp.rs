@@ -198,3 +198,81 @@ impl UdpThread {
         thread::sleep(ERROR_PAUSE);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net;
+
+    use super::*;
+    use crate::answer::{AnswerPolicy, Totals};
+    use crate::rtype;
+
+    fn query(qtype: u16) -> Vec<u8> {
+        let mut out = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        out.extend_from_slice(&qtype.to_be_bytes());
+        out.extend_from_slice(&rtype::IN.to_be_bytes());
+        out
+    }
+
+    #[test]
+    fn a_panic_costs_one_query_and_is_passed_up() {
+        let fault = Arc::new(|_: &[u8], _: &str| panic!("threads that serve do not call"));
+        let answerer = Arc::new(Answerer::new(AnswerPolicy::default(), fault));
+        let upcalls = Arc::new(Upcalls::new().unwrap());
+        let ours = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let bound = ours.local_addr().unwrap();
+        let client = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(bound).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut worker = worker(&answerer, &upcalls, Role::Udp);
+        worker.panics_at = rtype::TXT;
+        let pulse = Arc::new(Pulse::default());
+        let mut thread = UdpThread {
+            socket: Arc::new(ours.into()),
+            bound,
+            is_shared: false,
+            answerer: answerer.clone(),
+            worker,
+            upcalls: upcalls.clone(),
+            stopping: Arc::default(),
+            pulse: pulse.clone(),
+        };
+        let mut batch = DatagramBatch::new(BATCH, false);
+        for (qtype, rcode) in [(rtype::TXT, 2), (rtype::SOA, 5)] {
+            client.send(&query(qtype)).unwrap();
+            let count = batch.receive(thread.socket.as_fd()).unwrap();
+            thread.answer(&mut batch, count);
+            let mut answer = [0; 100];
+            assert!(client.recv(&mut answer).unwrap() >= 12);
+            assert_eq!(answer[3] & 0xF, rcode);
+        }
+        let mut events = upcalls.take().events;
+        let Some(Event::Fault(packet, words)) = events.pop() else {
+            panic!("a fault is told");
+        };
+        assert_eq!((packet, &*words, events.len()), (query(rtype::TXT), "as the test wants it", 0));
+        let totals = answerer.totals_of(Role::Udp);
+        assert_eq!((totals.faults, totals.udp_messages), (1, 2));
+        assert_eq!(answerer.totals_of(Role::Tcp), Totals::default());
+        assert_eq!(pulse.busy_for(), Duration::ZERO);
+    }
+
+    #[test]
+    fn threads_tell_how_they_are() {
+        let answerer = Arc::new(Answerer::new(AnswerPolicy::default(), Arc::new(|_: &[u8], _: &str| ())));
+        let upcalls = Arc::new(Upcalls::new().unwrap());
+        let socket = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let bound = socket.local_addr().unwrap();
+        let socket = UdpSocket { socket: socket.into(), bound, is_shared: false };
+        let mut service = UdpService::start(&answerer, &upcalls, vec![socket]).unwrap();
+        assert_eq!(service.threads(), [ThreadState { ended: false, busy_for: Duration::ZERO }]);
+        service.request_stop();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !service.threads()[0].ended {
+            assert!(Instant::now() < deadline);
+            thread::yield_now();
+        }
+        assert!(service.stop());
+        assert!(upcalls.take().events.is_empty(), "it was told to");
+    }
+}

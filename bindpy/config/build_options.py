@@ -221,7 +221,11 @@ def _key(entry: Entry, inner: Section, resolver: Resolver) -> TsigKey | None:
 
 
 def _algorithm(word: str) -> str | None:
-    """Return the algorithm's name as the model has it, or None; the number of bits as BIND allows it."""
+    """Return the algorithm's name as the model has it, or None.
+
+    A number of bits that is too small means the least that there may be (`check_keys` warns of it), which is
+    what BIND comes to: no server takes a shorter MAC. None at all means the whole one.
+    """
     word = word.removesuffix(".").removesuffix(".sig-alg.reg.int")
     if word in _DIGEST_BITS:
         return word
@@ -229,10 +233,10 @@ def _algorithm(word: str) -> str | None:
     full = _DIGEST_BITS.get(base)
     if full is None or not (bits.isascii() and bits.isdigit()):
         return None
-    kept = int(bits)
-    if kept == full:
+    kept = int(bits.lstrip("0")[:6] or 0)
+    if kept in (0, full):
         return base
-    return f"{base}-{kept}" if max(80, full // 2) <= kept < full and kept % 8 == 0 else None
+    return f"{base}-{max(kept, 80, full // 2)}" if kept < full and kept % 8 == 0 else None
 
 
 # --- servers and controls ------------------------------------------------------------------------

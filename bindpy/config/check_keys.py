@@ -92,15 +92,15 @@ def _check_algorithm(report: Report, key: str, statement: Statement) -> None:
     if not (digits.isascii() and digits.isdigit()):
         report.at(f"key '{key}': digest-bits '{digits}' is not a number", statement, 1)
         return
-    bits = int(digits[:6])
+    bits = int(digits.lstrip("0")[:6] or 0)
     if bits > full:
         report.at(f"key '{key}': digest-bits {digits} is too large: {base} has {full}", statement, 1)
     elif bits % 8:
         report.at(f"key '{key}': digest-bits {digits} is not a multiple of 8", statement, 1)
     elif bits < max(80, full // 2):
         report.warn_at(
-            f"key '{key}': digest-bits {digits} is too small: at least {max(80, full // 2)} are safe "
-            "(RFC 8945 section 5.2.2.1)",
+            f"key '{key}': digest-bits {digits} is too small (RFC 8945 section 5.2.2.1): "
+            f"{max(80, full // 2) if bits else full} are used",
             statement,
             1,
         )

@@ -21,7 +21,7 @@ from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
 from bindpy.control.channels import Channels
-from bindpy.control.registry import execute
+from bindpy.control.registry import execute, verbs
 from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import make_socket_directory, socket_place
 from bindpy.control.socket_server import LocalSocket
@@ -136,6 +136,7 @@ class Server:
                 cleanup.push_async_callback(state.close)
                 cleanup.push_async_callback(self._end_replication)
                 await self._replication.open(state)
+                # No command comes in any more when what it would need goes; `_bind` opened them.
                 cleanup.push_async_callback(self._channels.close)
                 cleanup.push_async_callback(self._local_socket.close)
                 await self._open_control()
@@ -208,6 +209,7 @@ class Server:
             self._make_socket_directory()
             if self._account is not None:
                 load_all_types()
+                verbs()  # their modules may be where the account cannot read
                 drop_privileges(self._account)
         except ListenersError as error:
             raise UnusableError([str(one) for one in error.errors]) from error

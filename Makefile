@@ -4,15 +4,21 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 CONF   ?= examples/named.conf
-# Two at a time: the tests start servers of their own. PYTEST_ARGS="-x tests/unit" runs a part.
-PYTEST_ARGS ?= -n 2
+# Three at a time, for two processors: many tests wait for servers of their own. PYTEST_ARGS="-x tests/unit" runs
+# a part. A module's tests mostly stay together (worksteal), as they share servers.
+PYTEST_ARGS ?= -n 3 --dist worksteal
+# What starts servers and depends on their engine. The suite starts them with the Rust engine where there is one, so
+# these are run once more with the other; tests that start none try both engines as it is.
+PYTHON_ENGINE_TESTS := $(addprefix tests/, \
+  e2e/test_serve.py e2e/test_watch.py e2e/test_secondary.py e2e/test_transfers_out.py e2e/test_journal.py \
+  e2e/test_notify_out.py e2e/test_lua.py faults/test_disk.py faults/test_primary.py interop/test_matrix.py)
 
 # The Rust engine is built where there is a Rust toolchain; without it bindpy serves with its Python engine.
 # BINDPY_REQUIRE_ENGINE=1, as in CI, makes its absence an error.
 CARGO := $(shell command -v cargo 2>/dev/null)
 ENGINE_SOURCES := $(shell find engine -name target -prune -o -type f -print)
 
-.PHONY: run test lint lint-engine fmt bench engine clean
+.PHONY: run test test-python-engine lint lint-engine fmt bench engine clean
 
 run: $(VENV)/.engine  ## serve examples/named.conf on 127.0.0.1 and ::1, port 5300
 	@echo "bindpy serves $(CONF); try:  dig @127.0.0.1 -p 5300 www.example.com   (Ctrl-C stops it)"
@@ -20,6 +26,9 @@ run: $(VENV)/.engine  ## serve examples/named.conf on 127.0.0.1 and ::1, port 53
 
 test: $(VENV)/.test $(VENV)/.engine  ## all tests; real peers are used where they are installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-python-engine: $(VENV)/.test  ## servers with the Python engine; of the real peers, with BIND
+	BINDPY_ENGINE=python $(BIN)/python -m pytest $(PYTEST_ARGS) $(PYTHON_ENGINE_TESTS) -k "not test_matrix or named"
 
 lint: $(VENV)/.lint  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -6,17 +6,12 @@ example program ``answer`` of ``engine/core``, which takes a line of text for ea
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
-
-import pytest
 
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
@@ -35,29 +30,10 @@ from bindpy.zone.records import RR
 from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot, build_snapshot
 from tests.support.engines import fail_on_error
 
-REQUIRE_VARIABLE = "BINDPY_REQUIRE_ENGINE"
-WORKSPACE = Path(__file__).parents[2] / "engine"
 CLIENTS = ("192.0.2.53", "10.1.2.3", "10.9.9.9", "2001:db8::53", "::ffff:10.1.2.3", "127.0.0.1")
 LOCALS = ("192.0.2.1", "127.0.0.1", "2001:db8::1")
 KEYS = ((), (), (), (), ("one.",), ("one.", "two."))
 OPEN = ZonePolicy()
-
-
-def build_example() -> Path:
-    """Build and return the program; skip the test where there is no Rust, or fail it in CI."""
-    if shutil.which("cargo") is None:
-        message = "cargo is not installed"
-        if os.environ.get(REQUIRE_VARIABLE) == "1":
-            pytest.fail(f"{message}, and {REQUIRE_VARIABLE}=1 says that it must be")
-        pytest.skip(message)
-    built = subprocess.run(
-        ("cargo", "build", "--quiet", "-p", "bindpy-engine-core", "--example", "answer",
-         "--message-format", "json"),
-        cwd=WORKSPACE, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert built.returncode == 0, built.stderr
-    messages = [json.loads(line) for line in built.stdout.splitlines()]
-    return Path(next(m["executable"] for m in messages if m.get("target", {}).get("name") == "answer"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +167,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Duel:
-    """Asks both engines. ``program`` is what `build_example` returns."""
+    """Asks both engines. ``program`` is the example program ``answer``, built."""
 
     program: Path
     timeout_s: float = 300.0

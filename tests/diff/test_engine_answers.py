@@ -20,7 +20,6 @@ from tests.diff.engine import (
     Question,
     Scenario,
     ServedAs,
-    build_example,
     random_list,
     random_policy,
     random_questions,
@@ -28,6 +27,7 @@ from tests.diff.engine import (
 )
 from tests.generate.names import text
 from tests.generate.worlds import World, make_world
+from tests.support.engine import engine_example
 from tests.support.packets import ZONE, corpus, spoil
 from tests.support.signed import signed
 from tests.support.zones import zone_from_text
@@ -43,7 +43,7 @@ _SIGNED: tuple[dict[str, bool] | None, ...] = (
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    return build_example()
+    return engine_example("answer")
 
 
 def _settle(duel: Duel, scenario: Scenario, questions: list[Question]) -> None:

@@ -48,11 +48,14 @@ class Daemon:
         self.log_path = folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
 
+    program: tuple[str, ...] = ("-m", "bindpy.cli.main")
+    """How Python is told what to run."""
+
     def start(self, *arguments: str) -> None:
         """Start the process; does not wait for it."""
         with self.log_path.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bindpy.cli.main", "serve", "-c", "named.conf", *arguments],
+                [sys.executable, *self.program, "serve", "-c", "named.conf", *arguments],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -120,10 +123,13 @@ class Daemon:
         assert "Traceback" not in self.log, self.log
 
 
-def options(port: int, extra: str = "") -> str:
-    """Return an ``options`` statement that listens on loopback only."""
+def options(port: int, extra: str = "", *, controls: str = "controls { };") -> str:
+    """Return an ``options`` statement that listens on loopback only, and *controls* in the same line.
+
+    There is no rndc channel unless that says so: the usual one has a fixed port.
+    """
     listen = f"listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};"
-    return f"options {{ {listen} pid-file none; {extra} }};\n"
+    return f"options {{ {listen} pid-file none; {extra} }}; {controls}\n"
 
 
 @contextmanager
@@ -132,13 +138,13 @@ def daemon(
 ) -> Iterator[Daemon]:
     """Serve *conf* (``options`` come first, with *extra* in them) with *files* beside it.
 
-    On *port*, or a free one. There is no rndc channel unless *conf* has one: the usual one has a fixed port.
+    On *port*, or a free one. There is no rndc channel unless *conf* has one.
     """
-    conf = conf if "controls" in conf else f"controls {{ }};\n{conf}"
+    controls = "" if "controls" in conf else "controls { };"
     port = port or free_port()
     for name, content in files.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    (folder / "named.conf").write_text(options(port, extra) + conf)
+    (folder / "named.conf").write_text(options(port, extra, controls=controls) + conf)
     server = Daemon(folder, port)
     server.start()
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import dns.message
 
 from tests.e2e.daemon import DEADLINE_S, Daemon, options, zone_text
+from tests.support.ports import free_port
 
 ZONE = 'zone "a.example" { type primary; file "a.db"; notify no; };\n'
 START = """
@@ -48,7 +49,7 @@ class Activated(Daemon):
 
 def test_queries_that_come_during_a_restart_are_answered(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", free_port()))
         tcp.bind(udp.getsockname())
         tcp.listen()
         server = Activated(tmp_path, udp, tcp)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +20,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="dropping privileges n
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that every user can enter; pytest's own is for root alone, at several levels."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+def folder(folder_for_all: Path) -> Path:
+    return folder_for_all
 
 
 def write(folder: Path, port: int, controls: str) -> None:
@@ -34,7 +29,7 @@ def write(folder: Path, port: int, controls: str) -> None:
     (folder / "rndc.key").write_text(key_statement(KEY))
     (folder / "rndc.key").chmod(0o600)
     (folder / "named.conf").write_text(
-        f'{options(port)}include "rndc.key";\ncontrols {{ {controls} }};\n{ZONE}'
+        options(port, controls=f'\ninclude "rndc.key";\ncontrols {{ {controls} }};') + ZONE
     )
 
 
@@ -79,7 +74,7 @@ def test_channels_are_opened_as_root_and_kept(folder: Path) -> None:
         second = privileged_port()
         write_again = inet(second) + unix
         (folder / "named.conf").write_text(
-            f'{options(port)}include "rndc.key";\ncontrols {{ {write_again} }};\n{ZONE}'
+            options(port, controls=f'\ninclude "rndc.key";\ncontrols {{ {write_again} }};') + ZONE
         )
         ask((LOOPBACK, first), "reconfig")
         server.wait_for_log(f"couldn't add command channel 127.0.0.1#{second}: permission denied")

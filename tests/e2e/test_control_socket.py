@@ -21,7 +21,7 @@ from bindpy.control.socket_client import LostServerError, NoServerError, SocketC
 from bindpy.control.socket_protocol import MAX_LINE_OCTETS
 from tests.e2e.daemon import DEADLINE_S, Daemon, daemon, options, wait_until, zone_text
 from tests.peers.process import free_port
-from tests.support.users import NOBODY, open_to_all
+from tests.support.users import NOBODY
 
 ZONE = 'zone "a.example" { type primary; file "a.db"; notify no; };\n'
 FILES: dict[str, str | bytes] = {"a.db": zone_text()}
@@ -134,23 +134,22 @@ def test_a_second_server_whose_place_is_taken_by_default_serves_without(tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_it_belongs_to_the_user_that_the_server_becomes(tmp_path: Path) -> None:
-    open_to_all(tmp_path)
-    (tmp_path / "named.conf").write_text(
-        f'options {{ directory "{tmp_path}"; listen-on port {free_port()} {{ 127.0.0.1; }}; '
+def test_it_belongs_to_the_user_that_the_server_becomes(folder_for_all: Path) -> None:
+    (folder_for_all / "named.conf").write_text(
+        f'options {{ directory "{folder_for_all}"; listen-on port {free_port()} {{ 127.0.0.1; }}; '
         'listen-on-v6 { none; }; pid-file none; control-socket "run/c.sock"; };\n' + ZONE
     )
-    (tmp_path / "a.db").write_text(zone_text())
-    server = Daemon(tmp_path, 0)
+    (folder_for_all / "a.db").write_text(zone_text())
+    server = Daemon(folder_for_all, 0)
     server.start("-u", str(NOBODY))
     try:
         server.wait_for_log("running")
-        found = (tmp_path / "run/c.sock").stat()
+        found = (folder_for_all / "run/c.sock").stat()
         assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (NOBODY, 0o600)
-        assert ping(tmp_path / "run/c.sock") == "PONG"  # from root
+        assert ping(folder_for_all / "run/c.sock") == "PONG"  # from root
     finally:
         server.stop()
-    assert not (tmp_path / "run/c.sock").exists()
+    assert not (folder_for_all / "run/c.sock").exists()
 
 
 def test_ten_thousand_commands_in_a_row_and_two_at_once(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import dns.message
@@ -23,14 +21,6 @@ ONE_ZONE = 'zone "example.com" { type primary; file "a.db"; };\n'
 ENDLESS = "".join(f"$GENERATE 1-65535 h$.n{number} A 192.0.2.1\n" for number in range(100))
 """So many records that reading them takes far longer than any test waits."""
 TWO_ZONES = ONE_ZONE + 'zone "example.net" { type primary; file "b.db"; };\n'
-
-
-@pytest.fixture
-def folder_for_all() -> Iterator[Path]:
-    """A folder that every user can enter; pytest's own is for root alone, at several levels."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 def serve_and_fail(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -230,8 +220,8 @@ def test_hup_moves_listeners(tmp_path: Path) -> None:
 
 def test_hup_with_a_port_in_use_says_so_and_serves_on(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
         with daemon(tmp_path, ONE_ZONE, {"a.db": zone_text()}) as server:
             both = options(server.port, f"listen-on port {port} {{ 127.0.0.1; }};")
             (tmp_path / "named.conf").write_text(both + ONE_ZONE)

@@ -6,7 +6,6 @@ import abc
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,8 +15,8 @@ from pathlib import Path
 from typing import IO, ClassVar, Self
 
 from tests.peers.client import Address, exchange_udp, soa_query
+from tests.support.ports import LOOPBACK, free_port
 
-LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 8.0
 LOG_TAIL_CHARS = 4000
@@ -68,20 +67,6 @@ def keys_of(zones: Iterable[ServedZone]) -> list[Key]:
     replications = [zone.replication for zone in zones if zone.replication is not None]
     keys = [key for r in replications for key in (r.key, r.key_of_secondaries) if key is not None]
     return list({key.name: key for key in keys}.values())
-
-
-def free_port() -> int:
-    """Return a port that is free for UDP and TCP on loopback at this moment."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.bind((LOOPBACK, 0))
-            port = int(udp.getsockname()[1])
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
-                try:
-                    tcp.bind((LOOPBACK, port))
-                except OSError:
-                    continue
-            return port
 
 
 def installed(binary: str) -> str | None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 NOBODY = 65534
 
 
@@ -24,9 +26,12 @@ def without_root() -> Iterator[None]:
         os.seteuid(0)
 
 
-def open_to_all(folder: Path) -> None:
-    """Let every user go to *folder*, which a test has somewhere below the directory for temporary files."""
-    for one in (folder, *folder.parents):
-        if one == Path(tempfile.gettempdir()):
-            return
-        one.chmod(0o755)
+@pytest.fixture
+def folder_for_all() -> Iterator[Path]:
+    """A folder that every user can go to.
+
+    ``tmp_path`` is none: every pytest that starts takes others' rights to the parent folder of all of them.
+    """
+    with tempfile.TemporaryDirectory(prefix="bindpy-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

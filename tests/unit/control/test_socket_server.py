@@ -25,7 +25,7 @@ from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import SocketPlace
 from bindpy.control.socket_protocol import MAX_LINE_OCTETS
 from bindpy.control.socket_server import LocalSocket, SocketTimes
-from tests.support.users import NOBODY, open_to_all
+from tests.support.users import NOBODY
 
 T = TypeVar("T")
 # ruff: noqa: ASYNC240 - a look at the test's own folder blocks nobody
@@ -396,7 +396,7 @@ def test_a_flood_of_requests_leaves_the_loop_to_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_user_is_refused(folder_for_all: Path, caplog: pytest.LogCaptureFixture) -> None:
     """By the mode of the file, and where somebody has opened that up, by who they are."""
 
     def as_nobody(data: bytes, groups: tuple[int, ...] = ()) -> str:
@@ -408,7 +408,7 @@ def test_another_user_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixtur
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
                 try:
-                    text = json.dumps(exchange(tmp_path, data, end=True))
+                    text = json.dumps(exchange(folder_for_all, data, end=True))
                 except OSError as error:
                     text = type(error).__name__
                 os.write(write, text.encode())
@@ -420,13 +420,12 @@ def test_another_user_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixtur
             return stream.read()
 
     async def run() -> None:
-        async with serving(tmp_path) as (commands, local):
-            open_to_all(tmp_path)
+        async with serving(folder_for_all) as (commands, local):
             assert await in_thread(as_nobody, b'{"command":"ping"}\n') == "PermissionError"
-            (tmp_path / "c.sock").chmod(0o666)
+            (folder_for_all / "c.sock").chmod(0o666)
             assert '"permission denied"' in await in_thread(as_nobody, b'{"command":"ping"}\n')
             assert commands.told == []
-            await local.apply(SocketPlace(str(tmp_path / "c.sock"), "12345"))
+            await local.apply(SocketPlace(str(folder_for_all / "c.sock"), "12345"))
             assert await in_thread(as_nobody, b'{"command":"ping"}\n') == "PermissionError"
             assert "PONG" in await in_thread(as_nobody, b'{"command":"ping"}\n', (7, 12345))
 

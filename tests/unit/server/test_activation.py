@@ -14,6 +14,7 @@ from bindpy.server.activation import InheritedSockets
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.listeners import Listeners, ListenersError
 from bindpy.server.tcp_limits import TcpSettings
+from tests.support.ports import free_port
 from tests.unit.server.fakes import FakeAnswerer, FakeHandler, UdpClient, query, response_to
 
 
@@ -27,8 +28,8 @@ class Manager:
         if family == socket.AF_INET6:
             for sock in (self.udp, self.tcp):
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        self.udp.bind((address, 0))
-        self.endpoint = Endpoint(address, self.udp.getsockname()[1])
+        self.endpoint = Endpoint(address, free_port())
+        self.udp.bind((address, self.endpoint.port))
         self.tcp.bind((address, self.endpoint.port))
         self.tcp.listen()
 

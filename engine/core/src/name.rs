@@ -143,21 +143,34 @@ impl SortKey {
         let mut starts = [0u8; MAX_LABELS + 1];
         let count = label_starts(name, &mut starts);
         let mut key = SortKey { octets: [0; 2 * MAX_NAME + 2], size: 0 };
-        for &start in starts[..count].iter().rev() {
-            if start as usize >= until {
-                continue;
-            }
-            for &octet in label_at(name, start as usize) {
-                if octet > 1 {
-                    key.push(octet.to_ascii_lowercase());
-                } else {
-                    key.push(1);
-                    key.push(octet + 1);
-                }
+        for &start in starts[..count].iter().rev().skip_while(|&&start| start as usize >= until) {
+            let label = label_at(name, start as usize);
+            let end = key.size + label.len();
+            let copy = &mut key.octets[key.size..end];
+            copy.copy_from_slice(label);
+            copy.make_ascii_lowercase();
+            // All octets are looked at, without a branch for each.
+            if label.iter().fold(false, |any, &octet| any | (octet <= 1)) {
+                key.escape(label);
+            } else {
+                key.size = end;
             }
             key.push(0);
         }
         key
+    }
+
+    /// Appends a label with octets that have to be written as two.
+    #[cold]
+    fn escape(&mut self, label: &[u8]) {
+        for &octet in label {
+            if octet > 1 {
+                self.push(octet.to_ascii_lowercase());
+            } else {
+                self.push(1);
+                self.push(octet + 1);
+            }
+        }
     }
 
     #[inline]

@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use super::policy::RrsetOrder;
 use super::query::{Edns, HEADER, OPCODE_MASK, OPTION_NSID, Query, Rcode, Refusal};
-use super::response::{Ede, Entry, Response};
+use super::response::{Data, Ede, Entry, Response};
+use crate::name::ROOT;
 use crate::rtype;
 
 const QR: u16 = 0x8000;
@@ -21,12 +22,12 @@ const OPTION_EDE: u16 = 15;
 const POINTER: u16 = 0xC000;
 /// The highest offset that a pointer can hold.
 const REACH: usize = 0x3FFF;
-/// The first name of the message, the question's.
-const TO_QUESTION: u16 = POINTER | HEADER as u16;
-
 /// Readers follow a few pointers only (dnspython sixteen), and chains of DNAMEs would make more: a place that is
 /// reached over so many is not pointed at.
 const TOO_DEEP: u16 = 8;
+
+/// So many names in RDATA are remembered; other owners of glue are looked for.
+const HOSTS: usize = 4;
 
 /// How RDATAs are to be ordered, and what that takes.
 pub struct Ordering<'a> {
@@ -69,15 +70,18 @@ pub fn encode<'m>(
     out.clear();
     out.extend_from_slice(&query.data[..query.question_end]);
     names.clear();
+    let (qname, origin) = (query.qname(), response.origin);
     let mut message = Message {
         out,
         names,
-        qname: query.qname(),
-        origin: response.origin,
+        qname,
+        origin,
         room: limit.saturating_sub(opt_octets),
         full: false,
         rdclass: if query.qclass == rtype::CHAOS { rtype::CHAOS } else { rtype::IN },
+        zone: place_in_question(qname, origin),
         latest: None,
+        hosts: SmallVec::new(),
     };
     let answers = message.put(&response.answer, Some(ordering));
     let authorities = message.put(&response.authority, None);
@@ -90,6 +94,7 @@ pub fn encode<'m>(
     } else {
         additionals += message.put(rest, None);
     }
+    drop(message); // what it borrows of `out`
     // RFC 1035 section 6.2: what is asked of all classes is never answered with authority.
     if response.authoritative && query.qclass != rtype::ANY_CLASS {
         flags |= AA;
@@ -177,8 +182,12 @@ struct Message<'m> {
     room: usize,
     full: bool,
     rdclass: u16,
-    /// The owner that was written last, and the pointer to it: the next one is often the same.
-    latest: Option<(&'m [u8], u16)>,
+    /// The zone's name where it stands in the question, which most names of the message end in.
+    zone: Option<Standing<'m>>,
+    /// The owner that was written last: the next one is often the same, and names in RDATA end in it.
+    latest: Option<Standing<'m>>,
+    /// The first names in RDATA, but those in SOA: in a referral they are the owners of the glue.
+    hosts: SmallVec<[Standing<'m>; HOSTS]>,
 }
 
 impl<'m> Message<'m> {
@@ -193,9 +202,10 @@ impl<'m> Message<'m> {
         let mut ordering = ordering.filter(|ordering| ordering.order != RrsetOrder::None);
         for (index, entry) in entries.iter().enumerate() {
             let start = self.out.len();
-            let written = match ordering.as_deref_mut() {
-                Some(ordering) if entry.data.is_many() => self.put_all(entry, arranged(entry, ordering)),
-                _ => self.put_all(entry, entry.data.iter()),
+            let written = match (ordering.as_deref_mut(), &entry.data) {
+                (Some(ordering), data) if data.is_many() => self.put_all(entry, arranged(entry, ordering)),
+                (_, Data::Rrset(rdatas)) => self.put_all(entry, rdatas.clone()),
+                (_, Data::One(rdata)) => self.put_all(entry, std::iter::once(*rdata)),
             };
             match written {
                 Some(written) => count += written,
@@ -215,17 +225,25 @@ impl<'m> Message<'m> {
     }
 
     /// Writes one RRset; `None` when it does not fit.
-    fn put_all<'d>(&mut self, entry: &Entry<'m>, rdatas: impl Iterator<Item = &'d [u8]>) -> Option<u16> {
+    fn put_all(&mut self, entry: &Entry<'m>, rdatas: impl Iterator<Item = &'m [u8]>) -> Option<u16> {
         let mut count = 0;
         let names = compressible(entry.rtype);
+        let mut head = [0; 12];
+        head[2..4].copy_from_slice(&entry.rtype.to_be_bytes());
+        head[4..6].copy_from_slice(&self.rdclass.to_be_bytes());
+        head[6..10].copy_from_slice(&entry.ttl.to_be_bytes());
         for rdata in rdatas {
-            self.put_owner(entry.owner);
-            let mut head = [0; 10];
-            head[..2].copy_from_slice(&entry.rtype.to_be_bytes());
-            head[2..4].copy_from_slice(&self.rdclass.to_be_bytes());
-            head[4..8].copy_from_slice(&entry.ttl.to_be_bytes());
-            head[8..].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
-            self.out.extend_from_slice(&head);
+            head[10..].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
+            match self.pointer_to(entry.owner) {
+                Some(pointer) => {
+                    head[..2].copy_from_slice(&pointer.to_be_bytes());
+                    self.out.extend_from_slice(&head);
+                }
+                None => {
+                    self.latest = self.put_name(entry.owner);
+                    self.out.extend_from_slice(&head[2..]);
+                }
+            }
             match names {
                 None => self.out.extend_from_slice(rdata),
                 Some((at, number)) => self.put_compressed(rdata, at, number),
@@ -238,36 +256,43 @@ impl<'m> Message<'m> {
         Some(count)
     }
 
-    fn put_name(&mut self, name: &[u8]) -> Option<u16> {
+    /// Returns the pointer to `owner` where it is one of those that are known without looking, and notes it as
+    /// the latest.
+    ///
+    /// Compression keeps case: a name of the zone in another case than the question's is written out.
+    #[inline]
+    fn pointer_to(&mut self, owner: &'m [u8]) -> Option<u16> {
+        let is_it = |standing: &Standing<'_>| standing.name == owner;
+        if !self.latest.as_ref().is_some_and(is_it) {
+            if owner == self.qname && owner != ROOT {
+                return Some(POINTER | HEADER as u16);
+            }
+            let hosts = self.hosts.iter().copied();
+            self.latest = Some(self.zone.into_iter().chain(hosts).find(is_it)?);
+        }
+        self.latest.map(|latest| POINTER | latest.offset)
+    }
+
+    /// Writes `name`; returns where it stands from now on, if it can be pointed at.
+    fn put_name<'n>(&mut self, name: &'n [u8]) -> Option<Standing<'n>> {
         if !self.names.knows_question {
             self.names.learn_question(self.qname, self.origin);
         }
-        self.names.put(self.out, name, self.origin)
-    }
-
-    fn put_owner(&mut self, owner: &'m [u8]) {
-        // Compression keeps case: a name of the zone in another case than the question's is written out.
-        let place = match &self.latest {
-            Some((latest, place)) if *latest == owner => Some(*place),
-            _ if owner == self.qname && owner[0] != 0 => Some(TO_QUESTION),
-            _ => None,
-        };
-        match place {
-            Some(place) => self.out.extend_from_slice(&place.to_be_bytes()),
-            None => {
-                let place = self.put_name(owner);
-                self.latest = place.map(|place| (owner, place));
-            }
-        }
+        let ends = |standing: &Standing<'_>| name.ends_with(standing.name);
+        let ending = self.latest.filter(ends).or_else(|| self.zone.filter(ends));
+        self.names.put(self.out, name, self.origin, ending)
     }
 
     /// Writes RDATA that holds names which may be compressed, and its length into the two octets before it.
-    fn put_compressed(&mut self, rdata: &[u8], mut at: usize, number: usize) {
+    fn put_compressed(&mut self, rdata: &'m [u8], mut at: usize, number: usize) {
         let start = self.out.len();
         self.out.extend_from_slice(&rdata[..at]);
         for _ in 0..number {
             let end = crate::name::end(rdata, at).expect("a zone's RDATA is well-formed");
-            self.put_name(&rdata[at..end]);
+            let host = self.put_name(&rdata[at..end]);
+            if number == 1 && self.hosts.len() < HOSTS {
+                self.hosts.extend(host);
+            }
             at = end;
         }
         self.out.extend_from_slice(&rdata[at..]);
@@ -310,8 +335,24 @@ pub struct Names {
     heads: [u16; HEADS],
     places: Vec<Place>,
     knows_question: bool,
-    /// Where the zone's name stands in the question, and its hash, if it does.
-    origin: Option<(u16, u64)>,
+    /// The suffixes of the name being written that have to be looked for, the longest first.
+    suffixes: Vec<Suffix>,
+}
+
+/// Where in a name a suffix begins, and its hash.
+#[derive(Clone, Copy)]
+struct Suffix {
+    start: usize,
+    hash: u64,
+}
+
+/// A name that stands in the message, as what other names end in: the newest place of it.
+#[derive(Clone, Copy)]
+struct Standing<'n> {
+    name: &'n [u8],
+    hash: u64,
+    offset: u16,
+    depth: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -326,12 +367,17 @@ struct Place {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { heads: [0; HEADS], places: Vec::with_capacity(64), knows_question: false, origin: None }
+        Self {
+            heads: [0; HEADS],
+            places: Vec::with_capacity(64),
+            knows_question: false,
+            suffixes: Vec::with_capacity(16),
+        }
     }
 }
 
-/// The suffixes of a name, the longest first: where each begins, and its hash.
-type Suffixes = SmallVec<[(u8, u64); 8]>;
+/// The hash of the zone's name, so that it need not be worked out.
+const ZONE_HASH: u64 = 0x6A09_E667_F3BC_C908;
 
 impl Names {
     /// Forgets everything.
@@ -339,62 +385,91 @@ impl Names {
         self.knows_question = false;
     }
 
-    /// Begins with the question of the message `out`. Not before a name is written: many answers have none but
-    /// the question's.
+    /// Begins with the question of the message. Not before a name is written: many answers have none but those
+    /// that are known to stand in the question.
     fn learn_question(&mut self, qname: &[u8], origin: &[u8]) {
         self.knows_question = true;
         self.heads = [0; HEADS];
         self.places.clear();
-        self.origin = None;
-        let suffixes = suffixes(qname, qname.len() - 1, 0).unwrap_or_default();
-        for &(start, hash) in &suffixes {
-            let offset = HEADER as u16 + u16::from(start);
-            self.insert(hash, offset, 0);
-            if qname[usize::from(start)..] == *origin {
-                self.origin = Some((offset, hash));
-            }
+        self.split(qname, origin, None);
+        for index in 0..self.suffixes.len() {
+            let Suffix { start, hash } = self.suffixes[index];
+            self.insert(hash, (HEADER + start) as u16, 0);
         }
     }
 
-    /// Writes `name`, ending in a pointer where a suffix of it stands already.
+    /// Takes `name` apart into its suffixes; where it ends in `ending` those that are longer. Returns whether it
+    /// ends there: octets that look like it may begin within a label.
+    #[inline]
+    fn split(&mut self, name: &[u8], origin: &[u8], ending: Option<&Standing<'_>>) -> bool {
+        let (until, mut hash) = match ending {
+            Some(ending) => (name.len() - ending.name.len(), ending.hash),
+            None => (name.len() - 1, 0),
+        };
+        self.suffixes.clear();
+        let mut start = 0;
+        while start < until {
+            self.suffixes.push(Suffix { start, hash: 0 });
+            start += 1 + usize::from(name[start]);
+        }
+        if start != until {
+            return false;
+        }
+        let mut end = until;
+        for suffix in self.suffixes.iter_mut().rev() {
+            let is_zone = ending.is_none() && name[suffix.start..] == *origin;
+            hash = if is_zone { ZONE_HASH } else { mix_label(hash, &name[suffix.start..end]) };
+            suffix.hash = hash;
+            end = suffix.start;
+        }
+        true
+    }
+
+    /// Writes `name`, of which `ending` is a suffix if it is given, and ends it in a pointer where a suffix of it
+    /// stands already.
     ///
-    /// Returns the pointer that stands for the whole name from now on, if there is one. The zone's name,
-    /// `origin`, is what most names end in: it is not looked for again.
-    fn put(&mut self, out: &mut Vec<u8>, name: &[u8], origin: &[u8]) -> Option<u16> {
+    /// Returns where the whole name stands from now on, if it can be pointed at.
+    fn put<'n>(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &'n [u8],
+        origin: &[u8],
+        ending: Option<Standing<'_>>,
+    ) -> Option<Standing<'n>> {
         let base = out.len();
-        let in_zone = self.origin.filter(|_| name.ends_with(origin)).and_then(|(offset, hash)| {
-            let until = name.len() - origin.len();
-            Some((suffixes(name, until, hash)?, Some((offset, until))))
-        });
-        let (suffixes, known) = in_zone.or_else(|| Some((suffixes(name, name.len() - 1, 0)?, None)))?;
-        let (mut fresh, mut end, mut found) = (suffixes.len(), name.len(), None);
-        for (index, &(start, hash)) in suffixes.iter().enumerate() {
-            let start = usize::from(start);
-            let place = self.find(out, hash, &name[start..]);
+        let ending = ending.filter(|ending| self.split(name, origin, Some(ending)));
+        if ending.is_none() {
+            self.split(name, origin, None);
+        }
+        let (mut fresh, mut end, mut found) = (self.suffixes.len(), name.len(), None);
+        if let Some(ending) = &ending {
+            (end, found) = (name.len() - ending.name.len(), Some((ending.offset, ending.depth)));
+        }
+        for (index, &Suffix { start, hash }) in self.suffixes.iter().enumerate() {
+            let place = self.find(out, hash, &name[start..], ending.as_ref());
             if let Some((offset, depth)) = place.filter(|(_, depth)| *depth < TOO_DEEP) {
                 (fresh, end, found) = (index, start, Some((offset, depth)));
                 break;
             }
         }
-        if let (None, Some((offset, until))) = (found, known) {
-            (end, found) = (until, Some((offset, 0)));
-        }
+        let hash = self.suffixes.first().map(|longest| longest.hash).or(ending.map(|ending| ending.hash));
         out.extend_from_slice(&name[..end]);
+        let hash = hash?; // the root, which has none, is never pointed at
         let mut depth = 0;
         if let Some((offset, its)) = found {
             out.extend_from_slice(&(POINTER | offset).to_be_bytes());
             if end == 0 {
-                return Some(POINTER | offset);
+                return Some(Standing { name, hash, offset, depth: its });
             }
             depth = its + 1;
         }
-        for &(start, hash) in &suffixes[..fresh] {
-            let offset = base + usize::from(start);
-            if offset <= REACH {
-                self.insert(hash, offset as u16, depth);
+        for index in 0..fresh {
+            let Suffix { start, hash } = self.suffixes[index];
+            if base + start <= REACH {
+                self.insert(hash, (base + start) as u16, depth);
             }
         }
-        (depth < TOO_DEEP && base <= REACH && fresh > 0).then_some(POINTER | base as u16)
+        (depth < TOO_DEEP && base <= REACH).then_some(Standing { name, hash, offset: base as u16, depth })
     }
 
     fn insert(&mut self, hash: u64, offset: u16, depth: u16) {
@@ -405,12 +480,12 @@ impl Names {
     }
 
     /// Returns the newest place where `name` stands in `out`, and how many pointers are passed from there on.
-    fn find(&self, out: &[u8], hash: u64, name: &[u8]) -> Option<(u16, u16)> {
+    fn find(&self, out: &[u8], hash: u64, name: &[u8], ending: Option<&Standing<'_>>) -> Option<(u16, u16)> {
         let hash = (hash >> 32) as u32;
         let mut at = self.heads[hash as usize % HEADS];
         while at != 0 {
             let place = self.places[usize::from(at) - 1];
-            if place.hash == hash && stands_at(out, usize::from(place.offset), name) {
+            if place.hash == hash && stands_at(out, usize::from(place.offset), name, ending) {
                 return Some((place.offset, place.depth));
             }
             at = place.next;
@@ -419,27 +494,15 @@ impl Names {
     }
 }
 
-/// Returns the suffixes of `name` that begin before its octet number `until`, where a name begins whose hash is
-/// `hash`; `None` where no label ends there.
+/// Returns where the name of the zone, `origin`, stands in the question for `qname`.
 #[inline]
-fn suffixes(name: &[u8], until: usize, mut hash: u64) -> Option<Suffixes> {
-    let mut suffixes = Suffixes::new();
-    let mut at = 0;
-    while at < until {
-        suffixes.push((at as u8, 0));
-        at += 1 + usize::from(name[at]);
-    }
-    if at != until {
+fn place_in_question<'n>(qname: &[u8], origin: &'n [u8]) -> Option<Standing<'n>> {
+    if origin.len() <= ROOT.len() || !qname.ends_with(origin) {
         return None;
     }
-    let mut end = until;
-    for (start, its) in suffixes.iter_mut().rev() {
-        let start = usize::from(*start);
-        hash = mix_label(hash, &name[start..end]);
-        *its = hash;
-        end = start;
-    }
-    Some(suffixes)
+    // `qname` is a name of the zone: the octets that are the same are the same labels.
+    let offset = (HEADER + qname.len() - origin.len()) as u16;
+    Some(Standing { name: origin, hash: ZONE_HASH, offset, depth: 0 })
 }
 
 /// Mixes a label, with its length octet, into a hash.
@@ -463,8 +526,8 @@ fn mix_label(hash: u64, label: &[u8]) -> u64 {
     mix(hash, last)
 }
 
-/// Returns whether `name` stands at `at` in `out`, where only this module wrote.
-fn stands_at(out: &[u8], mut at: usize, name: &[u8]) -> bool {
+/// Returns whether `name`, which ends in `ending`, stands at `at` in `out`, where only this module wrote.
+fn stands_at(out: &[u8], mut at: usize, name: &[u8], ending: Option<&Standing<'_>>) -> bool {
     if out[at..].starts_with(name) {
         return true; // written out, as the question is
     }
@@ -474,6 +537,9 @@ fn stands_at(out: &[u8], mut at: usize, name: &[u8]) -> bool {
         if size >= 0xC0 {
             at = (size & 0x3F) << 8 | usize::from(out[at + 1]);
             continue;
+        }
+        if ending.is_some_and(|ending| at == usize::from(ending.offset) && rest.len() == ending.name.len()) {
+            return true;
         }
         if rest.get(..1 + size) != out.get(at..=at + size) {
             return false;

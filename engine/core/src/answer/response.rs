@@ -187,13 +187,18 @@ fn append<'a>(section: &mut Section<'a>, dnssec_ok: bool, owner: &'a [u8], addit
 fn mark(owner: &[u8], rtype: u16) -> u64 {
     const CASE: u64 = 0x2020_2020_2020_2020;
     let mut hash = owner.len() as u64;
-    let mut chunks = owner.chunks_exact(8);
-    for chunk in &mut chunks {
-        let octets = u64::from_le_bytes(chunk.try_into().expect("eight octets")) | CASE;
+    let mut mix = |octets: u64| {
         hash = (hash ^ octets).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
-    }
-    for &octet in chunks.remainder() {
-        hash = (hash ^ u64::from(octet | 0x20)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+    };
+    match owner.last_chunk() {
+        // The last eight octets may have been seen in part: that does no harm.
+        Some(last) => {
+            for octets in owner.chunks_exact(8) {
+                mix(u64::from_le_bytes(octets.try_into().expect("eight octets")) | CASE);
+            }
+            mix(u64::from_le_bytes(*last) | CASE);
+        }
+        None => mix(owner.iter().fold(0, |octets, octet| octets << 8 | u64::from(*octet)) | CASE),
     }
     hash << 16 | u64::from(rtype)
 }

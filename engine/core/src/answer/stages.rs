@@ -172,23 +172,26 @@ impl<'a> Walk<'a, '_> {
     fn step(&mut self, sname: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
         let zone = self.zone;
         let (encloser, next_closer) = closest_encloser(zone, key);
-        let mut dname = encloser.dname();
-        if dname.is_none() && next_closer.is_some() && encloser.rrset(rtype::DNAME).is_some() {
-            dname = Some(encloser);
-        }
-        let mut cut = encloser.cut();
-        if encloser.flags().is_cut() && next_closer.is_none() && self.query.qtype == rtype::DS {
-            cut = None; // the parent's side of a cut (RFC 4035 section 3.1.4.1)
-        }
-        if let Some(cut) = cut
-            && dname.is_none_or(|dname| cut.owner().len() <= dname.owner().len())
-        {
-            // The topmost of the two is the end of the zone's authority; NS goes before a DNAME beside it.
-            self.refer(cut);
-            return None;
-        }
-        if let Some(dname) = dname {
-            return self.substitute(sname, dname);
+        let flags = encloser.flags();
+        if !flags.is_plain() || flags.has_dname() {
+            let mut dname = encloser.dname();
+            if dname.is_none() && next_closer.is_some() && flags.has_dname() {
+                dname = Some(encloser);
+            }
+            let mut cut = encloser.cut();
+            if flags.is_cut() && next_closer.is_none() && self.query.qtype == rtype::DS {
+                cut = None; // the parent's side of a cut (RFC 4035 section 3.1.4.1)
+            }
+            if let Some(cut) = cut
+                && dname.is_none_or(|dname| cut.owner().len() <= dname.owner().len())
+            {
+                // The topmost of the two is the end of the zone's authority; NS goes before a DNAME beside it.
+                self.refer(cut);
+                return None;
+            }
+            if let Some(dname) = dname {
+                return self.substitute(sname, dname);
+            }
         }
         let Some(next_closer) = next_closer else {
             return self.answer(encloser.owner(), encloser, true);

@@ -54,7 +54,7 @@ impl Nsec3Params {
     }
 
     /// Whether NSEC3 RDATA has these parameters; the flags, which hold Opt-Out, aside.
-    fn fits(&self, rdata: &[u8]) -> bool {
+    pub(super) fn fits(&self, rdata: &[u8]) -> bool {
         let [_, _, high, low, salt_octets, rest @ ..] = rdata else { return false };
         u16::from_be_bytes([*high, *low]) == self.iterations
             && *salt_octets as usize == self.salt.len()

@@ -147,8 +147,15 @@ impl Data {
 
     #[inline]
     fn find(&self, key: &[u8]) -> Option<u32> {
-        let is_it = |id| self.store.get(id).0.owner().eq_ignore_ascii_case(key);
-        self.index.find(self.index.hash(key), is_it)
+        self.look_up(key).map(|(id, ..)| id)
+    }
+
+    #[inline]
+    fn look_up(&self, key: &[u8]) -> Option<(u32, Record<'_>, NodeFlags)> {
+        self.index.find(self.index.hash(key), |id| {
+            let (record, flags) = self.store.get(id);
+            record.owner().eq_ignore_ascii_case(key).then_some((id, record, flags))
+        })
     }
 
     /// Makes the chain's index of nodes in canonical order.
@@ -238,7 +245,7 @@ impl Zone {
     /// Returns the node of the name `key` (in lower case), empty non-terminals and occluded names included.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<Node<'_>> {
-        self.0.find(key).map(|id| self.node(id))
+        self.0.look_up(key).map(|(id, record, flags)| Node { zone: self, id, flags, record })
     }
 
     /// Returns the RRset stored at `key` (no wildcard, no cut applied). For RRSIG see [`Node::rrsets`].
@@ -274,12 +281,10 @@ impl Zone {
 
     /// Returns the owner of the NSEC3 that matches `hash`; `None` without one, or unless [`Denial::Nsec3`].
     pub fn nsec3_matching(&self, hash: &[u8; 20]) -> Option<Node<'_>> {
-        if !matches!(self.0.denial, Denial::Nsec3(_)) {
-            return None;
-        }
+        let Denial::Nsec3(params) = &self.0.denial else { return None };
         let mut owner = [0; MAX_NAME];
-        let id = self.0.find(denial::hashed_owner(hash, &self.0.key, &mut owner)?)?;
-        self.0.is_in_chain(id).then(|| self.node(id))
+        let owner = self.find(denial::hashed_owner(hash, &self.0.key, &mut owner)?)?;
+        owner.rrset(rtype::NSEC3).is_some_and(|rrset| params.fits(rrset.first())).then_some(owner)
     }
 
     /// Yields all nodes in canonical order (RFC 4034 section 6.1), the apex first.

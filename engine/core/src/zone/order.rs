@@ -86,7 +86,7 @@ impl Page {
         }
         let wanted = head(key, skip);
         let low = self.heads.partition_point(|&h| h < wanted);
-        let same = self.heads[low..].partition_point(|&h| h == wanted);
+        let same = self.heads[low..].iter().take_while(|&&h| h == wanted).count();
         let before = |&id: &u32| match (*names.sort_key(id)).cmp(key) {
             Ordering::Less => true,
             Ordering::Equal => or_equal,

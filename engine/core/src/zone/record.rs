@@ -20,12 +20,14 @@ const MAX_RRSETS: usize = u16::MAX as usize;
 const HASH: usize = 20;
 const HASHED: u8 = 0x80;
 
+#[inline]
 fn u16_at(octets: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([octets[at], octets[at + 1]])
+    u16::from_le_bytes(octets[at..at + 2].try_into().expect("two octets"))
 }
 
+#[inline]
 fn u32_at(octets: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]])
+    u32::from_le_bytes(octets[at..at + 4].try_into().expect("four octets"))
 }
 
 /// Writes nodes at the end of `out`, RRset by RRset.
@@ -165,7 +167,16 @@ impl<'z> Record<'z> {
     }
 
     pub fn get(self, rtype: u16) -> Option<Rrset<'z>> {
-        self.rrsets().find(|rrset| rrset.rtype() == rtype)
+        let rtype = rtype.to_le_bytes();
+        let mut at = self.first_rrset();
+        loop {
+            let [first, second, .., a, b, c, d, _, _, _, _] =
+                self.0.get(at..)?.first_chunk::<RRSET_HEAD>()?;
+            if [*first, *second] == rtype {
+                return Some(Rrset { node: self.0, at });
+            }
+            at += RRSET_HEAD + u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        }
     }
 }
 

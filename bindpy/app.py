@@ -30,6 +30,7 @@ from bindpy.files import FileStamp
 from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
 from bindpy.native import EngineChoice, NoEngineError, choose_engine
 from bindpy.policy import answer_policy
+from bindpy.reload.collector import without_collector
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.running import Parts, Running, Stop, Wishes
@@ -66,6 +67,14 @@ def serve(
 ) -> None:
     """Serve *conf* until a signal ends it. Raises `UnusableError`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)  # until somebody listens: they would end us
+    with without_collector():
+        server = _server(conf, user, debug_level, engine)
+    asyncio.run(server.run())
+    _end_reading()
+
+
+def _server(conf: str, user: str | None, debug_level: int, engine: EngineChoice) -> Server:
+    """Return the server for *conf*. What only reading it needed, the statements' tree, is let go here."""
     result = load_config(conf)
     if result.config is None:
         found = [line for item in result.diagnostics for line in item.lines()]
@@ -78,8 +87,7 @@ def serve(
         chosen = choose_engine(engine, _log_query_fault)
     except NoEngineError as error:
         raise UnusableError([str(error)]) from error
-    asyncio.run(Server(result, result.config, account, debug_level, chosen).run())
-    _end_reading()
+    return Server(result, result.config, account, debug_level, chosen)
 
 
 class Server:

@@ -21,7 +21,7 @@ from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
 from bindpy.control.channels import Channels
-from bindpy.control.registry import execute, verbs
+from bindpy.control.registry import all_runs, execute
 from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import make_socket_directory, socket_place
 from bindpy.control.socket_server import LocalSocket
@@ -217,7 +217,7 @@ class Server:
             self._make_socket_directory()
             if self._account is not None:
                 load_all_types()
-                verbs()  # their modules may be where the account cannot read
+                all_runs()  # their modules may be where the account cannot read
                 drop_privileges(self._account)
         except ListenersError as error:
             raise UnusableError([str(one) for one in error.errors]) from error

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import click
 
+from bindpy.cli.terminal import ask
 from bindpy.cli.zone_common import (
     check_switches,
     conf_option,
@@ -205,7 +206,7 @@ def _finish(changes: Iterable[ListChange], what: str, *, yes: bool, dry_run: boo
         for change in changes:
             click.echo(change.diff(), nl=False)
         if not (yes or dry_run):
-            click.confirm("Write this?", abort=True, err=True)
+            ask("Write this?")
     if not dry_run:
         for change in changes:
             change.write()

@@ -9,18 +9,15 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from bindpy.cli.zone_common import DEFAULT_CONF
-from bindpy.config.load_options import load_options
+from bindpy.cli.conf import DEFAULT_CONF
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import Kind, Verb
 from bindpy.control.socket_client import TIMEOUT_S, LostServerError, NoServerError, SocketClient
 from bindpy.control.socket_path import socket_place
+from bindpy.control.verb import Kind, Verb
 from bindpy.control.words import quoted
 
 COMPLETE_WITHIN_S = 0.5
 """How long a shell waits for the names of zones when somebody presses Tab."""
-INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -50,8 +47,13 @@ def server_options(function: F) -> F:
 
 def find_socket(conf: str, socket: str | None) -> str:
     """Return where the server listens that *conf* configures, or *socket*. Raises `NoSocketError`."""
+    if socket == "":
+        raise NoSocketError("--socket names no file; give the path of the server's control socket")
     if socket is not None:
         return socket
+    # Reading named.conf takes more modules than all else here: for help and completion they are not loaded.
+    from bindpy.config.load_options import load_options  # noqa: PLC0415
+
     options = load_options(conf)
     if options is None:
         raise NoSocketError(
@@ -109,8 +111,7 @@ def zone_names(conf: str, socket: str | None, beginning: str) -> list[str]:
     """Return the zones of the running server that begin with *beginning*; none where it cannot be asked."""
     try:
         with connect(conf, socket, COMPLETE_WITHIN_S) as client:
-            data = client.ask("list-zones")["data"]
+            data = client.ask(f"find-zones {quoted(beginning)}")["data"]
     except (NoServerError, LostServerError, VerbError):
         return []
-    found = {str(zone["name"]) for zone in data["zones"]} if isinstance(data, dict) else set()
-    return sorted(name for name in found if name.lower().startswith(beginning.lower()))
+    return [str(name) for name in data["names"]] if isinstance(data, dict) else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,23 +13,26 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from bindpy.cli.conf import DEFAULT_CONF
 from bindpy.cli.control_common import (
-    INTERRUPTED,
     command_line,
     connect,
     reports_trouble,
     server_options,
     zone_names,
 )
-from bindpy.cli.terminal import octets_text
-from bindpy.cli.zone_common import DEFAULT_CONF
+from bindpy.cli.lazy import no_such_command
+from bindpy.cli.terminal import INTERRUPTED, octets_text
+from bindpy.control.catalogue import CATALOGUE, find_verb, words_of_verbs
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import Caller, Kind, Parameter, Verb, find_verb, verbs
 from bindpy.control.socket_client import LostServerError, NoServerError, Reply
+from bindpy.control.verb import Caller, Group, Kind, Parameter, Verb
 from bindpy.control.words import split
 
 _LINE_EVERY_S = 1.0
 """How often progress is told where no terminal shows it."""
+_NARROWEST = 20
+"""No list is broken into lines that are shorter, on whatever terminal."""
 _CLASSES = ("IN", "CH", "HS")
 
 
@@ -35,16 +40,29 @@ class VerbGroup(click.Group):
     """The verbs of the registry as commands, aliases included."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
-        return list(verbs())
+        return [verb.name for verb in CATALOGUE if verb.group is not Group.FOREIGN]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         found = find_verb(cmd_name)
         return None if found is None else verb_command(found)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and find_verb(args[0]) is None and not args[0].startswith("-"):
+            raise no_such_command(ctx, args[0], {word: word for word in words_of_verbs()})
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        rows = [(verb.usage, _help_of(verb)) for verb in verbs().values()]
-        with formatter.section("Verbs"):
-            formatter.write_dl(rows, col_max=38)
+        for about, members in itertools.groupby(CATALOGUE, key=lambda verb: verb.group):
+            with formatter.section(about.value):
+                if about is Group.FOREIGN:
+                    names = ", ".join(verb.name for verb in members)
+                    width = max(formatter.width - formatter.current_indent, _NARROWEST)
+                    for line in textwrap.wrap(names, width, break_on_hyphens=False):
+                        formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                else:
+                    formatter.write_dl([(verb.usage, _help_of(verb)) for verb in members], col_max=38)
 
 
 def _help_of(verb: Verb) -> str:

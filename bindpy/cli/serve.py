@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from bindpy.app import serve
+from bindpy.cli.conf import DEFAULT_CONF, NO_CONF
 from bindpy.host import UnusableError
 from bindpy.native import EngineChoice
-
-DEFAULT_CONF = "/etc/bind/named.conf"
 
 
 @click.command("serve")
@@ -53,4 +53,6 @@ def command(conf: str, user: str | None, debug_level: int, engine: str) -> None:
     except UnusableError as error:
         for line in error.lines():
             click.echo(line, err=True)
+        if not Path(conf).exists():
+            click.echo(NO_CONF, err=True)
         sys.exit(1)

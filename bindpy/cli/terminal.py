@@ -15,6 +15,8 @@ import click
 
 F = TypeVar("F", bound=Callable[..., None])
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _KIB = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -49,6 +51,22 @@ def wants_color(choice: str, environment: Mapping[str, str] | None = None) -> bo
     if choice != "auto":
         return choice == "always"
     return sys.stdout.isatty() and not variables.get("NO_COLOR") and variables.get("TERM") != "dumb"
+
+
+def ask(question: str, *, default: bool = False) -> None:
+    """Ask for a yes. Anything else ends with exit status 1 (130 for Ctrl-C), and says what did not happen."""
+    try:
+        if click.confirm(question, default=default, err=True):
+            return
+    except click.Abort as error:
+        click.echo(err=True)
+        if isinstance(error.__context__, KeyboardInterrupt):
+            click.echo("interrupted: nothing was written", err=True)
+            sys.exit(INTERRUPTED)
+        click.echo("error: nobody answers; nothing was written. With --yes no question is asked", err=True)
+        sys.exit(1)
+    click.echo("nothing was written", err=True)
+    sys.exit(1)
 
 
 class Painter:

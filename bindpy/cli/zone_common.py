@@ -7,10 +7,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import click
 
+from bindpy.cli.conf import DEFAULT_CONF, NO_CONF
+from bindpy.cli.terminal import ask
 from bindpy.config.load import load_config
 from bindpy.config.model import Config
 from bindpy.diagnostics import Diagnostic, Severity
@@ -25,7 +28,6 @@ from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import BadNameError, Name, from_text, to_text
 from bindpy.zone.snapshot import ZoneSnapshot
 
-DEFAULT_CONF = "/etc/bind/named.conf"
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -93,7 +95,7 @@ def read_conf(conf: str) -> Config:
     result = load_config(conf)
     if result.config is None:
         errors = [item for item in result.diagnostics if item.severity is Severity.ERROR]
-        fail(f"{conf} is not good; nothing was done", errors)
+        fail(f"{conf} is not good; nothing was done" if Path(conf).exists() else NO_CONF, errors)
     return result.config
 
 
@@ -138,7 +140,7 @@ def finish(
         show_diagnostics(loaded.diagnostics)
         click.echo(difference, nl=False)
         if changed and not (yes or dry_run):
-            click.confirm(f"Write this to {document.path}?", abort=True, err=True)
+            ask(f"Write this to {document.path}?")
     old = None if before is None else before.serial
     written = changed and not dry_run
     if written:

@@ -7,6 +7,7 @@ import time
 import click
 
 from bindpy.cli.control_common import connect
+from bindpy.cli.terminal import ask
 from bindpy.cli.zone_common import (
     check_switches,
     conf_option,
@@ -94,7 +95,7 @@ def create(
     if not as_json:
         click.echo(_shown(plan), nl=False)
         if not (yes or dry_run):
-            click.confirm("Write this?", abort=True, err=True)
+            ask("Write this?")
     name = to_text(zone)
     if dry_run:
         _report(plan, name, "", as_json=as_json)
@@ -104,7 +105,10 @@ def create(
         _have_it_taken(conf)
     except VerbError as error:
         lines = f"{error.err}\n{error.text}" if error.text else error.err
-        fail(f"zone {name}: written, but the running server did not take it: {lines}")
+        fail(
+            f"zone {name}: written, but the running server did not take it: {lines}\n"
+            "put that right, then have it taken with 'bindpy ctl reconfig'"
+        )
     except (NoServerError, LostServerError) as error:
         _report(plan, name, "not running", as_json=as_json)
         click.echo(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from bindpy.cli.terminal import ask
 from bindpy.cli.zone_common import (
     conf_option,
     fail,
@@ -88,7 +89,7 @@ def _edited(
             if yes:
                 raise EditError("that version would not load; nothing was written", loaded.diagnostics)
             show_diagnostics(loaded.diagnostics)
-            click.confirm("That version would not load. Edit it again?", default=True, abort=True, err=True)
+            ask("That version would not load. Edit it again?", default=True)
             continue
         if before is None or before.same_data(loaded.zone):
             return text, loaded

@@ -11,9 +11,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from bindpy.cli.conf import DEFAULT_CONF
 from bindpy.cli.control_common import connect, reports_trouble, server_options, zone_names
 from bindpy.cli.terminal import Painter, Sheet, Tone, color_option, moment, octets_text, wants_color
-from bindpy.cli.zone_common import DEFAULT_CONF
 from bindpy.control.errors import VerbError
 from bindpy.control.words import quoted
 
@@ -91,9 +91,10 @@ def zone_lines(data: Mapping[str, Any], painter: Painter, now: float) -> list[st
         sheet.add("", data["filter"]["error"], Tone.BAD)
     _add_notify(sheet, data["notify"], now)
     if (journal := data["journal"]) is not None and journal["deltas"]:
+        deltas = "delta" if journal["deltas"] == 1 else "deltas"
         sheet.add(
             "journal",
-            f"{journal['deltas']:,} deltas, serial {journal['from_serial']} to {journal['to_serial']}, "
+            f"{journal['deltas']:,} {deltas}, serial {journal['from_serial']} to {journal['to_serial']}, "
             f"{octets_text(journal['octets'])}",
         )
     view = "" if data["view"] == _DEFAULT_VIEW else f", view {data['view']}"

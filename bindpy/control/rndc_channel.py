@@ -16,11 +16,12 @@ from typing import TypeAlias
 from bindpy.config.acl import AddressMatcher, parse_address
 from bindpy.config.model import TsigKey
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import Caller, Result
+from bindpy.control.registry import Result
 from bindpy.control.rndc_codec import LENGTH_OCTETS, MessageError, body_length
 from bindpy.control.rndc_session import ReplayMemory, Request, RndcSession
 from bindpy.control.rndc_sockets import OpenPlace
 from bindpy.control.socket_peer import Peer
+from bindpy.control.verb import Caller
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.tasks import TaskSet

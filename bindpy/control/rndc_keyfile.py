@@ -115,4 +115,6 @@ def write_key_file(path: str, text: str, *, owner: Account | None = None, replac
         if error.errno == errno.EEXIST:
             raise KeyFileError(f"key file '{path}' exists: it is not replaced without --force") from None
         reason = (error.strerror or str(error)).lower()
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            reason = f"there is no directory '{target.parent}'; make it, or name another file with -c"
         raise KeyFileError(f"cannot write key file '{path}': {reason}") from error

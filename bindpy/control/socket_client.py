@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -124,6 +125,8 @@ def _why_not(path: str, error: OSError) -> str:
             f"no server is running here: there is no control socket '{path}'; start one with 'bindpy serve', "
             "or name its configuration with -c, or its socket with --socket"
         )
+    if error.errno == errno.ECONNREFUSED and not Path(path).is_socket():
+        return f"'{path}' is no socket; name the server's configuration with -c, or its socket with --socket"
     if error.errno == errno.ECONNREFUSED:
         return (
             f"no server is running: control socket '{path}' was left behind by one that ended without "

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bindpy.config.model import Options
-from bindpy.server.privileges import Account
 from bindpy.state.directory import state_directory
+
+if TYPE_CHECKING:
+    from bindpy.config.model import Options
+    from bindpy.server.privileges import Account
 
 SUFFIX = ".sock"
 NAME_IN_STATE = f"control{SUFFIX}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bindpy.control.errors import FAILURE, VerbError
-from bindpy.control.jobs import Job, Progress
-from bindpy.control.registry import Result
 from bindpy.diagnostics import BindpyError
+
+if TYPE_CHECKING:  # the client needs this module, and neither a server nor an event loop
+    from bindpy.control.jobs import Job, Progress
+    from bindpy.control.registry import Result
 
 MAX_LINE_OCTETS = 256 * 1024
 """The longest request; ``addzone`` with its configuration text is the longest that makes sense."""

@@ -26,10 +26,11 @@ from dataclasses import dataclass
 from bindpy.control import socket_protocol as protocol
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job
-from bindpy.control.registry import Caller, Result
+from bindpy.control.registry import Result
 from bindpy.control.socket_file import SocketFile, SocketFileError
 from bindpy.control.socket_path import SocketPlace
 from bindpy.control.socket_peer import Peer
+from bindpy.control.verb import Caller
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.tasks import TaskSet
 

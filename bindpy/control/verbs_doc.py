@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bindpy.control.registry import Verb, verbs
+from bindpy.control.catalogue import verbs
+from bindpy.control.verb import Verb
 
 BEGIN = "<!-- verbs -->"
 END = "<!-- /verbs -->"

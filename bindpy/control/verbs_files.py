@@ -11,9 +11,10 @@ from pathlib import Path
 
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job, Progress
-from bindpy.control.registry import Call, Kind, Parameter, Result, flag, verb
+from bindpy.control.registry import Result, runs
 from bindpy.control.server import ControlledServer
 from bindpy.control.stats import counters, statistics_text
+from bindpy.control.verb import Call
 from bindpy.control.zones import in_words
 from bindpy.engine import Zone, Zones
 from bindpy.replacing import ReplaceError, reason, replacing
@@ -29,7 +30,7 @@ _PIECES = 1000
 """How many pieces of text are written at a time."""
 
 
-@verb("stats", flag("-show"), help="Append the counters to statistics-file; -show: print them instead.")
+@runs("stats")
 async def stats(server: ControlledServer, call: Call) -> Result:
     """Write the counters, or show them."""
     found = counters(server)
@@ -53,14 +54,7 @@ def _append(path: str, text: str) -> None:
         file.write(text)
 
 
-@verb(
-    "dumpdb",
-    flag("-all"),
-    flag("-zones"),
-    flag("-cache"),
-    Parameter("view", Kind.VIEW, optional=True, many=True),
-    help="Write all zones, or those of some views, to dump-file. There is no cache: -cache writes no zones.",
-)
+@runs("dumpdb")
 async def dumpdb(server: ControlledServer, call: Call) -> Result:
     """Write the data that is served."""
     options = server.config.options

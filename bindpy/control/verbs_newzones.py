@@ -8,14 +8,13 @@ from pathlib import Path
 
 from bindpy.config.model import ZoneType
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import CLASS, VIEW, ZONE, Call, Kind, Parameter, Result, flag, verb
+from bindpy.control.registry import Result, runs
 from bindpy.control.server import ControlledServer
+from bindpy.control.verb import Call
 from bindpy.control.zones import find_zone, zone_name
 from bindpy.newzones.errors import NewZoneError
 from bindpy.newzones.service import Removed
 from bindpy.reload.table import ZoneEntry
-
-_STATEMENTS = Parameter("statements", Kind.CONFIG)
 
 
 @contextmanager
@@ -30,15 +29,7 @@ def _data(entry: ZoneEntry) -> dict[str, str]:
     return {"zone": zone_name(entry), "view": entry.config.view}
 
 
-@verb(
-    "addzone",
-    ZONE,
-    CLASS,
-    VIEW,
-    _STATEMENTS,
-    aliases=("bind-add-zone",),
-    help="Add a zone with the given statements, also for later starts; its view needs allow-new-zones.",
-)
+@runs("addzone")
 async def addzone(server: ControlledServer, call: Call) -> Result:
     """Add a zone."""
     with _in_words_of_verbs():
@@ -49,14 +40,7 @@ async def addzone(server: ControlledServer, call: Call) -> Result:
     return Result("", None if entry is None else _data(entry))
 
 
-@verb(
-    "modzone",
-    ZONE,
-    CLASS,
-    VIEW,
-    _STATEMENTS,
-    help="Give a zone other statements; where named.conf has the zone, only until that is reread.",
-)
+@runs("modzone")
 async def modzone(server: ControlledServer, call: Call) -> Result:
     """Change a zone."""
     entry = find_zone(server, call)
@@ -70,14 +54,7 @@ async def modzone(server: ControlledServer, call: Call) -> Result:
     return Result(text, {**_data(entry), "lasting": is_lasting})
 
 
-@verb(
-    "delzone",
-    flag("-clean"),
-    ZONE,
-    CLASS,
-    VIEW,
-    help="Remove a zone; -clean deletes its files, too, where it was added by addzone or an autoprimary.",
-)
+@runs("delzone")
 async def delzone(server: ControlledServer, call: Call) -> Result:
     """Remove a zone."""
     entry = find_zone(server, call)
@@ -104,7 +81,7 @@ def _removal(entry: ZoneEntry, removed: Removed, *, clean: bool) -> Iterator[str
             yield file
 
 
-@verb("showzone", ZONE, CLASS, VIEW, changes=False, help="Show the statement of a zone.")
+@runs("showzone")
 async def showzone(server: ControlledServer, call: Call) -> Result:
     """Show a zone's statement in one line, as BIND prints it."""
     entry = find_zone(server, call)

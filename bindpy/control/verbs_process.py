@@ -7,49 +7,45 @@ import time
 
 from bindpy import __version__
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import Call, Result, flag, verb
+from bindpy.control.registry import Result, runs
 from bindpy.control.server import ControlledServer
 from bindpy.control.times import duration_text, iso
+from bindpy.control.verb import Call
 from bindpy.host import UnusableError
 
 
-@verb("ping", aliases=("rping",), changes=False, help="Say that the server is there.")
+@runs("ping")
 async def ping(_server: ControlledServer, _call: Call) -> Result:
     """Answer."""
     return Result("PONG", {"pong": True})
 
 
-@verb("null", changes=False, help="Do nothing, which shows that the channel works.")
+@runs("null")
 async def null(_server: ControlledServer, _call: Call) -> Result:
     """Answer with nothing."""
     return Result()
 
 
-@verb("version", changes=False, help="Say which version of bindpy is running.")
+@runs("version")
 async def version(_server: ControlledServer, _call: Call) -> Result:
     """Answer with our version."""
     return Result(f"bindpy {__version__}", {"version": __version__})
 
 
-@verb("uptime", changes=False, help="Say how long the server has been running.")
+@runs("uptime")
 async def uptime(server: ControlledServer, _call: Call) -> Result:
     """Answer with the time since the start."""
     seconds = max(0, round(time.time() - server.started_at))
     return Result(f"up {duration_text(seconds)}", {"uptime_s": seconds, "started_at": iso(server.started_at)})
 
 
-@verb(
-    "stop",
-    flag("-p"),
-    aliases=("quit",),
-    help="Stop the server; -p says its process's number.",
-)
+@runs("stop")
 async def stop(server: ControlledServer, call: Call) -> Result:
     """Stop once the answer is on its way."""
     return _ending(server, call, at_once=False)
 
 
-@verb("halt", flag("-p"), help="Stop without finishing what can be made anew, such as deltas for IXFR.")
+@runs("halt")
 async def halt(server: ControlledServer, call: Call) -> Result:
     """Stop once the answer is on its way, and wait for nothing."""
     return _ending(server, call, at_once=True)
@@ -61,7 +57,7 @@ def _ending(server: ControlledServer, call: Call, *, at_once: bool) -> Result:
     return Result(text, {"pid": os.getpid()}, then=lambda: server.stop(why, at_once=at_once))
 
 
-@verb("scan", help="Look for new and gone addresses of this host, and listen as named.conf says.")
+@runs("scan")
 async def scan(server: ControlledServer, _call: Call) -> Result:
     """Listen on what there is now."""
     try:

@@ -9,20 +9,11 @@ from collections.abc import Awaitable, Callable
 from bindpy.config.model import ZoneType
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job
-from bindpy.control.registry import (
-    CLASS,
-    OPTIONAL_ZONE,
-    VIEW,
-    Call,
-    Kind,
-    Parameter,
-    Result,
-    flag,
-    verb,
-)
+from bindpy.control.registry import Result, runs
 from bindpy.control.replication import start_refresh
 from bindpy.control.server import ControlledServer
 from bindpy.control.times import iso
+from bindpy.control.verb import Call
 from bindpy.control.zones import (
     error_lines,
     find_zone,
@@ -49,13 +40,7 @@ _THAWED = "The zone reload and thaw was successful."
 _THAWING = "A zone reload and thaw was started.\nCheck the logs to see the result."
 
 
-@verb(
-    "reload",
-    OPTIONAL_ZONE,
-    CLASS,
-    VIEW,
-    help="Reread named.conf and all zone files that changed, or one zone's. A secondary zone is refreshed.",
-)
+@runs("reload")
 async def reload(server: ControlledServer, call: Call) -> Result:
     """Reload all, or one zone."""
     if call.has("zone"):
@@ -157,12 +142,7 @@ def _ended(entry: ZoneEntry | None, became: Loading) -> str:
     return f"zone {entry.label}: serial {entry.zone.serial}, {in_words(entry.zone.rr_count, 'record')}"
 
 
-@verb(
-    "reload-now",
-    Parameter("zone", Kind.ZONE, many=True),
-    aliases=("bind-reload-now",),
-    help="Read zones' files now, changed or not, and say what came of each.",
-)
+@runs("reload-now")
 async def reload_now(server: ControlledServer, call: Call) -> Result:
     """Read the files of some zones."""
     entries = [zone_of(server, name) for name in call.many("zone")]
@@ -184,13 +164,13 @@ async def reload_now(server: ControlledServer, call: Call) -> Result:
     return Result("\n".join(lines), {"zones": [zone_name(entry) for entry in entries]})
 
 
-@verb("reconfig", help="Reread named.conf, and only the files of zones that are new or changed there.")
+@runs("reconfig")
 async def reconfig(server: ControlledServer, _call: Call) -> Result:
     """Take over named.conf."""
     return await _reread(server, server.reconfig, "")
 
 
-@verb("rediscover", help="The same as reconfig; says how many zones came and went, as PowerDNS does.")
+@runs("rediscover")
 async def rediscover(server: ControlledServer, _call: Call) -> Result:
     """Take over named.conf, and count."""
     result = await _reread(server, server.reconfig, "")
@@ -204,13 +184,7 @@ async def rediscover(server: ControlledServer, _call: Call) -> Result:
 # --- zones that people edit in peace --------------------------------------------------------------
 
 
-@verb(
-    "freeze",
-    OPTIONAL_ZONE,
-    CLASS,
-    VIEW,
-    help="Neither read nor write a zone's file (or any zone's) until thaw, so that it can be edited.",
-)
+@runs("freeze")
 async def freeze(server: ControlledServer, call: Call) -> Result:
     """Leave files alone."""
     if not call.has("zone"):
@@ -224,14 +198,7 @@ async def freeze(server: ControlledServer, call: Call) -> Result:
     return Result(data={"zone": zone_name(entry), "frozen": True})
 
 
-@verb(
-    "thaw",
-    OPTIONAL_ZONE,
-    CLASS,
-    VIEW,
-    aliases=("unfreeze",),
-    help="End freeze: load what changed in the file, and follow it from now on.",
-)
+@runs("thaw")
 async def thaw(server: ControlledServer, call: Call) -> Result:
     """Load what was edited in peace."""
     if not call.has("zone"):
@@ -260,14 +227,7 @@ async def _thaw_all(server: ControlledServer) -> Result:
     return Result(data={"zones": len(entries)}, job=job)
 
 
-@verb(
-    "sync",
-    flag("-clean"),
-    OPTIONAL_ZONE,
-    CLASS,
-    VIEW,
-    help="Nothing to do, as files are always current; -clean forgets what IXFR is answered from.",
-)
+@runs("sync")
 async def sync(server: ControlledServer, call: Call) -> Result:
     """Confirm that files are current; discard deltas with ``-clean``."""
     entries = [find_zone(server, call)] if call.has("zone") else list(server.keeper.table)

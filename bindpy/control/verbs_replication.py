@@ -5,9 +5,10 @@ from __future__ import annotations
 from bindpy.config.model import RemoteServer, ZoneType
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job, Progress
-from bindpy.control.registry import CLASS, VIEW, ZONE, Call, Kind, Parameter, Result, verb
+from bindpy.control.registry import Result, runs
 from bindpy.control.replication import start_refresh
 from bindpy.control.server import ControlledServer
+from bindpy.control.verb import Call
 from bindpy.control.zones import find_zone, zone_name, zone_of
 from bindpy.reload.table import ZoneEntry, ZoneState
 from bindpy.xfr.notify_exchange import NotNotifiedError
@@ -17,13 +18,7 @@ from bindpy.zone.names import BadNameError, from_text, to_text
 DNS_PORT = 53
 
 
-@verb(
-    "refresh",
-    ZONE,
-    CLASS,
-    VIEW,
-    help="Ask a secondary zone's primaries at once.",
-)
+@runs("refresh")
 async def refresh(server: ControlledServer, call: Call) -> Result:
     """Ask the primaries."""
     entry = find_zone(server, call)
@@ -32,14 +27,7 @@ async def refresh(server: ControlledServer, call: Call) -> Result:
     return Result("zone refresh queued", {"zone": zone_name(entry)}, start_refresh(server, entry))
 
 
-@verb(
-    "retransfer",
-    ZONE,
-    CLASS,
-    VIEW,
-    aliases=("retrieve",),
-    help="Transfer a secondary zone anew and in full, whatever its serial.",
-)
+@runs("retransfer")
 async def retransfer(server: ControlledServer, call: Call) -> Result:
     """Transfer the whole zone."""
     entry = find_zone(server, call)
@@ -49,13 +37,7 @@ async def retransfer(server: ControlledServer, call: Call) -> Result:
     return Result("", {"zone": zone_name(entry)}, start_refresh(server, entry, whole=True))
 
 
-@verb(
-    "notify",
-    ZONE,
-    CLASS,
-    VIEW,
-    help="Tell all who are to know of a zone, or with * of all zones, that it changed.",
-)
+@runs("notify")
 async def notify(server: ControlledServer, call: Call) -> Result:
     """Send NOTIFYs, also to those who have acknowledged the serial."""
     if call["zone"] == "*":
@@ -78,15 +60,7 @@ def _notify_all(server: ControlledServer) -> int:
     return len(told)
 
 
-@verb(
-    "notify-host",
-    ZONE,
-    Parameter("host", Kind.HOST),
-    Parameter("port", Kind.NUMBER, optional=True),
-    Parameter("key", Kind.WORD, optional=True),
-    VIEW,
-    help="Tell one server, by its name or address (HOST#PORT, too), that a zone has changed; KEY - is none.",
-)
+@runs("notify-host")
 async def notify_host(server: ControlledServer, call: Call) -> Result:
     """Send a NOTIFY to any server."""
     entry = zone_of(server, call["zone"], view=call.get("view"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import socket
@@ -10,17 +11,17 @@ from typing import Any
 from bindpy import __version__, logs
 from bindpy.config.model import TsigKey
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import CLASS, VIEW, ZONE, Call, Kind, Parameter, Result, verb
+from bindpy.control.registry import Result, runs
 from bindpy.control.server import ControlledServer
 from bindpy.control.times import http_date, iso
+from bindpy.control.verb import Call
+from bindpy.control.zone_names import FOUND_NAMES, names_beginning, spread
 from bindpy.control.zone_status import bind_text, pdns_line, zone_data, zone_summary
 from bindpy.control.zones import error_lines, find_zone, zone_name, zone_of, zones_with_errors
 from bindpy.reload.table import ZoneState
 
-_TYPES = ("primary", "secondary", "native")
 
-
-@verb("status", changes=False, help="Say how the server is.")
+@runs("status")
 async def status(server: ControlledServer, _call: Call) -> Result:
     """Answer with what BIND's ``status`` says, and our own lines."""
     data = _status(server)
@@ -98,15 +99,7 @@ def _status(server: ControlledServer) -> dict[str, Any]:
     }
 
 
-@verb(
-    "zonestatus",
-    ZONE,
-    CLASS,
-    VIEW,
-    aliases=("bind-domain-extended-status",),
-    changes=False,
-    help="Say all that is known of a zone.",
-)
+@runs("zonestatus")
 async def zonestatus(server: ControlledServer, call: Call) -> Result:
     """Answer with what BIND's ``zonestatus`` says; the data has all there is."""
     entry = find_zone(server, call)
@@ -116,12 +109,7 @@ async def zonestatus(server: ControlledServer, call: Call) -> Result:
     return Result(bind_text(server, entry), data)
 
 
-@verb(
-    "bind-domain-status",
-    Parameter("zone", Kind.ZONE, optional=True, many=True),
-    changes=False,
-    help="Say of zones, or of all, when they were loaded, in PowerDNS' words.",
-)
+@runs("bind-domain-status")
 async def bind_domain_status(server: ControlledServer, call: Call) -> Result:
     """Answer with a line for each zone."""
     entries, lines = [], []
@@ -137,12 +125,7 @@ async def bind_domain_status(server: ControlledServer, call: Call) -> Result:
     return Result(text, {"zones": [zone_summary(entry) for entry in entries]})
 
 
-@verb(
-    "list-zones",
-    Parameter("type", Kind.WORD, optional=True, choices=_TYPES),
-    changes=False,
-    help="List all zones, or those of one type: name, class, view, type, state, serial.",
-)
+@runs("list-zones")
 async def list_zones(server: ControlledServer, call: Call) -> Result:
     """Answer with a line for each zone."""
     wanted = call.get("type")
@@ -155,12 +138,18 @@ async def list_zones(server: ControlledServer, call: Call) -> Result:
     return Result("\n".join(lines), {"zones": zones})
 
 
-@verb(
-    "list-rejects",
-    aliases=("bind-list-rejects",),
-    changes=False,
-    help="List the zones whose files cannot be used as they are, with the reason.",
-)
+@runs("find-zones")
+async def find_zones(server: ControlledServer, call: Call) -> Result:
+    """Answer with names, sorted; `data` says how many there are in all."""
+    bound = int(call.get("number") or FOUND_NAMES)
+    origins = [entry.config.origin for entry in server.keeper.table]
+    # In a thread: with 100,000 zones this takes long enough to keep queries waiting.
+    names = await asyncio.to_thread(names_beginning, origins, call.get("beginning") or "")
+    shown = spread(names, bound)
+    return Result("\n".join(shown), {"names": shown, "total": len(names)})
+
+
+@runs("list-rejects")
 async def list_rejects(server: ControlledServer, _call: Call) -> Result:
     """Answer with a line for each zone that has errors."""
     entries = zones_with_errors(server.keeper.table)
@@ -171,7 +160,7 @@ async def list_rejects(server: ControlledServer, _call: Call) -> Result:
     return Result("\n".join(lines), {"zones": zones})
 
 
-@verb("tsig-list", changes=False, help="List the TSIG keys of each view. Secrets are not shown.")
+@runs("tsig-list")
 async def tsig_list(server: ControlledServer, _call: Call) -> Result:
     """Answer with a line for each view and key, as BIND has it."""
     found: list[tuple[str, TsigKey]] = [

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import Call
 from bindpy.control.server import ControlledServer
+from bindpy.control.verb import Call
 from bindpy.reload.table import ZoneEntry
 from bindpy.zone.names import BadNameError, Name, from_text, to_text
+from bindpy.zone.near import names_near
 from bindpy.zone.rdata import class_from_text
 
 MAX_LINES = 20
@@ -41,7 +42,11 @@ def zone_of(
         raise VerbError("multiple", f"zone '{text}' was found in multiple views")
     if not found:
         where = "any view" if view is None else f"view '{view}'"
-        raise VerbError("not found", f"no matching zone '{text}' in {where}")
+        asked = f"no matching zone '{text}' in {where}"
+        origins = (near for near in names_near(key) if any((one, near) in table for one in views))
+        if (near := next(origins, None)) is not None:
+            asked += f"\ndid you mean '{to_text(near).rstrip('.') or '.'}'?"
+        raise VerbError("not found", asked)
     return found[0]
 
 

@@ -77,6 +77,9 @@ class ZoneTable:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, zone_id: ZoneId) -> bool:
+        return zone_id in self._entries
+
     def get(self, zone_id: ZoneId) -> ZoneEntry | None:
         """Return the zone, or None when it is not (or no longer) configured."""
         return self._entries.get(zone_id)

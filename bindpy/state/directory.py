@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bindpy.config.model import Options
-from bindpy.server.privileges import Account
+if TYPE_CHECKING:
+    from bindpy.config.model import Options
+    from bindpy.server.privileges import Account
 
 DEFAULT_NAME = ".bindpy-state"
 DIRECTORY_MODE = 0o700

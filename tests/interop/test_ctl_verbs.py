@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from bindpy.cli.main import main
-from bindpy.control.registry import verbs
+from bindpy.control.catalogue import verbs
 from tests.interop import test_rndc_verbs as by_rndc
 from tests.interop.test_rndc_verbs import done, failed, serving, zone_text
 from tests.support.controlled import Controlled, ControlledBindpy

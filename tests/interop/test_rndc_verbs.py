@@ -15,7 +15,7 @@ import dns.query
 import pytest
 
 from bindpy import __version__
-from bindpy.control.registry import verbs
+from bindpy.control.catalogue import verbs
 from tests.peers.process import LOOPBACK, free_port
 from tests.peers.require import require_tool
 from tests.support.controlled import Controlled, ControlledBindpy, ControlledNamed
@@ -356,7 +356,7 @@ def test_zonestatus_of_a_secondary() -> None:
             assert DATE.fullmatch(found[key])
 
 
-@Verbs("list-zones", "list-rejects")
+@Verbs("list-zones", "list-rejects", "find-zones")
 def test_lists() -> None:
     with serving(
         PRIMARY + 'zone "broken.example" { type primary; file "@DIRECTORY@/broken.db"; };\n',
@@ -366,6 +366,10 @@ def test_lists() -> None:
         assert ran.status == 0
         assert "example.com" in ran.out
         assert "broken.example" in ran.out
+        assert server.rndc("find-zones", "EX").out.split() == ["example.com"]
+        assert server.rndc("find-zones").out.split() == ["broken.example", "example.com"]
+        assert server.rndc("find-zones", "b", "1").out.split() == ["broken.example"]
+        assert server.rndc("find-zones", "none").out.split() == []
         for words in (["list-rejects"], ["bind-list-rejects"]):
             ran = server.rndc(*words)
             assert ran.status == 0

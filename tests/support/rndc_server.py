@@ -15,8 +15,9 @@ from bindpy.config.load import load_config
 from bindpy.config.model import Config, TsigKey
 from bindpy.control.channels import Channels
 from bindpy.control.errors import VerbError
-from bindpy.control.registry import Caller, Result
+from bindpy.control.registry import Result
 from bindpy.control.rndc_channel import ChannelLimits
+from bindpy.control.verb import Caller
 from tests.support.rndc import rndc_key
 
 T = TypeVar("T")

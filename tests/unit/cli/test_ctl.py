@@ -24,24 +24,13 @@ from click.testing import Result as Ran
 from bindpy.cli.control_common import command_line
 from bindpy.cli.ctl import progress_text
 from bindpy.cli.main import main
+from bindpy.control.catalogue import verbs
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job, Jobs, Progress
-from bindpy.control.registry import (
-    CLASS,
-    VIEW,
-    ZONE,
-    Call,
-    Caller,
-    Kind,
-    Parameter,
-    Result,
-    Verb,
-    flag,
-    verbs,
-)
-from bindpy.control.server import ControlledServer
+from bindpy.control.registry import Result
 from bindpy.control.socket_path import SocketPlace
 from bindpy.control.socket_server import LocalSocket, SocketTimes
+from bindpy.control.verb import CLASS, VIEW, ZONE, Caller, Kind, Parameter, Verb, flag
 
 DEADLINE_S = 10.0
 Answer = Callable[[str, Jobs], Result]
@@ -272,18 +261,14 @@ def test_ctrl_c_ends_the_waiting_and_not_the_work(tmp_path: Path, serve: Callabl
 def test_help_has_every_verb() -> None:
     text = CliRunner().invoke(main, ["ctl", "--help"]).stdout
     for verb in verbs().values():
-        assert f"  {verb.usage.split(' ')[0]}" in text
+        assert f" {verb.name}" in text
         ran = CliRunner().invoke(main, ["ctl", verb.name, "--help"])
         assert ran.exit_code == 0
         assert " ".join(verb.help.split()) in " ".join(ran.stdout.split())
 
 
-async def _run(_server: ControlledServer, _call: Call) -> Result:
-    raise AssertionError
-
-
-ADD = Verb("add", (), (ZONE, CLASS, VIEW, Parameter("config", Kind.CONFIG)), "", True, _run)
-DELETE = Verb("delete", (), (flag("-clean"), ZONE, CLASS, VIEW), "", True, _run)
+ADD = Verb("add", (), (ZONE, CLASS, VIEW, Parameter("config", Kind.CONFIG)), "", True)
+DELETE = Verb("delete", (), (flag("-clean"), ZONE, CLASS, VIEW), "", True)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_key_file_can_belong_to_another_user(tmp_path: Path) -> None:
         (("-u", "no-such-user-here"), "user 'no-such-user-here' unknown"),
         (
             ("-c", "no/such/directory/rndc.key"),
-            "cannot write key file 'no/such/directory/rndc.key': no such file",
+            "there is no directory 'no/such/directory'; make it, or name another file with -c",
         ),
     ],
 )

@@ -209,8 +209,9 @@ def test_no_and_dry_run_write_nothing(conf: Path, words: tuple[str, ...]) -> Non
 
 
 def test_without_the_statement_there_is_no_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def confirm(*_words: object, **_options: object) -> None:
+    def confirm(*_words: object, **_options: object) -> bool:
         conf.write_text(CONF + "\n// somebody else\n")
+        return True
 
     monkeypatch.setattr("click.confirm", confirm)
     result = create("new.example", "--ns", "ns.example.net.")

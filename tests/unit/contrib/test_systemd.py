@@ -19,7 +19,7 @@ import pytest
 
 from bindpy.cli.main import main
 from bindpy.config.load import load_config
-from bindpy.control.registry import find_verb
+from bindpy.control.catalogue import find_verb
 from bindpy.server.interfaces import listen_endpoints, scan_host
 
 FOLDER = Path(__file__).parents[3] / "contrib" / "systemd"
@@ -53,7 +53,8 @@ def test_its_commands_exist(service: configparser.SectionProxy) -> None:
     for setting in ("ExecStart", "ExecReload"):
         program, name, *arguments = shlex.split(service[setting])
         assert program == "/usr/bin/bindpy"
-        command = main.commands[name]
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
         if isinstance(command, click.Group):
             assert find_verb(arguments.pop(0)) is not None
         else:

@@ -9,25 +9,12 @@ import pytest
 
 from bindpy import __version__
 from bindpy.control import registry
+from bindpy.control.catalogue import find_verb, verbs
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Jobs
-from bindpy.control.registry import (
-    CLASS,
-    OPTIONAL_ZONE,
-    VIEW,
-    ZONE,
-    Call,
-    Caller,
-    Kind,
-    Parameter,
-    Result,
-    Verb,
-    execute,
-    find_verb,
-    flag,
-    verbs,
-)
+from bindpy.control.registry import Result, execute
 from bindpy.control.server import ControlledServer
+from bindpy.control.verb import CLASS, OPTIONAL_ZONE, VIEW, ZONE, Call, Caller, Kind, Parameter, Verb, flag
 from bindpy.control.words import quoted, split
 
 WHO = Caller("rndc", "192.0.2.1#999", "key k")
@@ -46,7 +33,7 @@ async def _run(server: ControlledServer, call: Call) -> Result:
 
 
 def make(*parameters: Parameter) -> Verb:
-    return Verb("v", (), parameters, "", True, _run)
+    return Verb("v", (), parameters, "", True)
 
 
 def tell(line: str, *, read_only: bool = False) -> Result:
@@ -166,6 +153,10 @@ def test_every_verb_says_what_it_does() -> None:
         assert verb.help.endswith("."), verb.name
 
 
+def test_every_verb_of_the_catalogue_does_something() -> None:
+    assert sorted(registry.all_runs()) == list(verbs())
+
+
 def test_ping_and_version() -> None:
     assert tell(" PING ").text == "PONG"
     assert tell("version") == Result(f"bindpy {__version__}", {"version": __version__})
@@ -184,6 +175,7 @@ def test_a_channel_that_only_reads_refuses_what_changes(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "find_verb", lambda word: make(OPTIONAL_ZONE))
+    monkeypatch.setattr(registry, "all_runs", lambda: {"v": _run})
     assert tell("v a").text == "a"
     with caplog.at_level(logging.INFO, "bindpy.general"):
         assert (error := refusal("v a", read_only=True)).err == "failure"
@@ -200,7 +192,8 @@ def test_a_fault_of_ours_is_logged_and_becomes_a_failure(
     async def broken(server: ControlledServer, call: Call) -> Result:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(registry, "find_verb", lambda word: Verb("v", (), (), "", False, broken))
+    monkeypatch.setattr(registry, "find_verb", lambda word: Verb("v", (), (), "", False))
+    monkeypatch.setattr(registry, "all_runs", lambda: {"v": broken})
     error = refusal("v")
     assert (error.err, error.code) == ("failure", 25)
     assert "ZeroDivisionError" in caplog.text

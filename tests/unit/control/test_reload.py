@@ -11,7 +11,8 @@ import pytest
 from bindpy.control import verbs_reload
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job, Jobs, Progress
-from bindpy.control.registry import Caller, execute
+from bindpy.control.registry import execute
+from bindpy.control.verb import Caller
 from bindpy.host import UnusableError
 
 

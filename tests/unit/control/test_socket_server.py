@@ -19,12 +19,13 @@ import pytest
 from bindpy.control import socket_server
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job, Jobs, Progress
-from bindpy.control.registry import Caller, Result
+from bindpy.control.registry import Result
 from bindpy.control.socket_client import LostServerError, NoServerError, SocketClient
 from bindpy.control.socket_file import SocketFileError
 from bindpy.control.socket_path import SocketPlace
 from bindpy.control.socket_protocol import MAX_LINE_OCTETS
 from bindpy.control.socket_server import LocalSocket, SocketTimes
+from bindpy.control.verb import Caller
 from tests.support.users import NOBODY
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bindpy.control.registry import verbs
+from bindpy.control.catalogue import verbs
 from bindpy.control.verbs_doc import BEGIN, END, table_in, verbs_markdown, with_table
 
 ROOT = Path(__file__).parents[3]

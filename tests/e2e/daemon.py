@@ -17,7 +17,7 @@ import dns.rcode
 from tests.peers.process import free_port
 
 DEADLINE_S = 45.0
-"""For what comes at once on a machine with nothing else to do; it is only ever waited for, so it may be long."""
+"""For what comes at once on a quiet machine; it is only ever waited for, so it may be long."""
 ZONE = """\
 $TTL 300
 @ IN SOA ns hostmaster {serial} 3600 900 604800 60

@@ -98,7 +98,7 @@ class ZoneDocument:
         return [self._entry_at(span) for span in self._as_read().locate(key, rtype)]
 
     def end(self) -> tuple[Name, Entry | None]:
-        """Return the origin at the end of a good text, and the last record there that has its owner written."""
+        """Return the origin at the end of a good text, and the last record that has its owner written."""
         read = self._as_read()
         here = (span for span in read.places_backwards() if span.file == self.path)
         entries = (next_entry(self.text, self._line_start(span), at_end=True) for span in here)

@@ -5,7 +5,7 @@ mod serve_common;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bindpy_core::answer::{Answerer, Transport};
 use bindpy_core::rtype;
@@ -57,6 +57,15 @@ fn receive(stream: &mut TcpStream) -> Vec<u8> {
     let mut response = vec![0; usize::from(u16::from_be_bytes(size))];
     stream.read_exact(&mut response).unwrap();
     response
+}
+
+/// Waits for what another thread is about to do.
+fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it has not come to pass");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Whether the server ended the connection, by a FIN or a reset.
@@ -155,6 +164,7 @@ fn a_connection_that_was_handed_over_counts_until_it_is_closed() {
         )
     );
     served.service.closed(taken.handed_over[0].number);
+    wait_until(|| served.service.clients() == 0);
     let mut third = connect(&served);
     third.write_all(&query(3)).unwrap();
     assert_eq!(read(&receive(&mut third)), (3, 0, 1));

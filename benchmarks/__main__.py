@@ -5,7 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = ("answers", "reader", "checkconf", "edit_latency", "propagation", "rndc_reload", "many_zones")
+PARTS = (
+    "answers",
+    "reader",
+    "checkconf",
+    "edit_latency",
+    "propagation",
+    "rndc_reload",
+    "many_zones",
+    "million",
+    "lua_filter",
+)
 
 
 def main() -> int:

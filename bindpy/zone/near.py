@@ -10,7 +10,7 @@ _LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def names_near(name: Key) -> Iterator[Key]:
-    """Yield names that may be meant by *name*: those it is below, then those one slip of a finger away.
+    """Yield other names that may be meant by *name*: those it is below, then those one slip of a finger away.
 
     Their number depends on the length of the name, not on how many zones there are.
     """
@@ -19,7 +19,8 @@ def names_near(name: Key) -> Iterator[Key]:
         yield _joined(parts[count:])
     for place, label in enumerate(parts):
         for changed in _slips(label):
-            yield _joined([*parts[:place], changed, *parts[place + 1 :]])
+            if changed != label:
+                yield _joined([*parts[:place], changed, *parts[place + 1 :]])
 
 
 def _joined(parts: list[bytes]) -> Key:

@@ -22,3 +22,7 @@ def test_names_near_are_names_and_not_too_many() -> None:
     assert from_text("x" * 62 + ".example") in near
     assert len(near) < 6000
     assert list(names_near(b"\0")) == []
+
+
+def test_a_name_is_not_near_itself() -> None:
+    assert from_text("aa.example.com") not in set(names_near(from_text("aa.example.com")))

@@ -212,6 +212,8 @@ def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path) ->
                     await here.live_and_die(f"seed {SEED}, kill {number}")
                 watch.life += 1
                 server.start()
+                # What was seen of the one before may be all there is: this one has to be there to be ended.
+                await here.until(lambda: " running\n" in server.log_since_start, "it does not start")
                 await here.until(lambda: watch.served == primary.serials, "it does not converge")
                 assert server.end(signal.SIGTERM) == 0, server.log_since_start
                 here.look_at_files("at the end")

@@ -14,6 +14,7 @@ PARTS = (
     "rndc_reload",
     "many_zones",
     "million",
+    "reload_stream",
     "lua_filter",
 )
 

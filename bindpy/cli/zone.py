@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import click
 
 from bindpy.cli.zone_common import (
@@ -12,6 +10,8 @@ from bindpy.cli.zone_common import (
     finish,
     json_option,
     open_for_change,
+    parse_owner,
+    parse_type,
     print_json,
     raised,
     read_conf,
@@ -22,16 +22,15 @@ from bindpy.cli.zone_common import (
 )
 from bindpy.cli.zone_create import create
 from bindpy.cli.zone_edit import diff_zone, edit
+from bindpy.cli.zone_records import add_record, delete_record, replace
 from bindpy.edit.change import apply_parts, checked
 from bindpy.edit.document import ZoneDocument
 from bindpy.edit.find import find_zone
-from bindpy.edit.records import RecordsChange, check_type, parse_data
 from bindpy.edit.soa import refuse_signed
-from bindpy.zone.names import BadNameError, Name, from_text, to_text
-from bindpy.zone.rdata import class_to_text, type_from_text, type_to_text
+from bindpy.zone.names import Name, to_text
+from bindpy.zone.rdata import class_to_text, type_to_text
 from bindpy.zone.records import ANY_CLASS, RR
 from bindpy.zone.snapshot import ZoneSnapshot
-from bindpy.zone.ttl import MAX_TTL
 from bindpy.zone.writer import RdataText
 
 
@@ -161,210 +160,5 @@ def increase_serial(
     finish(document, before, text, loaded, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
-group.add_command(create)
-group.add_command(edit)
-group.add_command(diff_zone)
-
-
-def _change_records(
-    zone: Name,
-    change: Callable[[RecordsChange, ZoneSnapshot], None],
-    *,
-    conf: str,
-    view: str | None,
-    keep_serial: bool,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Do what *change* says to the file of *zone*."""
-    check_switches(yes=yes, dry_run=dry_run, as_json=as_json)
-    document = open_for_change(conf, zone, view)
-    before = document.current()
-    refuse_signed(before)
-    records = RecordsChange(document, before)
-    change(records, before)
-    parts = records.parts
-    if parts and not keep_serial:
-        parts.append(raised(document, before))
-    text = apply_parts(document.text, parts)
-    loaded = checked(document, before, text, removed=records.removed, added=records.added)
-    finish(document, before, text, loaded, yes=yes, dry_run=dry_run, as_json=as_json)
-
-
-_keep_serial = click.option(
-    "--keep-serial", is_flag=True, help="Leave the serial: there is another change to come."
-)
-_ttl = click.option("--ttl", type=click.IntRange(0, MAX_TTL), metavar="SECONDS", help="TTL of the records.")
-
-
-@group.command("add-record")
-@zone_argument
-@click.argument("name")
-@click.argument("rtype", metavar="TYPE")
-@click.argument("data", nargs=-1, required=True)
-@_ttl
-@_keep_serial
-@writing_options
-@reports_errors
-def add_record(
-    *,
-    zone: Name,
-    name: str,
-    rtype: str,
-    data: tuple[str, ...],
-    ttl: int | None,
-    conf: str,
-    view: str | None,
-    keep_serial: bool,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Add a record of NAME and TYPE for each DATA to ZONE, and raise the serial.
-
-    NAME and the names in DATA are relative to the zone (@ is the zone's own) unless they end with a dot. Data
-    of several words goes in quotes; a TXT needs no quotes of its own.
-
-    \b
-    Example:
-      bindpy zone add-record example.com www A 192.0.2.1 192.0.2.2
-      bindpy zone add-record --ttl 300 example.com @ MX "10 mail"
-      bindpy zone add-record example.com @ TXT "v=spf1 mx -all"
-    """
-
-    def change(records: RecordsChange, before: ZoneSnapshot) -> None:
-        kind = _editable_type(rtype)
-        records.add(parse_owner(name, before.origin), kind, parse_data(data, kind, before), ttl)
-
-    _change_records(
-        zone,
-        change,
-        conf=conf,
-        view=view,
-        keep_serial=keep_serial,
-        yes=yes,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
-
-
-@group.command("delete-record")
-@zone_argument
-@click.argument("name")
-@click.argument("rtype", metavar="[TYPE]", required=False)
-@click.argument("data", nargs=-1)
-@_keep_serial
-@writing_options
-@reports_errors
-def delete_record(
-    *,
-    zone: Name,
-    name: str,
-    rtype: str | None,
-    data: tuple[str, ...],
-    conf: str,
-    view: str | None,
-    keep_serial: bool,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Delete the records of NAME from ZONE, those of TYPE, or those with DATA only, and raise the serial.
-
-    \b
-    Example:
-      bindpy zone delete-record example.com www A 192.0.2.2
-      bindpy zone delete-record example.com www
-    """
-
-    def change(records: RecordsChange, before: ZoneSnapshot) -> None:
-        owner = parse_owner(name, before.origin)
-        if rtype is None:
-            records.delete_name(owner)
-        else:
-            kind = _editable_type(rtype)
-            records.delete(owner, kind, parse_data(data, kind, before))
-
-    _change_records(
-        zone,
-        change,
-        conf=conf,
-        view=view,
-        keep_serial=keep_serial,
-        yes=yes,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
-
-
-@group.command("replace")
-@zone_argument
-@click.argument("name")
-@click.argument("rtype", metavar="TYPE")
-@click.argument("data", nargs=-1, required=True)
-@_ttl
-@_keep_serial
-@writing_options
-@reports_errors
-def replace(
-    *,
-    zone: Name,
-    name: str,
-    rtype: str,
-    data: tuple[str, ...],
-    ttl: int | None,
-    conf: str,
-    view: str | None,
-    keep_serial: bool,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Make each DATA, and nothing else, the records of NAME and TYPE in ZONE, and raise the serial.
-
-    Records that stay are not touched, unless --ttl gives all of them another TTL.
-
-    \b
-    Example:
-      bindpy zone replace example.com www A 192.0.2.7
-      bindpy zone replace --ttl 300 example.com @ MX "10 mail1" "20 mail2"
-    """
-
-    def change(records: RecordsChange, before: ZoneSnapshot) -> None:
-        kind = _editable_type(rtype)
-        records.replace(parse_owner(name, before.origin), kind, parse_data(data, kind, before), ttl)
-
-    _change_records(
-        zone,
-        change,
-        conf=conf,
-        view=view,
-        keep_serial=keep_serial,
-        yes=yes,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
-
-
-def _editable_type(text: str) -> int:
-    """Return the type *text*. Raises `click.UsageError`, and `EditError` for one not made by hand."""
-    rtype = parse_type(text)
-    check_type(rtype)
-    return rtype
-
-
-def parse_owner(text: str, origin: Name) -> Name:
-    """Return the owner name *text*, relative to *origin*. Raises `click.UsageError`."""
-    try:
-        return from_text(text, origin)
-    except BadNameError as e:
-        raise click.UsageError(f"'{text}' is not a name: {e}") from None
-
-
-def parse_type(text: str) -> int:
-    """Return the type *text*. Raises `click.UsageError`."""
-    rtype = type_from_text(text)
-    if rtype is None:
-        raise click.UsageError(f"'{text}' is not a record type")
-    return rtype
+for command in (create, edit, diff_zone, add_record, delete_record, replace):
+    group.add_command(command)

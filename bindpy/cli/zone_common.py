@@ -26,6 +26,7 @@ from bindpy.reload.collector import without_collector
 from bindpy.replacing import ReplaceError
 from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import BadNameError, Name, from_text, to_text
+from bindpy.zone.rdata import type_from_text
 from bindpy.zone.snapshot import ZoneSnapshot
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -168,3 +169,19 @@ def finish(
 def print_json(report: object) -> None:
     """Print *report* on stdout."""
     click.echo(json.dumps(report, indent=2))
+
+
+def parse_owner(text: str, origin: Name) -> Name:
+    """Return the owner name *text*, relative to *origin*. Raises `click.UsageError`."""
+    try:
+        return from_text(text, origin)
+    except BadNameError as e:
+        raise click.UsageError(f"'{text}' is not a name: {e}") from None
+
+
+def parse_type(text: str) -> int:
+    """Return the type *text*. Raises `click.UsageError`."""
+    rtype = type_from_text(text)
+    if rtype is None:
+        raise click.UsageError(f"'{text}' is not a record type")
+    return rtype

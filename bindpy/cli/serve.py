@@ -48,11 +48,12 @@ def command(conf: str, user: str | None, debug_level: int, engine: str) -> None:
 
     Exit status: 0 after an orderly stop, 1 when the server cannot start, 2 for wrong usage.
     """
+    is_there = Path(conf).exists()  # now: the server goes to the configuration's directory
     try:
         serve(conf, user=user, debug_level=debug_level, engine=EngineChoice(engine))
     except UnusableError as error:
         for line in error.lines():
             click.echo(line, err=True)
-        if not Path(conf).exists():
+        if not is_there:
             click.echo(NO_CONF, err=True)
         sys.exit(1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bindpy.config import new_zones
 from bindpy.config.build_autoprimaries import check_keys
-from bindpy.config.build_logging import build_logging
+from bindpy.config.build_logging import build_logging, has_query_log
 from bindpy.config.build_options import (
     DEFAULT_PORT,
     build_controls,
@@ -61,12 +61,13 @@ def build_config(
     known = {} if like is None else {id(zone.settings): zone.settings for zone in like.zones()}
     options = next((section for _, section in top.sections("options")), _NOTHING)
     resolver = Resolver(top, directory, scalar(options, "port", DEFAULT_PORT), diagnostics)
-    logging = next((section for _, section in top.sections("logging")), None)
+    logging_section = next((section for _, section in top.sections("logging")), None)
     keys = build_keys(top, resolver)
     servers = build_servers(top, resolver)
     settings = SettingsBuilder(resolver, known.values())
     views = _ViewBuilder(options, resolver, keys, servers, settings).views(top)
-    general = build_options(options, resolver)
+    logging = build_logging(logging_section, resolver)
+    general = build_options(options, resolver, logs_queries=has_query_log(logging))
     check_keys(general.autoprimaries, views, diagnostics)
     return Config(
         path=path,
@@ -76,7 +77,7 @@ def build_config(
         keys=keys,
         servers=servers,
         controls=build_controls(top, resolver),
-        logging=build_logging(logging, resolver),
+        logging=logging,
         acls=resolver.all_acls(),
     )
 

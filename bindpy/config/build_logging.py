@@ -109,6 +109,15 @@ def build_logging(section: Section | None, resolver: Resolver) -> LoggingConfig:
     return LoggingConfig(channels, categories)
 
 
+def has_query_log(logging: LoggingConfig) -> bool:
+    """Return whether category ``queries`` goes somewhere: queries are then logged unless ``querylog`` says no.
+
+    BIND does so too where all of it goes to ``null``, which nobody can tell from no log.
+    """
+    channels = (logging.channels.get(name) for name in logging.categories.get("queries", ()))
+    return any(channel is not None and channel.destination != "null" for channel in channels)
+
+
 def _channel(entry: Entry, inner: Section, resolver: Resolver) -> LogChannel | None:
     name = entry.value.args[0]
     given = [destination for destination in _DESTINATIONS if inner.first(destination)]

@@ -64,8 +64,11 @@ def source_address(value: Value) -> SourceAddress:
     return SourceAddress("" if address == "*" else address, 0 if port == "*" else port)
 
 
-def build_options(section: Section, resolver: Resolver) -> Options:
-    """Return what is set once for the server. *section* is empty without an ``options`` statement."""
+def build_options(section: Section, resolver: Resolver, *, logs_queries: bool = False) -> Options:
+    """Return what is set once for the server. *section* is empty without an ``options`` statement.
+
+    *logs_queries*: whether queries are logged where ``querylog`` is not given.
+    """
     hostname = os.uname().nodename
     autoprimaries, autoprimary_files = build_autoprimaries(section, resolver)
     return Options(
@@ -85,7 +88,7 @@ def build_options(section: Section, resolver: Resolver) -> Options:
         tcp_idle_timeout=scalar(section, "tcp-idle-timeout", 300) / 10,
         tcp_keepalive_timeout=scalar(section, "tcp-keepalive-timeout", 300) / 10,
         tcp_advertised_timeout=scalar(section, "tcp-advertised-timeout", 300) / 10,
-        querylog=scalar(section, "querylog", False),
+        querylog=scalar(section, "querylog", logs_queries),
         blackhole=match_list(section, "blackhole", MATCH_NONE, resolver),
         message_compression=scalar(section, "message-compression", True),
         state_directory=_path_or_none(section, "state-directory", resolver),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,26 @@ def test_without_a_configuration_it_is_said_what_to_do(words: list[str], tmp_pat
     assert NO_CONF in ran.stderr
     ran = CliRunner().invoke(main, [*words, "-c", str(tmp_path)])
     assert (ran.exit_code, "it is a directory; name a file" in ran.stderr) == (1, True)
+
+
+def test_what_to_do_without_a_configuration_is_not_said_where_there_is_one(tmp_path: Path) -> None:
+    """The server is in another directory by the time it finds that the port is taken."""
+    (tmp_path / "elsewhere").mkdir()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        (tmp_path / "named.conf").write_text(
+            f'options {{ directory "elsewhere"; listen-on port {taken.getsockname()[1]} {{ 127.0.0.1; }};\n'
+            "listen-on-v6 { none; }; pid-file none; };\ncontrols { };\n"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-m", "bindpy.cli.main", "serve", "-c", "named.conf"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=60,
+        )
+    assert (ran.returncode, "address in use" in ran.stderr, NO_CONF in ran.stderr) == (1, True, False)
 
 
 def test_a_wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:

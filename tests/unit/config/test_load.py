@@ -294,6 +294,22 @@ def test_logging_channels_and_categories() -> None:
     assert logging.categories == {"queries": ("f", "s", "null")}
 
 
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ("logging { category queries { default_stderr; }; };", True),
+        ("logging { category queries { null; default_stderr; }; };", True),
+        ("logging { category default { default_stderr; }; };", False),
+        ("logging { category queries { null; }; };", False),
+        ("logging { category queries { }; };", False),
+        ("options { querylog no; }; logging { category queries { default_stderr; }; };", False),
+        ("options { querylog yes; }; logging { category queries { null; }; };", True),
+    ],
+)
+def test_queries_are_logged_where_their_category_goes_somewhere(statements: str, expected: bool) -> None:
+    assert load(statements).options.querylog is expected
+
+
 def test_controls_and_servers() -> None:
     config = load(
         """

@@ -110,7 +110,7 @@ def build_logging(section: Section | None, resolver: Resolver) -> LoggingConfig:
 
 
 def has_query_log(logging: LoggingConfig) -> bool:
-    """Return whether category ``queries`` goes somewhere: queries are then logged unless ``querylog`` says no.
+    """Return whether category ``queries`` goes somewhere; queries are then logged by default.
 
     BIND does so too where all of it goes to ``null``, which nobody can tell from no log.
     """

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks.engines import PythonBindpy, RustBindpy, is_installed
 from tests.peers.client import soa_query
-from tests.peers.process import LOOPBACK, Key, Replication, ServedZone, ServerProcess, free_port, installed
-from tests.peers.servers import Bindpy, Knot, Named, Nsd
+from tests.peers.process import LOOPBACK, Key, Replication, ServedZone, ServerProcess, free_port
+from tests.peers.servers import Knot, Named, Nsd
 
 SIZES: Final = (100, 1000)
 INTERVAL_S: Final = 0.6
@@ -42,7 +43,8 @@ class Contender:
 
 
 CONTENDERS: Final[dict[str, Contender]] = {
-    "bindpy": Contender(Bindpy, "none"),
+    "bindpy (Rust)": Contender(RustBindpy, "none"),
+    "bindpy (Python)": Contender(PythonBindpy, "none"),
     "Knot": Contender(Knot, "knotc zone-reload"),
     "NSD": Contender(Nsd, "nsd-control reload"),
     "BIND": Contender(Named, "rndc reload"),
@@ -164,7 +166,7 @@ def measure(contender: Contender, folder: Path, zones: int, records: int, edits:
 
 def row(contender: Contender, zones: int, records: int, edits: int) -> str:
     """Measure a pair if it is installed; return the last columns of its line."""
-    if installed(contender.server.binary) is None:
+    if not is_installed(contender.server.name):
         return "not installed | |"
     with tempfile.TemporaryDirectory() as folder:
         delays = measure(contender, Path(folder), zones, records, edits)

@@ -51,18 +51,19 @@ async def query(
     key: TsigKey | None = None,
     source: SourceAddress = ANY_SOURCE,
     tcp: bool = False,
+    udp_only: bool = False,
     timing: QueryTiming = DEFAULT_TIMING,
 ) -> Message:
     """Send *message*, a request of any kind, to *remote* and return the answer, whatever its rcode.
 
     Each attempt has an ID (those of *message* are replaced) and a source port of its own. By UDP unless
-    *tcp*; a truncated answer is asked for again by TCP. With *key* the request is signed, and only an answer
-    that is well signed counts. Raises `XferFailure`.
+    *tcp*; a truncated answer is asked for again by TCP, unless *udp_only*. With *key* the request is signed,
+    and only an answer that is well signed counts. Raises `XferFailure`.
     """
     try:
         if not tcp:
             answer = await _by_udp(remote, message, key, source, timing)
-            if not answer.is_truncated:
+            if udp_only or not answer.is_truncated:
                 return answer
         return await _by_tcp(remote, message, key, source, timing)
     except XferFailure as failure:

@@ -139,17 +139,8 @@ async def _filtered_transfer(
         if record_filter is not None:
             _log_script(wish, record_filter)
     assert incoming.style is not None, "complete without having begun"
-    report = TransferReport(
-        primary.text,
-        incoming.style.value,
-        incoming.serial,
-        incoming.progress.messages,
-        incoming.progress.records,
-        incoming.progress.octets,
-        time.monotonic() - started,
-        time.time(),
-    )
-    _log_success(wish, report, incoming.style)
+    report = TransferReport.of(primary.text, incoming, time.monotonic() - started)
+    log_success(wish, report, incoming.style)
     digest = record_filter.digest if record_filter is not None else NO_SCRIPT
     return Received(zone, incoming.style, incoming.serial, digest, report)
 
@@ -182,7 +173,8 @@ def _log_script(wish: Wish, record_filter: LuaFilter) -> None:
         log.warning("zone %s: %s: left out %s, not in the zone", wish.label, record_filter.path, record)
 
 
-def _log_success(wish: Wish, report: TransferReport, style: Style) -> None:
+def log_success(wish: Wish, report: TransferReport, style: Style) -> None:
+    """Say that a transfer went well."""
     rate = round(report.octets / report.seconds) if report.seconds > 0 else 0
     status = "up to date" if style is Style.CURRENT else "success"
     log.info("transfer of '%s' from %s: Transfer status: %s", wish.label, report.primary, status)

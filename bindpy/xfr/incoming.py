@@ -11,7 +11,8 @@ Anything else is an `XferFailure`; nothing of a failed answer is ever used.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from bindpy.engine import PYTHON_ZONES, MessageTaker, Zone, Zones
@@ -105,31 +106,56 @@ class Incoming:
         self._done = False
         self._failed = False
 
-    def request(self, message_id: int) -> bytes:
-        """Return the query to send, with *message_id*, which the answer must have."""
+    def request(self, message_id: int, *, edns_payload_octets: int = 0, expire: bool = False) -> bytes:
+        """Return the query to send, with *message_id*, which the answer must have; else as `build_query`."""
         self.id = message_id
         authority: tuple[WireRR, ...] = ()
         if self.kind == RRType.IXFR and self._base is not None:
             soa = soa_record(self._base)
             authority = ((soa.owner, soa.rtype, self.rdclass, soa.ttl, soa.rdata),)
-        return message_id.to_bytes(2) + build_query(self._question, authority=authority)[2:]
+        query = build_query(
+            self._question, authority=authority, edns_payload_octets=edns_payload_octets, expire=expire
+        )
+        return message_id.to_bytes(2) + query[2:]
 
     def feed(self, octets: bytes) -> bool:
         """Take the next message, its signature checked and removed; return whether it was the last one.
 
         Raises `XferFailure`.
         """
-        progress = self.progress
+        with self._counted(len(octets)):
+            if not self._take_message(octets):
+                self._take_records(_read(octets))
+        return self._done
+
+    def feed_only(self, message: Message) -> bool:
+        """Take *message*, which was checked to be the answer, as all of it; return whether it is whole.
+
+        It is not where it holds but the SOA of a later version: the rest is to be asked for by TCP (RFC 1995
+        section 2). Raises `XferFailure`.
+        """
+        self.id = message.id
+        with self._counted(message.octets):
+            self._take_records(message)
+            if not self._done and self.progress.records > 1:
+                raise XferFailure(Stage.DATA, "sent a part of a transfer by UDP")
+        return self._done
+
+    @contextmanager
+    def _counted(self, octets: int) -> Iterator[None]:
+        """Take one message inside the ``with``."""
+        limits, progress = self._limits, self.progress
         progress.messages += 1
-        progress.octets += len(octets)
+        progress.octets += octets
         try:
             if self._done:
                 raise XferFailure(Stage.DATA, "sent more after the end of the zone")
-            self._feed(octets)
+            if progress.octets > limits.max_octets or progress.messages > limits.max_messages:
+                raise XferFailure(Stage.LIMIT, "sent more than is taken of one zone")
+            yield
         except XferFailure as failure:
             self._failed = True
             raise failure.after(progress.messages, progress.records, progress.octets) from None
-        return self._done
 
     def discard(self) -> None:
         """Make this an answer that failed: its signature, say, turned out not to be good."""
@@ -163,17 +189,9 @@ class Incoming:
 
     # --- messages -----------------------------------------------------------------------------------
 
-    def _feed(self, octets: bytes) -> None:
-        limits, progress = self._limits, self.progress
-        if progress.octets > limits.max_octets or progress.messages > limits.max_messages:
-            raise XferFailure(Stage.LIMIT, "sent more than is taken of one zone")
-        if self._take_message(octets):
-            return
-        try:
-            message = read_message(octets)
-        except WireError as e:
-            raise XferFailure(Stage.DATA, f"sent a message that is malformed: {e}") from None
+    def _take_records(self, message: Message) -> None:
         self._check_head(message)
+        progress = self.progress
         rdclass, take = self.rdclass, self._take_record
         for owner, rtype, record_class, ttl, rdata in message.answer:
             progress.records += 1
@@ -325,6 +343,13 @@ class Incoming:
 
     def _too_many_records(self) -> XferFailure:
         return XferFailure(Stage.LIMIT, f"sent more than {self._limits.max_records} records (max-records)")
+
+
+def _read(octets: bytes) -> Message:
+    try:
+        return read_message(octets)
+    except WireError as e:
+        raise XferFailure(Stage.DATA, f"sent a message that is malformed: {e}") from None
 
 
 def _serial(soa: RR) -> int:

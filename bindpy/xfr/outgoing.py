@@ -262,6 +262,16 @@ class TransfersOut:
             with contextlib.suppress(RecordTooLargeError):
                 packed = list(itertools.islice(packer.messages(entries), 2))
                 if len(packed) == 1:
+                    log.info(
+                        "client %s (%s): transfer of '%s/%s': IXFR ended%s: in one datagram, %d records, %d "
+                        "bytes (serial %d -> %d)",
+                        *transfer.subject,
+                        transfer.signed_by,
+                        packed[0].records,
+                        len(packed[0].message),
+                        deltas[0].old_serial,
+                        transfer.zone.serial,
+                    )
                     return packed[0].message
         return self._soa_alone(transfer)
 

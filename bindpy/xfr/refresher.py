@@ -11,10 +11,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
+from bindpy.config.model import RemoteServer
 from bindpy.engine import Zone, Zones
 from bindpy.filter.script import NO_SCRIPT, script_digest
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry
+from bindpy.xfr.by_datagram import ask_by_datagram, can_be_asked
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.fetch import Received, Wish, fetch
 from bindpy.xfr.peers import Primary
@@ -90,6 +92,8 @@ class Refresher:
         self._executor = executor
         self._zones = zones
         self._clock = clock
+        self._no_datagrams: set[RemoteServer] = set()
+        """Who did not answer IXFR by UDP with anything useful."""
 
     async def refresh(
         self,
@@ -137,9 +141,13 @@ class Refresher:
 
     async def _try(self, attempt: _Attempt, primary: Primary) -> _End:
         """Ask *primary*, and transfer from it what is newer. Raises `XferFailure` and `StoreError`."""
-        version = None
         attempt.expire_s = None
-        if not attempt.job.whole:
+        version = None
+        if attempt.is_behind and primary.remote not in self._no_datagrams:
+            end, version = await self._try_datagram(attempt, primary)
+            if end is not None:
+                return end
+        if version is None and not attempt.job.whole:
             version = await self._version(attempt, primary)
         changed = ""
         if version is not None:
@@ -167,6 +175,33 @@ class Refresher:
             # The script is bad, say: what is served is still what the primary has, as filtered before.
             attempt.script_trouble = str(failure)
             return _End.CURRENT
+
+    async def _try_datagram(
+        self, attempt: _Attempt, primary: Primary
+    ) -> tuple[_End | None, PrimaryVersion | None]:
+        """Ask *primary* by UDP for what is newer, if that may be. Raises `StoreError`.
+
+        Returns the end, or the newer version that there is to be had by TCP, or neither.
+        """
+        wish = attempt.wish(None, is_whole=False)
+        if not can_be_asked(primary, wish):
+            return None, None
+        await self._rate.turn(attempt.job.cause)
+        async with self._slots.place(primary.remote.address, primary.transfers, attempt.job.cause):
+            try:
+                answer = await ask_by_datagram(primary, wish, self._executor, self._zones)
+            except XferFailure as failure:
+                log.debug("zone %s: refresh: no IXFR by UDP: %s", attempt.entry.label, failure)
+                self._no_datagrams.add(primary.remote)
+                return None, None
+            if not attempt.life.accepts(answer.version.serial):
+                return None, None  # somebody was wrong about it: the SOA query tells, its signature included
+            if answer.received is None:
+                return None, answer.version
+            attempt.expire_s = answer.version.expire_s
+            await self._install(attempt, primary, answer.received)
+            attempt.report = answer.received.report
+            return _End.TRANSFERRED, None
 
     async def _transfer(
         self, attempt: _Attempt, primary: Primary, version: PrimaryVersion | None, *, is_again: bool

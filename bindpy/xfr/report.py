@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,6 +22,22 @@ class TransferReport:
     octets: int
     seconds: float
     ended_at: float
+
+    @classmethod
+    def of(cls, primary: str, incoming: Incoming, seconds: float) -> TransferReport:
+        """Return the report on *incoming*, which is complete now and took *seconds*."""
+        assert incoming.style is not None, "complete without having begun"
+        progress = incoming.progress
+        return cls(
+            primary,
+            incoming.style.value,
+            incoming.serial,
+            progress.messages,
+            progress.records,
+            progress.octets,
+            seconds,
+            time.time(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bindpy.xfr.wire import AA, Message, Question, WireRR, build_query
 from bindpy.zone.names import Name
 from bindpy.zone.records import RRType, Soa, rrsig_covered
 
-_EDNS_OCTETS = 1232
+EDNS_OCTETS = 1232
 _NO_EDNS = frozenset((Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS))
 """What servers say that do not know EDNS."""
 _SILENCE = frozenset((Stage.CONNECT, Stage.WAIT))
@@ -71,7 +71,7 @@ async def ask_primary(
     if primary.edns:
         message = build_query(
             question,
-            edns_payload_octets=_EDNS_OCTETS,
+            edns_payload_octets=EDNS_OCTETS,
             expire=primary.request_expire,
             dnssec_ok=signed,
         )

@@ -69,7 +69,7 @@ class Edns:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that was read whole. ``rcode`` is the extended one where there is EDNS.
+    """A message that was read whole, of so many octets. ``rcode`` is the extended one where there is EDNS.
 
     TTLs in answer and authority with the highest bit set are 0 (RFC 2181 section 8). The additional section
     was walked through, but only its OPT record is kept.
@@ -82,6 +82,7 @@ class Message:
     answer: list[WireRR]
     authority: list[WireRR]
     edns: Edns | None
+    octets: int
 
     @property
     def is_response(self) -> bool:
@@ -120,7 +121,7 @@ def read_message(octets: bytes) -> Message:
     if at != len(octets):
         raise WireError(f"{len(octets) - at} octets follow the last record")
     rcode = high_rcode << 4 | flags & RCODE_MASK
-    return Message(number, flags, rcode, question, answer, authority, edns)
+    return Message(number, flags, rcode, question, answer, authority, edns, len(octets))
 
 
 class _Reader(NameReader):

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bindpy.config.clause_table import contexts
-from bindpy.config.scanner import scan
+from bindpy.config.scanner import PlainZone, Shape, scan
 from bindpy.config.tree import Block, Source, Statement, Token
 from bindpy.diagnostics import Diagnostics, SourceSpan
 
@@ -30,7 +30,6 @@ MAX_FILES = 10_000
 an end."""
 
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
-_INCLUDE = re.compile(r"\binclude\b", re.IGNORECASE)
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -55,6 +54,7 @@ class FileReader:
         self._texts = texts
         self._diagnostics = diagnostics
         self._octets = 0
+        self._shapes: dict[Shape, Shape] = {}
         self._blocks = frozenset(context for context in contexts() if context != "top")
 
     def read(self, name: str, text: str | None = None) -> list[Statement]:
@@ -67,7 +67,7 @@ class FileReader:
             return []
         source = Source(path, "", path, is_kept=True)
         source.text = self._text(source) or ""
-        return scan(source, self._diagnostics)
+        return scan(source, self._diagnostics, shapes=self._shapes)
 
     def _read(self, name: str, text: str | None, by: Statement | None, context: str) -> list[Statement]:
         path = str(self.directory / name)
@@ -78,7 +78,7 @@ class FileReader:
                 return []
         source.text = text
         self.files.append(path)
-        statements = scan(source, self._diagnostics)
+        statements = scan(source, self._diagnostics, shapes=self._shapes)
         return self._expand(statements, source, context)
 
     def _text(self, source: Source) -> str | None:
@@ -113,7 +113,7 @@ class FileReader:
 
     def _expand(self, statements: list[Statement], source: Source, context: str) -> list[Statement]:
         """Return *statements* with the files that they include in place of the ``include`` statements."""
-        look_inside = _INCLUDE.search(source.text) is not None
+        look_inside = "include" in source.text.lower()
         result: list[Statement] = []
         for statement in statements:
             keyword = statement.keyword
@@ -123,7 +123,9 @@ class FileReader:
             result.append(statement)
             if keyword == "directory" and context == "options":
                 self._change_directory(statement)
-            elif keyword == "options" or (look_inside and keyword in self._blocks):
+            elif keyword == "options" or (
+                look_inside and keyword in self._blocks and not isinstance(statement, PlainZone)
+            ):
                 body = statement.body()
                 if body is not None:
                     body.statements = self._expand(body.statements, source, keyword)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from bindpy.config.alike import leave_out
 from bindpy.config.build import build_config
 from bindpy.config.checks import check_statements
 from bindpy.config.includes import FileReader
@@ -29,7 +30,7 @@ class ConfigResult:
 
     ``config`` is None if ``diagnostics`` hold an error. ``tree`` is all that was read, included files in
     their place; ``section`` the same by clause. Both are there even after errors, as far as the text
-    could be understood.
+    could be understood. Of zones that differ by name and file only, the section may have the first ones.
     """
 
     config: Config | None
@@ -64,16 +65,41 @@ def load_config(
         reader = FileReader(diagnostics, base, wait_for_pipes=wait_for_pipes, texts=texts)
         tree = reader.read(path, text)
         add_new_zones(tree, reader, diagnostics)
+        absolute = str(base / path if base is not None else Path(path).absolute())
+        meaning = _Meaning(absolute, tuple(reader.files), str(reader.directory), like)
+        section, config = meaning.of(tree, diagnostics)
+    return ConfigResult(config, _limited(diagnostics.items), tuple(tree), section)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """From statements to what they mean; the fields are what `build_config` asks for."""
+
+    path: str
+    files: tuple[str, ...]
+    directory: str
+    like: Config | None
+
+    def of(self, tree: list[Statement], diagnostics: Diagnostics) -> tuple[Section, Config | None]:
+        """Return *tree* by clause and as a configuration, None after errors."""
+        alike = None if diagnostics.has_errors else leave_out(tree)
+        if alike is not None:
+            found = Diagnostics()
+            section, config = self._of_all(alike.tree, found)
+            if config is not None and not alike.says_more(found.items):
+                whole = alike.with_all(config)
+                if whole is not None:
+                    diagnostics.extend(found.items)
+                    return section, whole
+        return self._of_all(tree, diagnostics)
+
+    def _of_all(self, tree: list[Statement], diagnostics: Diagnostics) -> tuple[Section, Config | None]:
         section = SectionReader(diagnostics).read("top", tree)
         diagnostics.extend(check_statements(tree))
-        config = None
-        if not diagnostics.has_errors:
-            absolute = str(base / path if base is not None else Path(path).absolute())
-            files, directory = tuple(reader.files), str(reader.directory)
-            config = build_config(section, absolute, files, directory, diagnostics, like=like)
-    if diagnostics.has_errors:
-        config = None
-    return ConfigResult(config, _limited(diagnostics.items), tuple(tree), section)
+        if diagnostics.has_errors:
+            return section, None
+        config = build_config(section, self.path, self.files, self.directory, diagnostics, like=self.like)
+        return section, None if diagnostics.has_errors else config
 
 
 def _limited(items: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bindpy.config.check_report import having, is_true, members, name_of, token, word
 from bindpy.config.includes import FileReader
+from bindpy.config.scanner import zone_name
 from bindpy.config.tree import Source, Statement
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from bindpy.zone.names import BadNameError, Key
@@ -149,7 +150,7 @@ def _name_first(statements: Iterable[Statement], first: dict[Key, Statement]) ->
 
 def _key(statement: Statement) -> Key | None:
     try:
-        return name_of(word(statement)).lower()
+        return name_of(zone_name(statement)).lower()
     except BadNameError:
         return None  # which others report
 

@@ -15,7 +15,7 @@ from bindpy.config.model import Config, ZoneConfig
 from bindpy.config.new_zones import DEFAULT_VIEW
 from bindpy.config.scanner import end_of_block, scan
 from bindpy.config.sections import SectionReader
-from bindpy.config.tree import Block, Source, Statement, Token
+from bindpy.config.tree import Block, Source, Statement, Token, with_body
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 
 _LEFT_OUT = frozenset(("zone", "catalog-zones", "response-policy", "autoprimaries"))
@@ -59,7 +59,7 @@ class ZoneContext:
             tree.append(statement)
         else:
             at = next(at for at, one in enumerate(tree) if _is_view(one, view))
-            tree[at] = _with_body(tree[at], [*_body(tree[at]), statement])
+            tree[at] = with_body(tree[at], [*_body(tree[at]), statement])
         diagnostics = Diagnostics()
         section = SectionReader(diagnostics).read("top", tree)
         diagnostics.extend(check_statements(tree))
@@ -124,7 +124,7 @@ def _without_zones(tree: Sequence[Statement]) -> list[Statement]:
     for statement in tree:
         if statement.keyword in ("options", "view") and statement.body() is not None:
             body = [one for one in _body(statement) if one.keyword not in _LEFT_OUT]
-            left.append(_with_body(statement, body))
+            left.append(with_body(statement, body))
         elif statement.keyword != "zone":
             left.append(statement)
     return left
@@ -133,12 +133,6 @@ def _without_zones(tree: Sequence[Statement]) -> list[Statement]:
 def _body(statement: Statement) -> list[Statement]:
     body = statement.body()
     return [] if body is None else body.statements
-
-
-def _with_body(statement: Statement, statements: list[Statement]) -> Statement:
-    body = statement.body()
-    assert body is not None, "it has no body"
-    return Statement(statement.source, [*statement.items[:-1], Block(statements, body.offset, body.end)])
 
 
 def _is_view(statement: Statement, name: str) -> bool:

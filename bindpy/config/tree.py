@@ -130,6 +130,13 @@ class Statement:
                 stack.pop()
 
 
+def with_body(statement: Statement, statements: list[Statement]) -> Statement:
+    """Return *statement*, which ends with a block, with *statements* in that."""
+    body = statement.body()
+    assert body is not None, "it has no body"
+    return Statement(statement.source, [*statement.items[:-1], Block(statements, body.offset, body.end)])
+
+
 def text_of(items: Iterable[Item]) -> str:
     """Return *items* in a canonical form: one space between tokens, comments gone, quotes kept.
 

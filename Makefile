@@ -11,7 +11,8 @@ PYTEST_ARGS ?= -n 3 --dist worksteal
 # these are run once more with the other; tests that start none try both engines as it is.
 PYTHON_ENGINE_TESTS := $(addprefix tests/, \
   e2e/test_serve.py e2e/test_watch.py e2e/test_secondary.py e2e/test_transfers_out.py e2e/test_journal.py \
-  e2e/test_notify_out.py e2e/test_lua.py faults/test_disk.py faults/test_primary.py interop/test_matrix.py)
+  e2e/test_notify_out.py e2e/test_lua.py faults/test_disk.py faults/test_primary.py interop/test_matrix.py \
+  diff/test_access.py)
 
 # The Rust engine is built where there is a Rust toolchain; without it bindpy serves with its Python engine.
 # BINDPY_REQUIRE_ENGINE=1, as in CI, makes its absence an error.

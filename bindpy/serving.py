@@ -32,6 +32,10 @@ class Datagram(Protocol):
     def local(self) -> str:
         """The address of ours that it came to."""
 
+    @property
+    def port(self) -> int:
+        """The port of ours that it came to; 0 once the service has been stopped."""
+
     def reply(self, message: bytes) -> None:
         """Send the reply from the address that was asked, without waiting for room. Raises `OSError`."""
 

@@ -9,7 +9,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from bindpy.config.model import AddressMatchList, MatchBuiltin, MatchKey, MatchNested, MatchNetwork
+from bindpy.config.model import (
+    MATCH_NONE,
+    AddressMatchList,
+    MatchBuiltin,
+    MatchKey,
+    MatchNested,
+    MatchNetwork,
+)
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -38,14 +45,10 @@ class AddressMatcher:
     def __init__(self, elements: AddressMatchList, local: LocalAddresses) -> None:
         self._elements = elements
         self._local = local
-        first = elements[0] if elements else MatchBuiltin("none")
+        first = elements[0] if elements else MATCH_NONE[0]
         decides = isinstance(first, MatchBuiltin) and first.name == "any"
         self.matches_all = decides and not first.negated
-        self.matches_none = (
-            not elements
-            or (decides and first.negated)
-            or all(isinstance(e, MatchBuiltin) and e.name == "none" for e in elements)
-        )
+        self.matches_none = decides and first.negated
 
     def matches(self, address: IPAddress, keys: Collection[str] = ()) -> bool:
         """Return whether the list lets *address* pass, for a request signed with the key names *keys*."""
@@ -72,8 +75,6 @@ def _decide(
                 hit = _decide(nested, address, keys, local) is True
             case MatchBuiltin(name="any"):
                 hit = True
-            case MatchBuiltin(name="none"):
-                hit = False
             case MatchBuiltin(name="localhost"):
                 hit = address in local.localhost
             case MatchBuiltin():

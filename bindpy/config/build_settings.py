@@ -11,7 +11,7 @@ from bindpy.config.model import (
     MATCH_NONE,
     AddressMatchList,
     CheckMode,
-    MatchBuiltin,
+    TransferWay,
     ZoneChecks,
     ZoneSettings,
     ZoneType,
@@ -201,6 +201,7 @@ class SettingsBuilder:
             allow_notify=match_list(section, "allow-notify", base.allow_notify, resolver),
             allow_update=match_list(section, "allow-update", base.allow_update, resolver),
             allow_transfer=self._allow_transfer(section, base),
+            transfer_way=_transfer_way(section, base),
             also_notify=base.also_notify
             if also_notify is None
             else resolver.servers(also_notify.value.args[0], also_notify.statement, lenient=lenient),
@@ -224,12 +225,12 @@ class SettingsBuilder:
 
     def _allow_transfer(self, section: Section, base: ZoneSettings) -> AddressMatchList:
         entry = section.first("allow-transfer")
-        if entry is not None and entry.value.named:
-            # Letting these clients transfer over any port and in the clear would be more than was asked for.
+        if entry is not None and entry.value.named.get("transport") == "tls":
+            # Letting these clients transfer in the clear would be more than was asked for.
             self._once(
                 "allow-transfer",
                 entry,
-                "'allow-transfer' with 'port' or 'transport' is not supported yet: nobody may transfer",
+                "'allow-transfer' with 'transport tls' is not supported yet: nobody may transfer",
             )
             return MATCH_NONE
         return match_list(section, "allow-transfer", base.allow_transfer, self._resolver)
@@ -246,6 +247,14 @@ class SettingsBuilder:
         if what not in self._reported:
             self._reported.add(what)
             self._resolver.warning(entry.statement, message)
+
+
+def _transfer_way(section: Section, base: ZoneSettings) -> TransferWay:
+    entry = section.first("allow-transfer")
+    if entry is None:
+        return base.transfer_way
+    named = entry.value.named
+    return TransferWay(named.get("port", 0), named.get("transport") == "tcp")
 
 
 def _changed(base: _T, section: Section, fields: _Fields) -> _T:
@@ -277,4 +286,4 @@ def _is_about(word: str, kind: ZoneType) -> bool:
 
 
 def _is_none(elements: AddressMatchList) -> bool:
-    return all(isinstance(element, MatchBuiltin) and element.name == "none" for element in elements)
+    return not elements or elements[0] == MATCH_NONE[0]

@@ -36,7 +36,7 @@ class MatchKey:
 
 @dataclass(frozen=True, slots=True)
 class MatchBuiltin:
-    """``any``, ``none``, ``localhost`` or ``localnets``."""
+    """``any``, ``localhost`` or ``localnets``; ``none`` is a negated ``any``, as in BIND."""
 
     name: str
     negated: bool = False
@@ -55,7 +55,7 @@ MatchElement: TypeAlias = MatchNetwork | MatchKey | MatchBuiltin | MatchNested
 AddressMatchList: TypeAlias = tuple[MatchElement, ...]
 
 MATCH_ANY: AddressMatchList = (MatchBuiltin("any"),)
-MATCH_NONE: AddressMatchList = (MatchBuiltin("none"),)
+MATCH_NONE: AddressMatchList = (MatchBuiltin("any", negated=True),)
 
 # --- keys, servers, remote lists -----------------------------------------------------------------
 
@@ -316,12 +316,21 @@ class JournalSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferWay:
+    """How a request has to come for ``allow-transfer`` to look at it; 0 and False: it does not matter."""
+
+    port: int = 0  # of ours
+    tcp_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneSettings:
     """What a zone inherits from its view and the options. Zones that change nothing share one object."""
 
     allow_query: AddressMatchList = MATCH_ANY
     allow_query_on: AddressMatchList = MATCH_ANY
     allow_transfer: AddressMatchList = MATCH_NONE
+    transfer_way: TransferWay = TransferWay()
     allow_notify: AddressMatchList = MATCH_NONE
     allow_update: AddressMatchList = MATCH_NONE
     also_notify: tuple[RemoteServer, ...] = ()

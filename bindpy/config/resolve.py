@@ -142,7 +142,9 @@ class Resolver:
                     statement, f"'geoip {text}' never matches: there is no geographic database", "geoip"
                 )
             case AclName(name=name, negated=negated) if name.lower() in BUILTIN_ACLS:
-                yield MatchBuiltin(name.lower(), negated)
+                word = name.lower()
+                # As in BIND, `none` matches everybody and says "no"; `!none` lets everybody pass.
+                yield MatchBuiltin("any", not negated) if word == "none" else MatchBuiltin(word, negated)
             case AclName(name=name, negated=negated):
                 yield MatchNested(self._named(name, statement, within), negated, name)
 

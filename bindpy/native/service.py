@@ -197,13 +197,14 @@ class RustService:
 class RustDatagram:
     """A `bindpy.serving.Datagram`."""
 
-    __slots__ = ("_inner", "client", "local", "packet")
+    __slots__ = ("_inner", "client", "local", "packet", "port")
 
     def __init__(self, inner: bindpy_engine.Datagram) -> None:
         self._inner = inner
         self.packet = inner.packet
         self.client = _text(inner.client)
         self.local = inner.local
+        self.port = inner.port
 
     def reply(self, message: bytes) -> None:
         """Send the reply from the address that was asked, without waiting for room. Raises `OSError`."""

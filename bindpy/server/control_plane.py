@@ -109,7 +109,7 @@ class ControlPlane:
             return error_response(packet, error, int(self._clock()))
         if verified is None:
             return await self._dispatch(
-                CheckedRequest(packet, request.client, request.local, request.transport)
+                CheckedRequest(packet, request.client, request.local, request.transport, port=request.port)
             )
         checked = CheckedRequest(
             verified.plain,
@@ -118,6 +118,7 @@ class ControlPlane:
             request.transport,
             verified.key.name,
             room_for(verified.key),
+            request.port,
         )
         return self._signed(await self._dispatch(checked), verified)
 

@@ -133,7 +133,9 @@ class EngineService:
     def _take(self) -> None:
         waiting = self._service.take()
         for datagram in waiting.requests:
-            request = Request(datagram.packet, Endpoint(*datagram.client), datagram.local, Transport.UDP)
+            request = Request(
+                datagram.packet, Endpoint(*datagram.client), datagram.local, Transport.UDP, datagram.port
+            )
             self._bridge.submit(request, partial(self._reply, datagram))
         self._log_queries(waiting.tapped)
         for connection in waiting.connections:

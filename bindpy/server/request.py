@@ -13,12 +13,16 @@ from bindpy.server.endpoint import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One message as it came: its octets, who sent it, to which of our addresses (no port), and how."""
+    """One message as it came: its octets, who sent it, to which of our addresses, how, and to which port.
+
+    ``port`` is 0 where it is not known any more.
+    """
 
     packet: bytes
     client: Endpoint
     local: str
     transport: Transport
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class CheckedRequest:
     transport: Transport
     key: str | None = None
     reserved_octets: int = 0
+    port: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -263,13 +263,19 @@ class TcpConnection(asyncio.BufferedProtocol):
             return answer
         if answer is Outcome.NOT_MINE:
             context.control_requests += 1
-            request = Request(packet, self.client, self._local, Transport.TCP)
+            request = Request(packet, self.client, self._local, Transport.TCP, self._port())
             task = context.tasks.spawn(self._converse(request), f"request of {self.client}")
             self._requests.add(task)
             task.add_done_callback(self._request_done)
         else:
             context.dropped += 1
         return None
+
+    def _port(self) -> int:
+        """Return the port of ours that the client is connected to, 0 where that is not known any more."""
+        assert self._transport is not None
+        name: tuple[str, int] | None = self._transport.get_extra_info("sockname")
+        return name[1] if name else 0
 
     async def _converse(self, request: Request) -> None:
         """Write the control plane's reply."""

@@ -215,7 +215,7 @@ class UdpWorker:
                 self.answers += 1
         elif answer is Outcome.NOT_MINE:
             self.control_requests += 1
-            request = Request(data, Endpoint(address, port), local, Transport.UDP)
+            request = Request(data, Endpoint(address, port), local, Transport.UDP, self.endpoint.port)
             self._bridge.submit(request, lambda reply: self._send_from_loop(reply, client, source))
         else:
             self.dropped += 1

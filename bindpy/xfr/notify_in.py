@@ -28,6 +28,7 @@ log = logging.getLogger("bindpy.notify")
 _AA = 0x04  # in the third octet of a message
 
 
+_NO_VIEW = Reception(Rcode.REFUSED, "no view's match-clients matches this client")
 _UNKNOWN = Reception(Rcode.NOTAUTH, "no such zone is configured here")
 
 
@@ -99,7 +100,7 @@ class NotifyIn:
         if view is not None and entry is None and question.qclass == IN:
             return await self._unknown(request, question, view)
         if entry is None or entry.config.rdclass != question.qclass:
-            return _UNKNOWN
+            return _NO_VIEW if view is None else _UNKNOWN
         match entry.config.type:
             case ZoneType.PRIMARY:
                 log.debug("zone %s: notify from %s ignored: we are a primary", entry.label, request.client)

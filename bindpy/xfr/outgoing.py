@@ -20,7 +20,7 @@ from bindpy.answer.policy import Transport
 from bindpy.answer.query import Query, Rcode
 from bindpy.answer.response import Ede, Entry, Response
 from bindpy.config.acl import AddressMatcher, LocalAddresses, parse_address
-from bindpy.config.model import Config, Options, ServerStatement, ZoneSettings
+from bindpy.config.model import Config, Options, ServerStatement, TransferWay, ZoneSettings
 from bindpy.config.servers import server_for
 from bindpy.diagnostics import BindpyError
 from bindpy.engine import PYTHON_ZONES, Answerer, Packed, RecordTooLargeError, Zone, Zones
@@ -176,6 +176,8 @@ class TransfersOut:
         if query.qtype == RRType.AXFR and request.transport is Transport.UDP:
             raise _RefusedError(Rcode.FORMERR, None, "attempted AXFR over UDP")
         settings = entry.config.settings
+        if (why := _wrong_way(request, settings.transfer_way)) is not None:
+            raise _RefusedError(Rcode.REFUSED, Ede.PROHIBITED, why)
         matcher = AddressMatcher(settings.allow_transfer, self._local)
         if not matcher.matches(parse_address(client), request.keys):
             raise _RefusedError(Rcode.REFUSED, Ede.PROHIBITED, _what_would_allow(request, entry))
@@ -381,6 +383,15 @@ class TransfersOut:
 def _soa_entry(zone: Zone) -> Entry:
     soa = soa_record(zone)
     return soa.owner, soa.rtype, soa.ttl, (soa.rdata,)
+
+
+def _wrong_way(request: CheckedRequest, way: TransferWay) -> str | None:
+    """Return why ``allow-transfer`` does not count for *request*; None where it does."""
+    if way.tcp_only and request.transport is not Transport.TCP:
+        return "allow-transfer of the zone has 'transport tcp'; this request came by UDP"
+    if way.port and way.port != request.port:
+        return f"allow-transfer of the zone has 'port {way.port}'; this request came to port {request.port}"
+    return None
 
 
 def _what_would_allow(request: CheckedRequest, entry: ZoneEntry) -> str:

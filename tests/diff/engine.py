@@ -18,6 +18,7 @@ from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ViewPolicy, Z
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import (
     MATCH_ANY,
+    MATCH_NONE,
     AddressMatchList,
     MatchBuiltin,
     MatchElement,
@@ -275,7 +276,7 @@ def random_policy(rng: random.Random) -> AnswerPolicy:
         version=rng.choice((None, "9.18")),
         hostname=rng.choice((None, "host.example")),
         server_id=rng.choice((None, "x" * 300, "server")),
-        blackhole=random_list(rng) if rng.random() < 0.2 else (MatchBuiltin("none"),),
+        blackhole=random_list(rng) if rng.random() < 0.2 else MATCH_NONE,
         local=LocalAddresses((ip_network("127.0.0.1/32")[0],), (ip_network("192.0.2.0/24"),)),
     )
 
@@ -296,7 +297,7 @@ def random_list(rng: random.Random, depth: int = 0) -> AddressMatchList:
             case 5:
                 elements.append(MatchBuiltin(rng.choice(("localhost", "localnets")), negated))
             case 6:
-                elements.append(MatchBuiltin("none", negated))
+                elements.append(MatchBuiltin("any", not negated))
             case _:
                 elements.append(MatchBuiltin("any", negated))
     return tuple(elements)

@@ -192,7 +192,7 @@ fn network(text: &str) -> Result<(IpAddr, u8)> {
     Ok((address.parse()?, length.parse()?))
 }
 
-/// Reads elements with commas between them: any, none, localhost, localnets, key:NAME, ADDRESS/LENGTH, or a
+/// Reads elements with commas between them: any, localhost, localnets, key:NAME, ADDRESS/LENGTH, or a
 /// list in braces; each with an exclamation mark before it to negate it.
 fn match_list(text: &str) -> Result<MatchList> {
     let (list, rest) = elements(text)?;
@@ -212,7 +212,6 @@ fn elements(mut text: &str) -> Result<(MatchList, &str)> {
             let end = word.find([',', '}']).unwrap_or(word.len());
             what = match &word[..end] {
                 "any" => Match::Any,
-                "none" => Match::None,
                 "localhost" => Match::Localhost,
                 "localnets" => Match::Localnets,
                 other => match other.strip_prefix("key:") {

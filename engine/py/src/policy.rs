@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 /// | `"network"` | `(address, length of the prefix)` |
 /// | `"key"` | the key's name |
 /// | `"nested"` | a list of elements |
-/// | `"any"`, `"none"`, `"localhost"`, `"localnets"` | `None` |
+/// | `"any"`, `"localhost"`, `"localnets"` | `None` |
 struct Element(MatchElement);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Element {
@@ -33,7 +33,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Element {
             "key" => Match::Key(value.extract()?),
             "nested" => Match::Nested(match_list(value.extract()?)),
             "any" => Match::Any,
-            "none" => Match::None,
             "localhost" => Match::Localhost,
             "localnets" => Match::Localnets,
             _ => return Err(unknown("kind of element", &kind)),

@@ -219,6 +219,12 @@ impl Datagram {
         self.0.local.to_string()
     }
 
+    /// The port of ours that it came to; 0 once the service has been stopped.
+    #[getter]
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+
     /// Sends the reply, without waiting for room, from the address that was asked. Raises `OSError`.
     fn reply(&self, message: &[u8]) -> PyResult<()> {
         Ok(self.0.reply(message)?)

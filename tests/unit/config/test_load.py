@@ -23,6 +23,7 @@ from bindpy.config.model import (
     MatchNetwork,
     RemoteServer,
     SourceAddress,
+    TransferWay,
     ZoneConfig,
     ZoneType,
 )
@@ -249,6 +250,29 @@ def test_negation_of_a_named_acl_is_kept() -> None:
 @pytest.mark.parametrize(
     ("elements", "expected"),
     [
+        ("none; 192.0.2.1;", (False, False)),
+        ("192.0.2.1; none; any;", (False, True)),
+        ("192.0.2.1; !none;", (True, True)),
+        ("{ none; }; 192.0.2.1;", (False, True)),
+        ("!{ !none; }; any;", (False, False)),
+        ("!{ none; }; any;", (True, True)),
+        ("", (False, False)),
+    ],
+)
+def test_none_is_a_negated_any(elements: str, expected: tuple[bool, bool]) -> None:
+    text = f"options {{ allow-query {{ {elements} }}; }};"
+    matcher = AddressMatcher(load(text).views[0].settings.allow_query, LocalAddresses())
+    found = tuple(matcher.matches(parse_address(client)) for client in ("198.51.100.1", "192.0.2.1"))
+    assert found == expected
+    assert (matcher.matches_all, matcher.matches_none) in (
+        (all(found), not any(found)),
+        (False, False),  # not plain from the first element
+    )
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
         ("geoip country DE; 192.0.2.1;", (False, True)),
         ("!geoip country DE; any;", (False, False)),
         ("192.0.2.1; !{ 198.51.100.1; geoip asnum 64500; }; any;", (False, True)),
@@ -364,6 +388,19 @@ def test_what_only_the_whole_server_has_is_warned_about_in_a_view() -> None:
     assert [str(d) for d in result.diagnostics] == [
         "t:1:12: warning: 'max-udp-size' in a view is not supported yet: that of 'options' holds"
     ]
+
+
+def test_transfers_by_one_port_or_transport_are_inherited_as_a_whole() -> None:
+    zones = load(
+        """
+        options { allow-transfer port 5300 transport tcp { any; }; };
+        zone "a" { type primary; file "a"; };
+        zone "b" { type primary; file "b"; allow-transfer port 53 { any; }; };
+        zone "c" { type primary; file "c"; allow-transfer { any; }; };
+        """
+    ).zones()
+    ways = [zone.settings.transfer_way for zone in zones]
+    assert ways == [TransferWay(5300, True), TransferWay(53), TransferWay()]
 
 
 def test_a_transfer_that_must_be_encrypted_is_allowed_to_nobody() -> None:

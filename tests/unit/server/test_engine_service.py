@@ -41,6 +41,7 @@ class FakeDatagram:
     packet: bytes
     client: Address = CLIENT
     local: str = "127.0.0.1"
+    port: int = 5300
     error: OSError | None = None
     replies: list[bytes] = field(default_factory=list)
 

@@ -30,7 +30,7 @@ HOST = HostAddresses(
         InterfaceAddress("eth0", "fe80::1%eth0", IPv6Network("fe80::/64")),
     )
 )
-ANY, NONE = MatchBuiltin("any"), MatchBuiltin("none")
+ANY, NONE = MatchBuiltin("any"), MatchBuiltin("any", negated=True)
 
 
 def net(text: str, *, negated: bool = False) -> MatchNetwork:
@@ -59,7 +59,6 @@ def addresses(found: ListenPlan) -> list[str]:
         ((MatchNested((ANY,), name="everybody"),), ["0.0.0.0"]),
         ((NONE,), []),
         ((), []),
-        ((MatchBuiltin("any", negated=True),), []),
         ((net("127.0.0.1/32"),), ["127.0.0.1"]),
         ((net("127.0.0.2/32"),), ["127.0.0.2"]),  # no interface lists it, the kernel takes it
         ((net("192.0.2.0/24"),), ["192.0.2.1", "192.0.2.2"]),

@@ -54,8 +54,8 @@ class FakeSecondaries:
 
 
 class World:
-    def __init__(self, folder: Path) -> None:
-        config = configuration(folder, CONF)
+    def __init__(self, folder: Path, conf: str = CONF) -> None:
+        config = configuration(folder, conf)
         answerer = make_engine().answerer
         answerer.configure(answer_policy(config, LocalAddresses()))
         table = ZoneTable()
@@ -194,3 +194,10 @@ def test_a_flood_of_refusals_does_not_fill_the_log(world: World, caplog: pytest.
     for _ in range(100):
         world.notify(client="203.0.113.5")
     assert len(caplog.records) <= 12
+
+
+def test_a_client_that_is_in_no_view_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    conf = f"view inside {{ match-clients {{ 10.0.0.0/8; }}; {CONF} }};"
+    assert World(tmp_path, conf).notify() == "REFUSED QR"
+    assert "no view's match-clients matches this client" in caplog.text

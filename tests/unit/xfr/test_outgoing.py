@@ -29,6 +29,7 @@ from bindpy.config.model import (
     MatchKey,
     MatchNetwork,
     TransferSettings,
+    TransferWay,
     ZoneConfig,
     ZoneSettings,
     ZoneType,
@@ -81,6 +82,7 @@ class World:
         served: Zone | None = None,
         *,
         allow: AddressMatchList = MATCH_ANY,
+        way: TransferWay | None = None,
         transfer: TransferSettings | None = None,
         journal: Versions | None = None,
         journal_settings: JournalSettings | None = None,
@@ -88,6 +90,7 @@ class World:
     ) -> None:
         settings = ZoneSettings(
             allow_transfer=allow,
+            transfer_way=way or TransferWay(),
             transfer=transfer or TransferSettings(),
             journal=journal_settings or JournalSettings(),
         )
@@ -128,7 +131,9 @@ class World:
         query = read_query(wire, wire[2] << 8 | wire[3])
         assert isinstance(query, Query)
         transport = Transport.TCP if tcp else Transport.UDP
-        return self.out(CheckedRequest(wire, client, "192.0.2.1", transport, key, 100 if key else 0), query)
+        return self.out(
+            CheckedRequest(wire, client, "192.0.2.1", transport, key, 100 if key else 0, 5300), query
+        )
 
 
 async def messages_of(reply: Reply) -> list[dns.message.Message]:
@@ -251,6 +256,24 @@ def test_allowed_by_address_or_by_key_from_any_address(client: str, key: str | N
     allow: AddressMatchList = (MatchNetwork(ip_network("192.0.2.9/32")), MatchKey("k."))
     answers = ask(World(zone(), allow=allow), client=Endpoint(client, 1), key=key)
     assert (record_count(answers) > 0) == allowed
+
+
+@pytest.mark.parametrize(
+    ("way", "by_tcp", "by_udp", "why"),
+    [
+        (TransferWay(5300), True, True, ""),
+        (TransferWay(5300, tcp_only=True), True, False, "has 'transport tcp'; this request came by UDP"),
+        (TransferWay(853), False, False, "has 'port 853'; this request came to port 5300"),
+    ],
+)
+def test_allow_transfer_for_one_port_and_transport(
+    way: TransferWay, by_tcp: bool, by_udp: bool, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(zone(), way=way)
+    for tcp, allowed in ((True, by_tcp), (False, by_udp)):
+        (answer,) = ask(world, qtype="IXFR", serial=zone().serial, tcp=tcp)
+        assert (dns.rcode.to_text(answer.rcode()) == "NOERROR") == allowed
+    assert why in caplog.text
 
 
 def test_a_denied_key_is_named(caplog: pytest.LogCaptureFixture) -> None:

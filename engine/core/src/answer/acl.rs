@@ -22,10 +22,8 @@ pub enum Match {
     Key(String),
     /// A list in braces, or a named one.
     Nested(MatchList),
-    /// Everybody.
+    /// Everybody; the word `none` is its negation.
     Any,
-    /// Nobody.
-    None,
     /// This host's addresses.
     Localhost,
     /// The networks that this host is in.
@@ -68,8 +66,7 @@ impl MatchList {
 
     /// Returns whether it is plain that no request ever matches.
     pub fn matches_none(&self) -> bool {
-        let never = matches!(self.0.first(), Some(first) if first.what == Match::Any && first.negated);
-        never || self.0.iter().all(|element| element.what == Match::None)
+        self.0.first().is_none_or(|first| first.what == Match::Any && first.negated)
     }
 
     /// Returns whether the list lets `address` pass, for a request signed with `keys`.
@@ -87,7 +84,6 @@ impl MatchList {
             Match::Key(name) => keys.contains(name),
             Match::Nested(list) => list.matches(address, keys, local),
             Match::Any => true,
-            Match::None => false,
             Match::Localhost => local.hosts.contains(&address),
             Match::Localnets => local.nets.iter().any(|(network, length)| is_in(address, *network, *length)),
         })?;
@@ -166,7 +162,6 @@ mod tests {
         assert!(MatchList::any().matches_all());
         assert!(MatchList::default().matches_none());
         assert!(MatchList(vec![not(Match::Any)]).matches_none());
-        assert!(MatchList(vec![not(Match::None)]).matches_none());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 
 use bindpy_sys::LocalAddress;
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::net::getsockname;
 
 use crate::answer::Transport;
 
@@ -35,6 +36,12 @@ pub struct ControlRequest {
 }
 
 impl ControlRequest {
+    /// Returns the port of ours that it came to; 0 once the service has been stopped.
+    pub fn port(&self) -> u16 {
+        let bound = self.socket.upgrade().and_then(|socket| getsockname(&socket).ok());
+        bound.and_then(|own| SocketAddr::try_from(own).ok()).map_or(0, |own| own.port())
+    }
+
     /// Sends a reply, without waiting for room, from the address that was asked. Once the service has been
     /// stopped this does nothing.
     ///

@@ -19,7 +19,7 @@ from bindpy.native import EngineChoice
     "conf",
     default=DEFAULT_CONF,
     show_default=True,
-    type=click.Path(),
+    type=click.Path(readable=False),  # what cannot be read is no wrong usage
     help="The configuration to serve.",
 )
 @click.option("-u", "user", metavar="USER", help="Become USER once the sockets are bound.")

@@ -13,6 +13,8 @@ from bindpy.diagnostics import BindpyError
 
 log = logging.getLogger("bindpy.general")
 
+_RIGHTS = "(CAP_SETUID and CAP_SETGID are needed; does a container or a service manager withhold them?)"
+
 
 class PrivilegeError(BindpyError):
     """The user cannot be had; the text says why and what to do."""
@@ -63,10 +65,7 @@ def drop_privileges(account: Account) -> None:
         # From uid 0 to another in all three ids: the kernel clears every capability set with it.
         os.setresuid(account.uid, account.uid, account.uid)
     except OSError as error:
-        raise PrivilegeError(
-            f"cannot become user '{account.name}': {error.strerror} (CAP_SETUID and CAP_SETGID are needed; "
-            "does a container or a service manager withhold them?)"
-        ) from error
+        raise PrivilegeError(f"cannot become user '{account.name}': {error.strerror} {_RIGHTS}") from error
     if 0 in os.getresuid() or os.getresgid() != (account.gid,) * 3:
         raise PrivilegeError(
             f"became user '{account.name}' but still holds rights of root: refusing to serve"
@@ -90,7 +89,7 @@ def acting_as(account: Account | None) -> Iterator[None]:
         os.setegid(account.gid)
         os.seteuid(account.uid)
     except OSError as error:
-        raise PrivilegeError(f"cannot act as user '{account.name}': {error.strerror}") from error
+        raise PrivilegeError(f"cannot act as user '{account.name}': {error.strerror} {_RIGHTS}") from error
     try:
         yield
     finally:

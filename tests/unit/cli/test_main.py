@@ -117,6 +117,15 @@ def test_what_to_do_without_a_configuration_is_not_said_where_there_is_one(tmp_p
     assert (ran.returncode, "address in use" in ran.stderr, NO_CONF in ran.stderr) == (1, True, False)
 
 
+def test_a_configuration_that_may_not_be_read_is_no_wrong_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "named.conf").write_text("nonsense")
+    monkeypatch.setattr("os.access", lambda *_args, **_keywords: False)
+    ran = CliRunner().invoke(main, ["serve", "-c", str(tmp_path / "named.conf")])
+    assert (ran.exit_code, "named.conf:1:1: error" in ran.stderr) == (1, True)
+
+
 def test_a_wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BINDPY_ENGINE", "nonsense")
     ran = CliRunner().invoke(main, ["serve"])

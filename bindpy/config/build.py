@@ -21,7 +21,7 @@ from bindpy.config.build_options import (
     scalar,
 )
 from bindpy.config.build_settings import BUILTIN_SETTINGS, Settings, SettingsBuilder
-from bindpy.config.build_zones import CLASSES, ZoneBuilder, rrset_order
+from bindpy.config.build_zones import ZoneBuilder, data_class, rrset_order
 from bindpy.config.model import (
     MATCH_ANY,
     Config,
@@ -34,6 +34,7 @@ from bindpy.config.new_zones import DEFAULT_VIEW
 from bindpy.config.resolve import Resolver
 from bindpy.config.sections import Entry, Section
 from bindpy.diagnostics import Diagnostics
+from bindpy.zone.records import IN
 
 _DEFAULT_ORDER = "none"
 """The order in the zone. BIND shuffles where the configuration says nothing; see ARCHITECTURE.md."""
@@ -103,7 +104,7 @@ class _ViewBuilder:
         """Return the views; the zones outside views make one of their own, which matches everybody."""
         entries = list(top.sections("view"))
         if not entries:
-            return (self._view(None, top, DEFAULT_VIEW, CLASSES["in"]),)
+            return (self._view(None, top, DEFAULT_VIEW, IN),)
         for entry in top.all("zone"):
             name = entry.value.args[0]
             self._resolver.error(
@@ -124,12 +125,12 @@ class _ViewBuilder:
 
     def _class(self, entry: Entry) -> int:
         if len(entry.value.args) == 1:
-            return CLASSES["in"]
+            return IN
         written = entry.value.args[1]
-        rdclass = CLASSES.get(written.lower())
+        rdclass = data_class(written)
         if rdclass is None:
             self._resolver.error(entry.statement, f"invalid class '{written}'", written)
-        return rdclass or CLASSES["in"]
+        return rdclass or IN
 
     def _view(self, entry: Entry | None, section: Section, name: str, rdclass: int) -> ViewConfig:
         options, resolver = self._options, self._resolver

@@ -134,7 +134,7 @@ def _channel(entry: Entry, inner: Section, resolver: Resolver) -> LogChannel | N
             channel,
             path=resolver.path(file.value.args[0]),
             versions=-1 if versions == "unlimited" else versions,
-            size=None if size in ("unlimited", 0) else size,
+            size=None if size in ("unlimited", "default", 0) else size,
             suffix=file.value.named.get("suffix", "increment"),
         )
     if (syslog := inner.first("syslog")) is not None and syslog.value.args:

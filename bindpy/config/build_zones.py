@@ -9,15 +9,20 @@ from bindpy.config.model import ProvisionedBy, ZoneConfig, ZoneType
 from bindpy.config.new_zones import kept_in
 from bindpy.config.resolve import Resolver, octets
 from bindpy.config.sections import Entry, Section
+from bindpy.config.values import class_number
 from bindpy.zone import names
 
-CLASSES = {"in": 1, "internet": 1, "chaos": 3, "ch": 3, "hesiod": 4, "hs": 4}
-"""The classes that a view or zone may have, as BIND spells them in named.conf, and their numbers."""
-
+_DATA_CLASSES = (1, 3, 4)
 _NOT_YET_TYPES = frozenset(("in-view", "mirror", "redirect"))
 """Types that an authoritative server could serve. The others are a resolver's."""
 
 _MODERN_TYPES = {"master": "primary", "slave": "secondary"}
+
+
+def data_class(text: str) -> int | None:
+    """Return the class that *text* names if zones can be of it: IN, CHAOS or HESIOD."""
+    number = class_number(text)
+    return number if number in _DATA_CLASSES else None
 
 
 class ZoneBuilder:
@@ -64,7 +69,7 @@ class ZoneBuilder:
             return None
 
     def _class(self, entry: Entry, written: str) -> int | None:
-        rdclass = CLASSES.get(written.lower())
+        rdclass = data_class(written)
         if rdclass is None:
             self._resolver.error(
                 entry.statement, f"invalid class '{written}'", written, hint="IN is the usual one"

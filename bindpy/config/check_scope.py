@@ -9,9 +9,8 @@ from bindpy.config.check_keys import KeyTable
 from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import Report, token
 from bindpy.config.tree import Statement
+from bindpy.config.values import class_number
 from bindpy.zone.names import Key
-
-_CLASSES = {"in": 1, "internet": 1, "ch": 3, "chaos": 3, "hs": 4, "hesiod": 4, "none": 254, "any": 255}
 
 
 @dataclass(slots=True)
@@ -71,9 +70,4 @@ def written_class(statement: Statement) -> int | None:
     item = token(statement, 2)
     if item is None or item.quoted:
         return None
-    lowered = item.text.lower()
-    if lowered.startswith("class"):  # RFC 3597 section 5
-        digits = lowered[5:]
-        value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 65536
-        return value if value < 65536 else None
-    return _CLASSES.get(lowered)
+    return class_number(item.text)

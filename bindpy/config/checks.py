@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bindpy.config.check_acls import AclChecks
+from bindpy.config.check_anchors import check_anchors
 from bindpy.config.check_channels import (
     check_controls,
     check_http,
@@ -58,6 +59,7 @@ def check_statements(statements: Sequence[Statement]) -> list[Diagnostic]:
         check_servers(report, servers, listening_port(settings))
         for server in servers:
             check_server_keys(report, server, keys)
+    check_anchors(report, statements, settings, views)
     for controls in having(statements, "controls"):
         check_controls(report, controls, acls, keys)
     shared = Shared(report, acls, remotes, policies, settings)

@@ -40,7 +40,7 @@ _UNIX = (
 )
 _PLUGIN = "( query ) <string> [ <anything> ]"
 _LOG_FILE = (
-    "<quoted> [* versions ( unlimited | <integer> ) | size ( unlimited | <size> )"
+    "<quoted> [* versions ( unlimited | <integer> ) | size ( unlimited | default | <size> )"
     " | suffix ( increment | timestamp ) *]"
 )
 _POLICY_KEYS = (

@@ -135,7 +135,7 @@ class FileReader:
         match statement.items:
             case [_, Token(quoted=True, text=text)]:
                 directory = self.directory / text
-                if os.path.isdir(directory):
+                if text and os.path.isdir(directory):
                     self.directory = directory
                 else:
                     self._error(

@@ -22,6 +22,19 @@ class Value:
     named: Mapping[str, Any]
 
 
+_CLASSES = {"in": 1, "internet": 1, "ch": 3, "chaos": 3, "hs": 4, "hesiod": 4, "none": 254, "any": 255}
+
+
+def class_number(text: str) -> int | None:
+    """Return the class that *text* names: its word, or ``CLASSnnn`` (RFC 3597 section 5)."""
+    lowered = text.lower()
+    if lowered.startswith("class"):
+        digits = lowered[5:]
+        value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 65536
+        return value if value < 65536 else None
+    return _CLASSES.get(lowered)
+
+
 EMPTY = Value((), MappingProxyType({}))
 
 

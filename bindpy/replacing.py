@@ -53,10 +53,14 @@ class Replacement:
         """Wait until what was written is on the disk. Raises OSError."""
         os.fsync(self.descriptor)
 
+    def rename(self) -> FileStamp:
+        """Put the new file in its place, until a power cut; return its stamp there. Raises OSError."""
+        self.path.rename(self._target)
+        return FileStamp.of_stat(os.fstat(self.descriptor))
+
     def commit(self) -> FileStamp:
         """Put the new file in its place, lastingly; return its stamp there. Raises OSError."""
-        self.path.rename(self._target)
-        stamp = FileStamp.of_stat(os.fstat(self.descriptor))
+        stamp = self.rename()
         sync_directory(self._target.parent)
         return stamp
 

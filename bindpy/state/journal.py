@@ -31,6 +31,11 @@ from bindpy.zone.serials import is_newer
 MAX_DELTAS = 1000
 """The most that is kept for a zone. A secondary that missed more changes than this is sent the zone."""
 
+AT_HAND_RECORDS = 50
+"""A zone's last delta is kept in memory, too, if it has no more than these."""
+SMALL_RECORDS = 2000
+"""Zones of up to so many records are compared at once: asking a worker thread for it takes longer."""
+
 MIN_OCTETS = 16384
 """What is kept of a small zone, of which twice its size would not hold a handful of changes."""
 
@@ -39,10 +44,14 @@ log = logging.getLogger("bindpy.xfer-out")
 
 @dataclass(frozen=True, slots=True)
 class _Tip:
-    """The version that a zone's chain ends with, or that one may begin from."""
+    """The version that a zone's chain ends with, or that one may begin from; ``last`` led to it, if short.
+
+    Who is told of a change asks for it at once, and mostly has the version before.
+    """
 
     zone: Zone
     digest: ZoneDigest
+    last: Delta | None = None
 
 
 class Journal:
@@ -99,6 +108,9 @@ class Journal:
         Waits for changes that are being recorded.
         """
         zone_id = (view, key)
+        last = self._last_delta(zone_id)
+        if last is not None and (last.old_serial, last.new_serial) == (from_serial, to_serial):
+            return [last]
         async with self._turn(zone_id):
             if from_serial == to_serial or zone_id in self._doubtful or zone_id not in self._kept:
                 return None
@@ -116,6 +128,10 @@ class Journal:
             async with self._turn(zone_id):
                 await self._discard(zone_id)
             return None
+
+    def _last_delta(self, zone_id: ZoneId) -> Delta | None:
+        tip = self._tips.get(zone_id)
+        return tip.last if tip is not None and zone_id not in self._doubtful else None
 
     async def status(self, zone_id: ZoneId) -> JournalStatus | None:
         """Return what is kept of a zone, None where that is nothing."""
@@ -170,14 +186,20 @@ class Journal:
         tip = self._tips.get(zone_id)
         known = tip.digest if tip is not None and tip.zone is before else None
         try:
-            start, end, data = await asyncio.to_thread(self._difference, known, before, after)
+            if max(before.rr_count, after.rr_count) <= SMALL_RECORDS:
+                difference = self._difference(known, before, after)
+            else:
+                difference = await asyncio.to_thread(self._difference, known, before, after)
         except DeltaFormatError:  # too large to be of use
             await self._discard(zone_id)
             return
+        start, end, delta, data = difference
+        self._tips[zone_id] = _Tip(after, end, delta if len(delta) <= AT_HAND_RECORDS else None)
         link = Link(before.serial, start.to_bytes(), after.serial, end.to_bytes(), data)
         limit = max(2 * end.octets, MIN_OCTETS) if settings.max_octets is None else settings.max_octets
         kept = await self._db.run(lambda db: links.append(db, zone_id, link, limit, MAX_DELTAS), 0)
-        self._tips[zone_id] = _Tip(after, end)
+        if not kept:  # max-journal-size leaves no room for it
+            self._tips[zone_id] = _Tip(after, end)
         self._note(zone_id, has_links=kept > 0)
 
     async def _discard(self, zone_id: ZoneId) -> None:
@@ -191,12 +213,12 @@ class Journal:
 
     def _difference(
         self, start: ZoneDigest | None, before: Zone, after: Zone
-    ) -> tuple[ZoneDigest, ZoneDigest, bytes]:
-        """Return the digests of both versions and the delta as octets. Raises `DeltaFormatError`."""
+    ) -> tuple[ZoneDigest, ZoneDigest, Delta, bytes]:
+        """Return the digests of both versions, the delta, and that as octets. Raises `DeltaFormatError`."""
         delta = self._zones.diff(before, after)
         if start is None:
             start = self._zones.digest(before)
-        return start, start.after(delta), encode_delta(delta)
+        return start, start.after(delta), delta, encode_delta(delta)
 
     @asynccontextmanager
     async def _turn(self, zone_id: ZoneId) -> AsyncIterator[None]:

@@ -24,7 +24,7 @@ from bindpy.xfr.quotas import QueryRate, TransferSlots
 from bindpy.xfr.refresh import Life, Wanted
 from bindpy.xfr.report import OnBegin, TransferReport
 from bindpy.xfr.soaquery import PrimaryVersion, ask_version
-from bindpy.xfr.store import StoreError, store_zone
+from bindpy.xfr.store import StoreError, make_lasting, store_zone
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.records import RRset, RRType, Soa
 
@@ -273,6 +273,8 @@ class Refresher:
                 filtered_by=received.filtered_by,
             )
             self._keeper.take(attempt.entry.id, zone, loaded)
+        if config.file is not None:
+            self._executor.submit(_make_lasting, attempt.entry.label, config.file)
         signed = f": TSIG '{primary.key.name.rstrip('.')}'" if primary.key is not None else ""
         sent = f" ({received.serial} at the primary)" if received.serial != zone.serial else ""
         transfer_log.info(
@@ -363,6 +365,14 @@ class _Attempt:
             script=config.settings.lua_axfr_script,
             on_begin=self.on_begin,
         )
+
+
+def _make_lasting(label: str, path: str) -> None:
+    """Flush what is served already: until then, a power cut would have us fetch it again."""
+    try:
+        make_lasting(path)
+    except StoreError as error:
+        transfer_log.warning("zone %s: %s", label, error)
 
 
 def _log_older(attempt: _Attempt, primary: Primary, serial: int) -> None:

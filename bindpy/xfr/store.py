@@ -21,7 +21,7 @@ from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError, Diagnostic, Severity
 from bindpy.engine import PYTHON_ZONES, Zone, Zones
 from bindpy.reload.collector import without_collector
-from bindpy.replacing import TEMPORARY, ReplaceError, replacing
+from bindpy.replacing import TEMPORARY, ReplaceError, reason, replacing, sync_directory
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import to_text
 
@@ -49,6 +49,8 @@ def store_zone(
     a comment. *raw* is BIND's binary format instead of text. *checks* are those that the file will be
     loaded with; what they refuse is not stored. Symbolic links are followed; mode and, where allowed, owner
     of the old file are kept. Raises `StoreError`.
+
+    Until `make_lasting` has been called, too, a power cut may bring the old file back, whole.
     """
     large = zone.rr_count >= LARGE_RECORDS
     with without_collector() if large else contextlib.nullcontext():
@@ -65,10 +67,19 @@ def _store(zone: Zone, path: str, checks: ZoneChecks, origin_of_data: str | None
                 _write(new.descriptor, zone, zones, origin_of_data)
             new.flush()
             loaded = _read_back(new.path, target, zone, checks, zones)
-            stamp = new.commit()
+            stamp = new.rename()
     except ReplaceError as e:
         raise StoreError(str(e)) from None
     return replace(loaded, files=(path,), stamps=(stamp,))
+
+
+def make_lasting(path: str) -> None:
+    """Have the file that was stored as *path* outlast a power cut. Raises `StoreError`."""
+    directory = Path(os.path.realpath(path)).parent
+    try:
+        sync_directory(directory)
+    except OSError as e:
+        raise StoreError(reason(f"cannot flush the directory {directory}", e)) from None
 
 
 def remove_stale(directories: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -297,6 +298,38 @@ def test_a_chain_waits_for_what_is_being_recorded(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         assert await chain(journal, 1, 2) is not None
         await recording
+
+    using(tmp_path, steps)
+
+
+def test_what_led_to_the_last_version_is_at_hand_before_it_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = asyncio.Event()
+    real_run = StateDb.run
+
+    async def run(db: StateDb, *work: Any) -> Any:
+        await stored.wait()
+        return await real_run(db, *work)
+
+    async def steps(journal: Journal) -> None:
+        monkeypatch.setattr(StateDb, "run", run)
+        recording = asyncio.create_task(record(journal, *VERSIONS[:2]))
+        await asyncio.sleep(0)
+        found = await chain(journal, 1, 2)
+        assert found is not None
+        assert apply(VERSIONS[0], found).same_data(VERSIONS[1])
+        stored.set()
+        await recording
+        assert await chain(journal, 1, 2) == found
+
+    using(tmp_path, steps)
+
+
+def test_what_is_not_to_be_kept_is_not_at_hand_either(tmp_path: Path) -> None:
+    async def steps(journal: Journal) -> None:
+        await record(journal, *VERSIONS[:2], settings=JournalSettings(max_octets=1))
+        assert await chain(journal, 1, 2) is None
 
     using(tmp_path, steps)
 

@@ -18,7 +18,7 @@ from bindpy.config.model import CheckMode, ZoneChecks
 from bindpy.diagnostics import Severity
 from bindpy.engine import PYTHON_ZONES, Zones
 from bindpy.files import FileStamp
-from bindpy.xfr.store import StoreError, remove_stale, store_zone
+from bindpy.xfr.store import StoreError, make_lasting, remove_stale, store_zone
 from bindpy.zone import names
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
@@ -237,7 +237,7 @@ def test_failing_disk(
 
 
 def test_order_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole and on the disk before it has the name; the name on the disk before anybody is told."""
+    """Whole and on the disk before it has the name; the name on the disk when that is asked for."""
     steps: list[str] = []
     real_fsync, real_rename = os.fsync, Path.rename
 
@@ -262,7 +262,18 @@ def test_order_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         origin_of_data=FROM,
         zones=reading(reader),
     )
-    assert steps == ["fsync .zone", "read back", "rename", f"fsync {tmp_path.name}"]
+    assert steps == ["fsync .zone", "read back", "rename"]
+    make_lasting(str(tmp_path / "zone"))
+    assert steps[3:] == [f"fsync {tmp_path.name}"]
+
+
+def test_a_directory_that_cannot_be_flushed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match=f"cannot flush the directory {tmp_path}: .*the disk does not work"):
+        make_lasting(str(tmp_path / "zone"))
 
 
 # --- what interrupted stores leave ------------------------------------------------------------------

@@ -64,7 +64,8 @@ class _News:
 class Notifier:
     """Tells the targets of all zones of *table*. All methods belong to the event loop's thread.
 
-    `zone_changed` may be called from the beginning; nothing is sent before `configure` and `run`.
+    `zone_changed` may be called from the beginning; nothing is sent before `configure` and `run`. Names that
+    no zone here has are looked up only after `all_loaded`: until then, a zone may come that has them.
     *lookup* is the system resolver; *pauses_s* are the times from each try to the next.
     """
 
@@ -83,6 +84,7 @@ class Notifier:
         self._resolver = Resolver(self._resolved, lookup)
         self._by_hand = asyncio.Semaphore(MAX_BY_HAND)
         self._served = ServedAddresses(table)
+        self._are_loaded = False
         self._views: dict[str, ViewConfig] = {}
         self._ourselves = Ourselves()
         self._port = 53
@@ -178,6 +180,15 @@ class Notifier:
         """Return how each target of the zone stands."""
         return self._queue.status(zone_id)
 
+    def all_loaded(self) -> None:
+        """Ask the system from now on for the names that no zone here has."""
+        self._are_loaded = True
+        for zone_id in set().union(*self._unresolved.values()):
+            if zone_id in self._news:
+                self._to_plan[zone_id] = None
+        self._unresolved.clear()
+        self._wake.set()
+
     def _forget(self, zone_id: ZoneId) -> None:
         self._news.pop(zone_id, None)
         self._to_plan.pop(zone_id, None)
@@ -251,7 +262,8 @@ class Notifier:
     def _addresses(self, name: Name, view: str) -> tuple[str, ...]:
         """Return what our zones know of *name*, those of *view* first, else what the system knows."""
         views = [view, *(other for other in self._views if other != view)]
-        return self._served.find(name, views) or self._resolver.addresses(name)
+        found = self._served.find(name, views)
+        return found if found or not self._are_loaded else self._resolver.addresses(name)
 
     def _send(self, now: float) -> None:
         while len(self._exchanges) < MAX_UNDER_WAY and (errand := self._queue.take(now)) is not None:

@@ -131,7 +131,12 @@ class Replication:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._secondaries.run(), name="secondary zones")
             tasks.create_task(self._notifier.run(), name="NOTIFY")
+            tasks.create_task(self._tell_when_loaded(self._notifier), name="end of the first loading")
             tasks.create_task(self._autoprimaries.run(), name="autoprimaries")
+
+    async def _tell_when_loaded(self, notifier: Notifier) -> None:
+        await self._keeper.idle()
+        notifier.all_loaded()
 
     async def close(self, *, at_once: bool = False) -> None:
         """Finish what is being recorded, or let it go if *at_once*; `run` has ended. The database is open."""

@@ -195,7 +195,7 @@ ALSO = one_zone("also-notify { 127.0.0.1 port PORT; };")
 
 @asynccontextmanager
 async def world(
-    folder: Path, conf: str = ALSO, *, hosts: dict[str, tuple[str, ...]] = NO_HOSTS
+    folder: Path, conf: str = ALSO, *, hosts: dict[str, tuple[str, ...]] = NO_HOSTS, all_loaded: bool = True
 ) -> AsyncIterator[World]:
     loop = asyncio.get_running_loop()
     transport, receiver = await loop.create_datagram_endpoint(Receiver, ("127.0.0.1", 0))
@@ -210,6 +210,8 @@ async def world(
     notifier = Notifier(table, state, lookup=lookup, pauses_s=QUICK_S)
     built = World(folder, receiver, state, table, notifier, ZoneEntry(KEYS.zones()[0]))
     built.configure(conf)
+    if all_loaded:
+        notifier.all_loaded()
     task = asyncio.create_task(notifier.run())
     try:
         yield built
@@ -604,6 +606,32 @@ def test_a_name_server_that_cannot_be_resolved_at_first_is_told_later(
             assert w.receiver.serials == [5]
 
     asyncio.run(run())
+
+
+def test_a_name_is_not_looked_up_while_a_zone_that_has_it_may_still_come(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        text = one_zone("") + 'zone "example.org" { type primary; file "other.zone"; };\n'
+        hosts = {"ns.example.net": ("127.0.0.4",)}
+        async with world(tmp_path, text, hosts=hosts, all_loaded=False) as w:
+            config = config_of(w.folder, text)
+            config = replace(config, options=replace(config.options, port=w.receiver.port))
+            w.notifier.configure(config, [], LocalAddresses())
+            w.publish(zone(5, "@ NS ns.example.org.\n@ NS ns.example.net.\n"))
+            await w.settled()
+            assert w.notifier.status(ZONE_ID) == ()
+            other = w.table.get(("_default", names.from_text("example.org.")))
+            assert other is not None
+            other.zone = zone_from_text("example.org.", "@ SOA ns host 1 2 3 4 5\nns A 127.0.0.1\n")
+            w.notifier.zone_changed(other, None, other.zone)
+            w.notifier.all_loaded()
+            await w.until(lambda: len(w.notifier.status(ZONE_ID)) == 2)
+            await w.until(lambda: w.receiver.serials == [5])
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(run())
+    assert caplog.text == ""
 
 
 def test_an_soa_that_udp_cannot_carry_stays_at_home() -> None:

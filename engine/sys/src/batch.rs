@@ -122,8 +122,9 @@ impl DatagramBatch {
                 message.msg_controllen = 0;
             }
         }
-        // SAFETY: each of the first `room` heads points at a vector, an address and a control buffer of its own, made from exclusive
-        // borrows above, with their true sizes; none of them is touched before the call returns.
+        // SAFETY: each of the first `room` heads points at a vector, an address and a control buffer of its own,
+        // made from exclusive borrows above, with their true sizes; none of them is touched before the call
+        // returns. The kernel writes no head behind these. No time limit: that pointer may be null.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -173,20 +174,21 @@ impl DatagramBatch {
     /// One that the kernel does not take is given up, and the others go out.
     pub fn send(&mut self, socket: BorrowedFd<'_>, count: usize) -> Sent {
         let mut due = 0;
-        for index in 0..count {
-            let answer = &self.answers[index];
+        // By iterators, as in `receive`: indexing would borrow all peers anew each time, and end what the pointers
+        // to those before may be used for.
+        let mut heads = self.heads.iter_mut().zip(&mut self.vectors);
+        for (answer, peer) in self.answers.iter().zip(&mut self.peers).take(count) {
             if answer.is_empty() {
                 continue;
             }
-            let peer = &mut self.peers[index];
+            let Some((head, vector)) = heads.next() else { break };
             peer.control_octets = match peer.control.decode(peer.control_octets) {
                 Some(local) => peer.control.encode(&local),
                 None => 0,
             };
-            let vector = &mut self.vectors[due];
             vector.iov_base = answer.as_ptr().cast_mut().cast();
             vector.iov_len = answer.len();
-            let message = &mut self.heads[due].msg_hdr;
+            let message = &mut head.msg_hdr;
             message.msg_name = peer.address.0.as_mut_ptr().cast();
             message.msg_namelen = peer.address_octets as libc::socklen_t;
             message.msg_iov = ptr::from_mut(vector);
@@ -202,8 +204,9 @@ impl DatagramBatch {
         let mut sent = Sent::default();
         let mut at = 0;
         while at < due {
-            // SAFETY: the heads from `at` to `due` were filled above and point at answers, addresses and control
-            // buffers that nothing touches until this function returns; the kernel only reads what they point at.
+            // SAFETY: `at` is below `due`, which is at most the number of heads. Those from `at` to `due` were filled
+            // above and point at answers, addresses and control buffers that nothing touches until this function
+            // returns; the kernel only reads what they point at, and writes how much it sent into the heads.
             let taken = unsafe {
                 libc::sendmmsg(
                     socket.as_raw_fd(),

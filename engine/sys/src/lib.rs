@@ -20,7 +20,8 @@ pub use cmsg::LocalAddress;
 /// # Errors
 /// `EBADF` where `fd` is not open, `EMFILE` where there are too many.
 pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: fcntl takes any number; one that is no descriptor is EBADF. The new descriptor is nobody else's.
+    // SAFETY: fcntl takes any number; one that is no descriptor is EBADF. The new descriptor is nobody else's, so
+    // that it may be owned and closed.
     unsafe {
         let copy = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0);
         if copy < 0 {
@@ -41,7 +42,8 @@ pub fn wake_readers(socket: BorrowedFd<'_>) {
 
 /// Let no signal be delivered to the calling thread: they are the main thread's.
 pub fn block_signals() {
-    // SAFETY: the set is a local that sigfillset fills before anything reads it.
+    // SAFETY: the set is a local that sigfillset fills before anything reads it; where the old mask goes may be
+    // null. Both calls fail for arguments that are not given here only.
     unsafe {
         let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigfillset(all.as_mut_ptr());

@@ -17,9 +17,11 @@ PYTHON_ENGINE_TESTS := $(addprefix tests/, \
 # The Rust engine is built where there is a Rust toolchain; without it bindpy serves with its Python engine.
 # BINDPY_REQUIRE_ENGINE=1, as in CI, makes its absence an error.
 CARGO := $(shell command -v cargo 2>/dev/null)
-ENGINE_SOURCES := $(shell find engine -name target -prune -o -type f -print)
+ENGINE_SOURCES := $(shell find engine \( -name target -o -name fuzz \) -prune -o -type f -print)
+# Each fuzz target runs for so long, all at the same time.
+FUZZ_SECONDS ?= 30
 
-.PHONY: run test test-python-engine lint lint-engine fmt bench engine clean
+.PHONY: run test test-python-engine lint lint-engine fuzz sanitize fmt bench engine clean
 
 run: $(VENV)/.engine  ## serve examples/named.conf on 127.0.0.1 and ::1, port 5300
 	@echo "bindpy serves $(CONF); try:  dig @127.0.0.1 -p 5300 www.example.com   (Ctrl-C stops it)"
@@ -39,8 +41,17 @@ lint: $(VENV)/.lint  ## ruff and mypy
 
 lint-engine:  ## rustfmt and clippy, and the engine's own tests
 	cd engine && cargo fmt --check
+	cd engine/fuzz && cargo fmt --check
 	cd engine && cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cd engine && cargo test --quiet
+
+fuzz:  ## what the Rust engine reads from strangers, guided by coverage; needs a C++ compiler, too
+	FUZZ_SECONDS=$(FUZZ_SECONDS) engine/fuzz/run
+
+# The compiler takes the option, and has the library, on its stable channel, too; there only by this variable.
+sanitize:  ## the Rust engine's system calls, and the threads that make them, under AddressSanitizer
+	cd engine && RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=detect_leaks=0 CARGO_TARGET_DIR=target/sanitize \
+	  cargo test --quiet --target host-tuple -p bindpy-engine-sys -p bindpy-engine-core --lib --test serve_udp --test serve_tcp
 
 engine:  ## build the Rust engine anew, and say why where that fails
 	@rm -f $(VENV)/.engine
@@ -49,13 +60,13 @@ engine:  ## build the Rust engine anew, and say why where that fails
 fmt: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(if $(CARGO),cd engine && cargo fmt)
+	$(if $(CARGO),cd engine && cargo fmt && cd fuzz && cargo fmt)
 
 bench: $(VENV)/.test $(VENV)/.engine  ## the table of benchmarks/README.md, measured here
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info engine/target
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info engine/target engine/fuzz/target
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

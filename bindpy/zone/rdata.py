@@ -167,12 +167,21 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
         return short
     if rtype in moretypes.GRAMMARS:
         try:
-            return moretypes.from_tokens(rtype, tokens, origin)
+            wire = moretypes.from_tokens(rtype, tokens, origin)
         except moretypes.MoreTypesError as e:
             raise RdataError(f"bad {type_to_text(rtype)} RDATA: {e}", e.token) from e
+    else:
+        wire = _by_dnspython(rtype, tokens, origin, rdclass)
+    _refuse_fault(rtype, tokens, strict.fault(rtype, wire))
+    return wire
+
+
+def _by_dnspython(rtype: int, tokens: Sequence[Token], origin: Name, rdclass: int) -> bytes:
+    """Return what `rdata_from_tokens` returns, for types that dnspython reads. Raises `RdataError`."""
     if not _has_text_form(rtype, rdclass):
         raise RdataError(f"{type_to_text(rtype)} has no text form here; write it as '\\# LENGTH HEX'", 0)
     tokens = _normalised(rtype, tokens)
+    _refuse_fault(rtype, tokens, strict.text_fault(rtype, tokens))
     tok = _Tokens(tokens, base64=rtype in _BASE64_AT_END)
     try:
         name = dns.name.from_wire(origin, 0)[0]
@@ -184,10 +193,12 @@ def rdata_from_tokens(rtype: int, tokens: Sequence[Token], origin: Name, rdclass
         _refuse(rtype, tokens, tok.last, to_ascii(str(e)))
     if len(wire) > MAX_RDATA_OCTETS:
         raise RdataError(f"RDATA is {len(wire)} octets long, the limit is {MAX_RDATA_OCTETS}", 0)
-    fault = strict.fault(rtype, wire)
+    return wire
+
+
+def _refuse_fault(rtype: int, tokens: Sequence[Token], fault: strict.Fault | None) -> None:
     if fault is not None:
         raise RdataError(f"bad {type_to_text(rtype)} RDATA: {fault.why}", min(fault.token, len(tokens)))
-    return wire
 
 
 def _is_generic(rtype: int, tokens: Sequence[Token]) -> bool:
@@ -284,6 +295,16 @@ def _recased(change: Callable[[str], str], first: int, last: int | None = None) 
     return normalise
 
 
+def _location(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Write seconds like ``1.`` and ``.5`` as dnspython wants them; of metres it takes these."""
+    out = list(tokens)
+    for i, token in enumerate(tokens[2:], 2):
+        if tokens[i - 2].text.isdigit() and tokens[i - 1].text.isdigit():
+            whole, point, rest = token.text.partition(".")
+            out[i] = token._replace(text=f"{whole or '0'}{point if rest else ''}{rest}")
+    return out
+
+
 def _nsap(tokens: Sequence[Token]) -> Sequence[Token]:
     if tokens[0].text.startswith("0X"):
         return [tokens[0]._replace(text=tokens[0].text.lower()), *tokens[1:]]
@@ -339,6 +360,7 @@ _NORMALISE: dict[int, _Normalise] = {
     22: _nsap,
     24: _old_signature,
     28: _address,
+    29: _location,
     37: _recased(str.upper, 0, 3),
     43: _digest,
     46: _signature,
@@ -428,7 +450,10 @@ def check_rdata(rtype: int, wire: bytes, rdclass: int = IN) -> str | None:
     if len(wire) > MAX_RDATA_OCTETS:
         return f"RDATA is {len(wire)} octets long, the limit is {MAX_RDATA_OCTETS}"
     if rtype in moretypes.GRAMMARS:
-        return None if moretypes.to_text(rtype, wire) is not None else "malformed"
+        if moretypes.to_text(rtype, wire) is None:
+            return "malformed"
+        fault = strict.fault(rtype, wire)
+        return fault.why if fault is not None else None
     try:
         again = _from_wire(rtype, wire, rdclass).to_wire()
     except _FAILURES as e:

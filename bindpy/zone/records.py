@@ -40,6 +40,7 @@ class RRType(enum.IntEnum):
     KEY = 25
     PX = 26
     AAAA = 28
+    LOC = 29
     NXT = 30
     SRV = 33
     NAPTR = 35
@@ -64,6 +65,7 @@ class RRType(enum.IntEnum):
     MAILB = 253
     MAILA = 254
     ANY = 255
+    TA = 32768
 
 
 class RR(NamedTuple):

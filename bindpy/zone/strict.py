@@ -1,11 +1,12 @@
-"""RDATA that dnspython takes and BIND refuses: faults to be seen in the wire form."""
+"""RDATA that dnspython takes and BIND refuses: faults to be seen in the text, or in the wire form."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from bindpy.zone.lexer import Token
 from bindpy.zone.names import label_count
 from bindpy.zone.records import RRType, name_end
 
@@ -21,6 +22,35 @@ def fault(rtype: int, rdata: bytes) -> Fault | None:
     """Return why *rdata*, well-formed for *rtype*, is refused all the same, or None."""
     check = _CHECKS.get(rtype)
     return check(rdata) if check is not None else None
+
+
+def text_fault(rtype: int, tokens: Sequence[Token]) -> Fault | None:
+    """Return why *tokens*, which dnspython may take for *rtype*, are refused all the same, or None."""
+    return _location(tokens) if rtype == RRType.LOC else None
+
+
+def _location(tokens: Sequence[Token]) -> Fault | None:
+    """RFC 1876 section 3: metres have two decimals, a latitude is at most 90 degrees and a longitude 180.
+
+    What dnspython finds by itself is left to it.
+    """
+    at = 0
+    for most, directions in ((90, ("N", "S")), (180, ("E", "W"))):
+        end = next((i for i in range(at, len(tokens)) if tokens[i].text.upper() in directions), at)
+        degrees = tokens[at].text if end > at else ""
+        if degrees.lstrip("0") == str(most) and any(token.text.strip("0.") for token in tokens[at + 1 : end]):
+            return Fault(f"this is more than {most} degrees", at + 1)
+        at = end + 1
+    for i, token in enumerate(tokens[at:], at):
+        if token.quoted or _METRES.fullmatch(token.text) is None:
+            return Fault("a number of metres with at most two decimals is expected", i)
+        if i > at and int(token.text.rstrip("m").partition(".")[0] or 0) > _MOST_METRES:
+            return Fault(f"this is more than {_MOST_METRES} metres", i)
+    return None
+
+
+_METRES = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]{0,2})?|\.[0-9]{1,2})m?")
+_MOST_METRES = 90_000_000
 
 
 def _rrsig(rdata: bytes) -> Fault | None:
@@ -68,9 +98,51 @@ def _naptr(rdata: bytes) -> Fault | None:
     return None
 
 
+def _service_binding(rdata: bytes) -> Fault | None:
+    """The ``dohpath`` is a path with a variable ``dns`` in it (RFC 9461 section 5)."""
+    at = name_end(rdata, 2)
+    while at < len(rdata):
+        key, size = int.from_bytes(rdata[at : at + 2], "big"), int.from_bytes(rdata[at + 2 : at + 4], "big")
+        value = rdata[at + 4 : at + 4 + size]
+        if key == _DOHPATH and not _is_template(value):
+            return Fault("the dohpath is not a URI template for a path with the variable 'dns'", 0)
+        at += 4 + size
+    return None
+
+
+_DOHPATH = 7
+_EXPRESSION = re.compile(r"\{[+#./;?&]?([^{}]*)\}")
+_VARIABLE = re.compile(r"((?:[A-Za-z0-9_.]|%[0-9A-Fa-f]{2})+)(?::[1-9][0-9]{0,3}|\*)?")
+
+
+def _is_template(value: bytes) -> bool:
+    """RFC 6570 section 2: literal text, and variables in braces."""
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    literal = _EXPRESSION.sub("", text)
+    if not text.startswith("/") or "{" in literal or re.search(r"%(?![0-9A-Fa-f]{2})", literal):
+        return False
+    variables = [_VARIABLE.fullmatch(one) for found in _EXPRESSION.findall(text) for one in found.split(",")]
+    names_of = [variable[1] for variable in variables if variable is not None]
+    return len(names_of) == len(variables) and "dns" in names_of
+
+
+def _trust_anchor(rdata: bytes) -> Fault | None:
+    """The digest is as long as its type says (RFC 4034 section 5.1.4)."""
+    size = _DIGEST_OCTETS.get(rdata[3], len(rdata) - 4)
+    return Fault(f"a digest of type {rdata[3]} has {size} octets", 3) if len(rdata) != 4 + size else None
+
+
+_DIGEST_OCTETS = {1: 20, 2: 32, 4: 48}
+
 _CHECKS: dict[int, Callable[[bytes], Fault | None]] = {
     RRType.RRSIG: _rrsig,
     RRType.NSEC: _nsec,
     RRType.NSEC3: _nsec3,
     RRType.NAPTR: _naptr,
+    RRType.SVCB: _service_binding,
+    RRType.HTTPS: _service_binding,
+    RRType.TA: _trust_anchor,
 }

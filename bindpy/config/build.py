@@ -41,7 +41,7 @@ _DEFAULT_ORDER = "none"
 
 _DEFAULT_MINIMAL = "no-auth-recursive"
 _NOTHING = Section("options")
-_SERVER_WIDE = ("max-udp-size", "edns-udp-size", "message-compression")
+_SERVER_WIDE = ("max-udp-size", "edns-udp-size")
 """What BIND can set for each view, and bindpy for the whole server only."""
 
 

@@ -422,11 +422,8 @@ class Options:
     tcp_listen_queue: int = 10
     tcp_initial_timeout: float = 30.0
     tcp_idle_timeout: float = 30.0
-    tcp_keepalive_timeout: float = 30.0
-    tcp_advertised_timeout: float = 30.0
     querylog: bool = False
     blackhole: AddressMatchList = MATCH_NONE
-    message_compression: bool = True
     state_directory: str | None = None  # None: not said, as for the two below
     statistics_file: str | None = None
     dump_file: str | None = None

@@ -16,7 +16,6 @@ from collections.abc import Callable, MutableMapping
 
 log = logging.getLogger("bindpy.general")
 
-STATUS_INTERVAL_S = 1.0
 EXTEND_BY_S = 30.0
 """How much longer systemd is to wait for a start that goes on, said with each status."""
 

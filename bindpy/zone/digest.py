@@ -52,11 +52,6 @@ def zone_digest(zone: ZoneSnapshot) -> ZoneDigest:
     return ZoneDigest(total & _MASK, octets)
 
 
-def digest_of(records: Iterable[RR]) -> ZoneDigest:
-    """Return the digest of a zone that has *records*."""
-    return ZoneDigest(*_sum(records))
-
-
 def _sum(records: Iterable[RR]) -> tuple[int, int]:
     total = octets = 0
     for owner, rtype, ttl, rdata in records:

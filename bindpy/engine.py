@@ -6,7 +6,7 @@ Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -22,6 +22,7 @@ from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Name
 from bindpy.zone.protocol import Zone
 from bindpy.zone.raw import raw_octets
+from bindpy.zone.records import RR
 from bindpy.zone.snapshot import SnapshotBuilder
 from bindpy.zone.zonefile import zone_file_text
 
@@ -32,8 +33,10 @@ __all__ = [
     "Engine",
     "MessageForm",
     "MessageTaker",
+    "OpenMessage",
     "Packed",
     "RecordTooLargeError",
+    "WriteChecked",
     "Zone",
     "ZoneBuilder",
     "ZoneFileReader",
@@ -116,23 +119,55 @@ class ZoneBuilder(Protocol):
         """How many different records there are so far."""
 
     def add(self, owner: Name, rtype: int, ttl: int, rdata: bytes) -> object:
-        """Add one record, whose RDATA is valid. Raises `bindpy.zone.snapshot.OutOfZoneError`."""
+        """Add one record, whose RDATA is valid.
+
+        Raises `OutOfZoneError` and `ZoneTooLargeError` of `bindpy.zone.snapshot`.
+        """
 
     def finish(self) -> Any:
-        """Return the zone; the builder must not be used again. Raises `bindpy.zone.snapshot.NoSoaError`."""
+        """Return the zone; the builder must not be used again.
+
+        Raises `NoSoaError` and `ZoneTooLargeError` of `bindpy.zone.snapshot`.
+        """
+
+
+class OpenMessage(Protocol):
+    """The records of a message, of which none is in the zone yet."""
+
+    def __len__(self) -> int: ...
+
+    def record(self, number: int) -> RR:
+        """Return one of them, counted from 0."""
+
+    def shown(self, apart: bool, rare: Callable[[int, bytes], str]) -> bytes:
+        """See `bindpy.filter.script.Shown`."""
+
+    def keep(self, start: int, end: int) -> None:
+        """Add those from *start* to before *end* to the zone. Raises `ZoneTooLargeError`."""
 
 
 @runtime_checkable
 class MessageTaker(Protocol):
-    """A `ZoneBuilder` that takes the records of a transfer's message without making objects of them."""
+    """A `ZoneBuilder` that takes the records of a transfer's messages without making objects of them.
 
-    def take_message(self, message: bytes, message_id: int, kind: int, max_records: int) -> int | None:
-        """Add the records of a message from the middle of a transfer; return how many there were.
+    Messages are those from the middle of a transfer, their signatures checked and removed. They must have
+    *message_id* and answer the question for *kind*, AXFR or IXFR. *max_records* bounds the zone, 0 means any
+    number. A message that has anything in it that is not plainly right is not taken: `bindpy.xfr.incoming`
+    has to look at it.
+    """
 
-        The message, its signature checked and removed, must have *message_id* and answer the question for
-        *kind*, AXFR or IXFR. *max_records* bounds the zone, 0 means any number. None, and nothing is added,
-        where the message has anything in it that is not plainly right: `bindpy.xfr.incoming` has to look.
+    def take_messages(
+        self, messages: Sequence[bytes], message_id: int, kind: int, max_records: int
+    ) -> tuple[int, int]:
+        """Add the records of *messages* up to the first that is not taken.
+
+        Return how many messages that were, and how many records.
         """
+
+    def open_message(
+        self, message: bytes, message_id: int, kind: int, max_records: int
+    ) -> OpenMessage | None:
+        """Return the records of *message*, None where it is not taken."""
 
 
 class RecordTooLargeError(BindpyError):
@@ -175,6 +210,19 @@ class ApplyDeltas(Protocol):
         """
 
 
+class WriteChecked(Protocol):
+    """Writes the file of a zone of class IN and reads it back in full. Blocks."""
+
+    def __call__(
+        self, zone: Any, descriptor: int, path: str, comments: tuple[str, ...], checks: ZoneChecks
+    ) -> LoadedZone | None:
+        """Write *zone* to *descriptor*, the empty file at *path*, and flush it to the disk.
+
+        Return *zone* with what *checks* say of it, its file not named yet; None where only a `ZoneFileReader`
+        can tell whether the file means *zone*. Raises OSError.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Zones:
     """How one implementation makes its zones, compares them and writes them. All of it may block."""
@@ -194,6 +242,10 @@ class Zones:
     axfr: Callable[[Any, MessageForm], Iterator[Packed]] | None = None
     """The messages of an AXFR, made one by one; raises `RecordTooLargeError`. None: `bindpy.xfr.stream` makes
     them of the zone's RRsets."""
+    write_checked: WriteChecked | None = None
+    """Writes a zone file that is checked at once. None: it is written, flushed, read with ``read_file``."""
+    tsig_start: Callable[[bytes], int | None] | None = None
+    """Where the TSIG record of a message begins; None where only `bindpy.tsig` can tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ local error, type, tostring, tonumber, select = error, type, tostring, tonumber,
 local pairs, ipairs, real_pcall = pairs, ipairs, pcall
 local math_type, tointeger = math.type, math.tointeger
 local find, gsub, sub, rep, lower = string.find, string.gsub, string.sub, string.rep, string.lower
-local gmatch, match = string.gmatch, string.match
+local gmatch, match, read = string.gmatch, string.match, string.unpack
 local concat, move, sort, unpack = table.concat, table.move, table.sort, table.unpack
 
 local SOURCE = "=SCRIPT"  -- no other chunk has this name: scripts cannot load any
@@ -467,6 +467,53 @@ local function call_with_record(...)
     return marked(ended(real_pcall(judge_record, ...)))
 end
 
+-- Many records at a time, `shown` one after the other as "<s2I2I4I4s4": owner, type, TTL, priority, content.
+local SHOWN = "<s2I2I4I4s4"
+local AT_ONCE = 50  -- records after which Python's other threads get a chance
+
+local shown, place_in_shown, number_of
+local address, zone_name, class
+local judge_shown
+local judge_shown_to = {
+    [3] = function(qname, qtype, ttl, prio, content)
+        return judged(filter(address, zone_name, setmetatable({qname, qtype, ttl, content, class}, record_meta)))
+    end,
+    [6] = function(qname, qtype, ttl, prio, content)
+        return judged(filter(address, zone_name, qname, qtype, ttl, content))
+    end,
+    [7] = function(qname, qtype, ttl, prio, content)
+        return judged(filter(address, zone_name, qname, qtype, ttl, prio, content))
+    end,
+}
+
+local judge_next
+
+-- Goes on while records are kept; returns the number of the last one, from 0, and the answer about it.
+local function go_on(code, ...)
+    if code ~= -1 or number_of % AT_ONCE == AT_ONCE - 1 then return number_of, code, ... end
+    return judge_next()
+end
+
+judge_next = function()
+    if place_in_shown > #shown then return end
+    local qname, qtype, ttl, prio, content
+    qname, qtype, ttl, prio, content, place_in_shown = read(SHOWN, shown, place_in_shown)
+    number_of = number_of + 1
+    begin()
+    records = records + 1
+    return go_on(marked(ended(real_pcall(judge_shown, qname, qtype, ttl, prio, content))))
+end
+
+local function judge_all(remoteip, zone, rdclass, records_shown)
+    address, zone_name, class = remoteip, zone, rdclass
+    shown, place_in_shown, number_of = records_shown, 1, -1
+    return judge_next()
+end
+
+local function reached()
+    return number_of
+end
+
 -- Run the script; return how many parameters its function has, -1 for no function, -2 for any number of them.
 local function run(source)
     local chunk, fault = load(source, SOURCE, "t", env)
@@ -475,6 +522,7 @@ local function run(source)
     filter = env.axfrfilter
     if type(filter) ~= "function" then return -1 end
     local info = getinfo(filter, "u")
+    judge_shown = judge_shown_to[info.nparams]
     return info.isvararg and -2 or info.nparams
 end
 
@@ -484,4 +532,4 @@ local function open(source)
 end
 
 sethook(tick, "", STRIDE)
-return open, call, call_with_record, logged
+return open, call, call_with_record, judge_all, judge_next, reached, logged

@@ -59,11 +59,18 @@ class Sandbox:
     owner, type, TTL, content, class. Both return -1 (keep), -2 (drop), or 0 (replace by) or 1 (append) with
     qname, qtype, ttl, content and prio of each row, False where it does not say. Codes are 10 lower while
     ``logged()`` has lines to return, which it forgets.
+
+    ``call_all`` takes address, zone, class and many records as octets (`bindpy.filter.script.Shown`). It and
+    ``call_next()``, which goes on, return the number of a record and what ``call`` would; in between records
+    may have been kept. None after the last. ``reached()`` is the number of the record that was judged last.
     """
 
     open: Callable[[str], Answer]
     call: Callable[..., Answer]
     call_with_record: Callable[..., Answer]
+    call_all: Callable[[str, str, int, bytes], Answer]
+    call_next: Callable[[], Answer]
+    reached: Callable[[], int]
     logged: Callable[[], str]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from bindpy.diagnostics import BindpyError, SourceSpan
-from bindpy.filter.sandbox import SCRIPT_PLACE, LuaError, LuaMemoryError, new_sandbox
+from bindpy.filter.sandbox import SCRIPT_PLACE, Answer, LuaError, LuaMemoryError, new_sandbox
 from bindpy.zone import names
 from bindpy.zone.lexer import quoted
 from bindpy.zone.names import BadNameError, Name, is_subdomain
@@ -33,6 +35,18 @@ _NAMED_TYPES = (*range(1, 300), 32768, 32769)
 """Where RR types with names of their own are."""
 NO_SCRIPT = b""
 """The digest of no script."""
+
+
+class Shown(Protocol):
+    """Many records that can be shown to a script without making objects of them."""
+
+    def shown(self, apart: bool, rare: Callable[[int, bytes], str], /) -> bytes:
+        """Return them one after the other: owner, type, TTL, priority, content.
+
+        Each is what ``string.unpack("<s2I2I4I4s4")`` of Lua reads. With *apart* owners have no final dot, and
+        the priority of MX and SRV is not in the content; otherwise it is 0. *rare* returns the text of RDATA
+        of types that the other side does not know.
+        """
 
 
 class FilterError(BindpyError):
@@ -120,6 +134,31 @@ class LuaFilter:
             raise self._broken(error, _named(rr)) from None
         if answer == _KEEP:
             return (rr,)
+        return self._changed(rr, answer)
+
+    def answers(self, records: Shown) -> Iterator[tuple[int, Answer]]:
+        """Yield the number, from 0, of each record that is not just kept, with what `made_of` takes.
+
+        Never raises. Go on only after `made_of` has seen an answer.
+        """
+        number = 0
+        try:
+            shown = records.shown(self._parameters == _OLD_FORM, self._text)
+            found = self._sandbox.call_all(self._peer, self._zone, self._rdclass, shown)
+            while found is not None:
+                number, *answer = found
+                if answer[0] != _KEEP:
+                    yield number, tuple(answer)
+                found = self._sandbox.call_next()
+        except LuaError as error:
+            with contextlib.suppress(LuaError):
+                number = self._sandbox.reached()
+            yield number, error
+
+    def made_of(self, rr: RR, answer: Answer) -> Iterable[RR]:
+        """Return what *rr* becomes by one of the `answers`. Raises `FilterError`."""
+        if isinstance(answer, LuaError):
+            raise self._broken(answer, _named(rr)) from None
         return self._changed(rr, answer)
 
     def log_lines(self) -> list[str]:

@@ -26,6 +26,7 @@ from bindpy.zone.rdata import RdataError, rdata_from_tokens
 from bindpy.zone.reader import MORE_WARNINGS
 from bindpy.zone.records import IN, RRset
 from bindpy.zone.snapshot import Node, ZoneSnapshot
+from bindpy.zone.zonefile import ReadableText
 
 if TYPE_CHECKING:
     import bindpy_engine
@@ -75,13 +76,31 @@ class FileReader:
                 log.exception("%s: fault in bindpy's Rust engine; please report it; read by Python", path)
         return _of_python(load_zone_file(path, origin, rdclass, checks, directory=directory))
 
+    def write_checked(
+        self, zone: bindpy_engine.Zone, descriptor: int, path: str, head: bytes, checks: ZoneChecks
+    ) -> tuple[Diagnostic, ...] | None:
+        """Write *zone* behind *head* to *descriptor*, the file at *path*, flush it and read it back.
+
+        Return what there is to say of it; None where only `read` can tell whether the file means *zone*.
+        """
+        written = self._module.write_checked(
+            zone, descriptor, head, self._checks(checks), ReadableText(IN), _rare_rdata
+        )
+        if written is None:
+            return None
+        suspects, suspect_apex = written
+        if not suspects and not suspect_apex:
+            return ()
+        where = (os.fsencode(path), zone.origin, b"")
+        return in_text_order(self._judge(zone, suspects, _Places(self._module, where), checks), (path,))
+
     def _read(self, where: tuple[bytes, Name, bytes], checks: ZoneChecks) -> FileReading:
         loaded: bindpy_engine.Loaded = self._module.read_zone(*where, self._checks(checks), _rare_rdata)
         files = tuple(os.fsdecode(file) for file, _ in loaded.files)
         stamps = tuple(FileStamp(*stamp) for _, stamp in loaded.files)
         found = _ttl_warnings(loaded, files[0])
         if loaded.suspects or loaded.suspect_apex:
-            found += self._judge(loaded, _Places(self._module, where), checks)
+            found += self._judge(loaded.zone, loaded.suspects, _Places(self._module, where), checks)
         elif not found:
             return FileReading(loaded.zone, None, (), files, stamps)
         refused = any(item.severity is Severity.ERROR for item in found)
@@ -89,11 +108,9 @@ class FileReader:
         return FileReading(zone, None, in_text_order(found, files), files, stamps)
 
     def _judge(
-        self, loaded: bindpy_engine.Loaded, places: _Places, checks: ZoneChecks
+        self, zone: bindpy_engine.Zone, owners: Sequence[Key], places: _Places, checks: ZoneChecks
     ) -> Sequence[Diagnostic]:
-        """Return what Python's checks say of the suspects."""
-        zone = loaded.zone
-        owners = loaded.suspects
+        """Return what Python's checks say of the suspects *owners*, and of the zone as a whole."""
         if len(owners) > 1:
             owners = sorted(owners, key=lambda key: places.index.rank(zone, key))
         # It has all that the checks ask of a zone.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bindpy.config.model import ZoneChecks
+from bindpy.diagnostics import Severity
 from bindpy.engine import MessageForm, Packed, RecordTooLargeError, Zones
 from bindpy.native.reading import FileReader
 from bindpy.zone.diff import Delta, DeltaDoesNotFitError
@@ -15,7 +16,7 @@ from bindpy.zone.names import Key, Name
 from bindpy.zone.raw import raw_header
 from bindpy.zone.rdata import check_rdata
 from bindpy.zone.records import IN, RR, RRset, RRType
-from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, ZoneSnapshot
+from bindpy.zone.snapshot import NoSoaError, OutOfZoneError, ZoneSnapshot, ZoneTooLargeError
 from bindpy.zone.zonefile import ReadableText, comment_lines
 
 if TYPE_CHECKING:
@@ -94,19 +95,63 @@ class RustBuilder:
             known_ttl: int = self._add(owner, rtype, ttl, rdata)
         except self._module.OutOfZoneError as error:
             raise OutOfZoneError(str(error)) from None
+        except self._module.ZoneTooLargeError as error:
+            raise ZoneTooLargeError(str(error)) from None
         return known_ttl
 
-    def take_message(self, message: bytes, message_id: int, kind: int, max_records: int) -> int | None:
-        """See `bindpy.engine.ZoneBuilder`."""
-        taken: int | None = self._inner.take_message(message, message_id, kind, max_records, _is_valid_rdata)
+    def take_messages(
+        self, messages: Sequence[bytes], message_id: int, kind: int, max_records: int
+    ) -> tuple[int, int]:
+        """See `bindpy.engine.MessageTaker`."""
+        taken: tuple[int, int] = self._inner.take_messages(
+            messages, message_id, kind, max_records, _is_valid_rdata
+        )
         return taken
 
+    def open_message(
+        self, message: bytes, message_id: int, kind: int, max_records: int
+    ) -> OpenRustMessage | None:
+        """See `bindpy.engine.MessageTaker`."""
+        opened = self._inner.open_message(message, message_id, kind, max_records, _is_valid_rdata)
+        return OpenRustMessage(opened, self) if opened is not None else None
+
+    def keep(self, message: bindpy_engine.OpenMessage, start: int, end: int) -> None:
+        """Add records of *message*. Raises `ZoneTooLargeError`."""
+        try:
+            self._inner.keep(message, start, end)
+        except self._module.ZoneTooLargeError as error:
+            raise ZoneTooLargeError(str(error)) from None
+
     def finish(self) -> RustZone:
-        """Return the zone; the builder must not be used again. Raises `NoSoaError`."""
+        """Return the zone; the builder must not be used again. Raises `NoSoaError`, `ZoneTooLargeError`."""
         try:
             return RustZone(self._inner.finish())
         except self._module.NoSoaError as error:
             raise NoSoaError(str(error)) from None
+        except self._module.ZoneTooLargeError as error:
+            raise ZoneTooLargeError(str(error)) from None
+
+
+class OpenRustMessage:
+    """A `bindpy.engine.OpenMessage`."""
+
+    __slots__ = ("_builder", "_inner", "shown")
+
+    def __init__(self, inner: bindpy_engine.OpenMessage, builder: RustBuilder) -> None:
+        self._inner = inner
+        self._builder = builder
+        self.shown = inner.shown
+
+    def __len__(self) -> int:
+        return len(self._inner)
+
+    def record(self, number: int) -> RR:
+        """Return one of the records, counted from 0."""
+        return RR(*self._inner.record(number))
+
+    def keep(self, start: int, end: int) -> None:
+        """Add records to the zone. Raises `ZoneTooLargeError`."""
+        self._builder.keep(self._inner, start, end)
 
 
 class RustZones:
@@ -127,6 +172,8 @@ class RustZones:
             self.text,
             self.raw,
             self.axfr,
+            self.write_checked,
+            self._module.tsig_start,
         )
 
     def builder(self, origin: Name, rdclass: int) -> RustBuilder:
@@ -152,12 +199,14 @@ class RustZones:
         return builder.finish()
 
     def apply(self, zone: RustZone, deltas: Iterable[Delta], *, may_repeat: bool = False) -> RustZone:
-        """Return *zone* after *deltas*. Raises `DeltaDoesNotFitError`."""
+        """Return *zone* after *deltas*. Raises `DeltaDoesNotFitError` and `ZoneTooLargeError`."""
         plain = [(d.old_soa, d.new_soa, list(d.removed), list(d.added)) for d in deltas]
         try:
             return RustZone(zone.inner.apply(plain, may_repeat))
         except self._module.DeltaDoesNotFitError as error:
             raise DeltaDoesNotFitError(str(error)) from None
+        except self._module.ZoneTooLargeError as error:
+            raise ZoneTooLargeError(str(error)) from None
 
     def diff(self, old: RustZone, new: RustZone) -> Delta:
         """Return what leads from *old* to *new*."""
@@ -176,6 +225,17 @@ class RustZones:
         yield from comment_lines(comments)
         for piece in self._module.ZoneText(zone.inner, ReadableText(zone.rdclass)):
             yield piece.decode("ascii")
+
+    def write_checked(
+        self, zone: RustZone, descriptor: int, path: str, comments: tuple[str, ...], checks: ZoneChecks
+    ) -> LoadedZone | None:
+        """See `bindpy.engine.WriteChecked`."""
+        head = "".join(comment_lines(comments)).encode("ascii")
+        found = self._reader.write_checked(zone.inner, descriptor, path, head, checks)
+        if found is None:
+            return None
+        refused = any(item.severity is Severity.ERROR for item in found)
+        return LoadedZone(None if refused else zone, found, (), ())
 
     def raw(self, zone: RustZone) -> Iterator[bytes]:
         """Yield *zone* in BIND's raw format."""

@@ -157,6 +157,12 @@ def find_record(message: bytes) -> TsigRecord | None:
     return None
 
 
+def record_at(message: bytes, start: int) -> TsigRecord:
+    """Return the TSIG record that begins at *start* of *message*, its last one. Raises `TsigError`."""
+    at = _skip_name(message, start)
+    return _read(message, start, at, at + _HEAD.size + (message[at + 8] << 8 | message[at + 9]))
+
+
 def _read(message: bytes, start: int, at: int, end: int) -> TsigRecord:
     _, rdclass, ttl, _ = _HEAD.unpack_from(message, at)
     owner = _read_name(message, start)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bindpy.config.model import TsigKey
 from bindpy.tsig.keys import key_wire
 from bindpy.tsig.messages import (
@@ -21,6 +23,7 @@ from bindpy.tsig.record import (
     TsigError,
     TsigRecord,
     find_record,
+    record_at,
     with_record,
     without_record,
 )
@@ -52,18 +55,26 @@ class StreamSigner:
 class StreamVerifier:
     """Checks the messages of one answer, in their order; what it returned is good once `finish` passes.
 
-    The first and the last message have to be signed, and at least each hundredth.
+    The first and the last message have to be signed, and at least each hundredth. *find_start* may say where
+    the TSIG record of a message begins: finding it takes a walk over all of its records.
     """
 
-    def __init__(self, key: TsigKey, request_mac: bytes) -> None:
+    def __init__(
+        self,
+        key: TsigKey,
+        request_mac: bytes,
+        find_start: Callable[[bytes], int | None] | None = None,
+    ) -> None:
         self._key = key
+        self._find_start = find_start
         self._last_mac = request_mac
         self._first = True
         self._unsigned: list[bytes] = []
 
     def feed(self, message: bytes, now: int) -> bytes:
         """Return *message* without its signature. Raises `TsigError`."""
-        record = find_record(message)
+        start = self._find_start(message) if self._find_start is not None else None
+        record = find_record(message) if start is None else record_at(message, start)
         if record is None:
             if self._first:
                 raise TsigError(FORMERR, "the answer to a signed request is not signed", key=self._key)

@@ -130,6 +130,7 @@ async def _filtered_transfer(
             source=primary.source,
             settings=wish.settings,
             executor=executor,
+            tsig_start=zones.tsig_start,
             on_connected=connected,
         )
     except XferFailure as failure:

@@ -11,11 +11,11 @@ Anything else is an `XferFailure`; nothing of a failed answer is ever used.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from bindpy.engine import PYTHON_ZONES, MessageTaker, Zone, Zones
+from bindpy.engine import PYTHON_ZONES, MessageTaker, OpenMessage, Zone, Zones
 from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.wire import Message, Question, WireError, WireRR, build_query, read_message
@@ -24,7 +24,7 @@ from bindpy.zone.names import Name, is_subdomain, to_text
 from bindpy.zone.rdata import class_to_text, is_meta_type, type_to_text
 from bindpy.zone.records import IN, RR, RRType, Soa
 from bindpy.zone.serials import is_newer
-from bindpy.zone.snapshot import OutOfZoneError
+from bindpy.zone.snapshot import OutOfZoneError, ZoneTooLargeError
 
 
 class Style(enum.Enum):
@@ -97,7 +97,7 @@ class Incoming:
         # cycle keeps the zone and its base alive until the collector comes by.
         self._take: Callable[[Incoming, RR], bool] = Incoming._take_first
         self._builder = zones.builder(origin, rdclass)
-        taker = self._builder if record_filter is None and rdclass == IN else None
+        taker = self._builder if rdclass == IN else None
         self._taker: MessageTaker | None = taker if isinstance(taker, MessageTaker) else None
         self._old_soa: RR | None = None
         self._new_soa: RR | None = None
@@ -124,8 +124,21 @@ class Incoming:
         Raises `XferFailure`.
         """
         with self._counted(len(octets)):
-            if not self._take_message(octets):
+            if not self._take_filtered(octets):
                 self._take_records(_read(octets))
+        return self._done
+
+    def feed_all(self, messages: Sequence[bytes]) -> bool:
+        """Take the next messages as `feed` takes each; return whether the last one was among them.
+
+        Raises `XferFailure`.
+        """
+        at = 0
+        while at < len(messages):
+            at += self._take_whole_messages(messages[at:] if at else messages)
+            if at < len(messages):
+                self.feed(messages[at])
+                at += 1
         return self._done
 
     def feed_only(self, message: Message) -> bool:
@@ -173,7 +186,10 @@ class Incoming:
 
     def _finish(self) -> Zone:
         if self.style is Style.WHOLE:
-            whole: Zone = self._builder.finish()
+            try:
+                whole: Zone = self._builder.finish()
+            except ZoneTooLargeError as error:
+                raise _too_large(error) from None
             return whole
         assert self._base is not None  # only an answer to IXFR has another style
         if self.style is Style.CURRENT:
@@ -183,6 +199,8 @@ class Incoming:
             zone: Zone = self._zones.apply(self._base, self.deltas, may_repeat=True)
         except DeltaDoesNotFitError as e:
             raise XferFailure(Stage.DATA, f"sent an IXFR that does not fit our version: {e}") from None
+        except ZoneTooLargeError as error:
+            raise _too_large(error) from None
         if 0 < self._limits.max_records < zone.rr_count:
             raise self._too_many_records()
         return zone
@@ -205,13 +223,65 @@ class Incoming:
             raise XferFailure(Stage.DATA, "sent a message without records")
         self._judge_single_soa()
 
-    def _take_message(self, octets: bytes) -> bool:
-        """Take a message from the middle of a whole zone at once, if it is plainly right."""
-        if self._taker is None or self._take is not Incoming._take_whole:
+    def _is_in_the_middle(self) -> bool:
+        return not self._done and not self._failed and self._take is Incoming._take_whole
+
+    def _take_whole_messages(self, messages: Sequence[bytes]) -> int:
+        """Take messages from the middle of a whole zone at once, as far as they are plainly right.
+
+        Return how many that were.
+        """
+        if self._taker is None or self._filter is not None or not self._is_in_the_middle():
+            return 0
+        limits, progress = self._limits, self.progress
+        if progress.messages + len(messages) > limits.max_messages:
+            return 0
+        if progress.octets + sum(map(len, messages)) > limits.max_octets:
+            return 0
+        taken, records = self._taker.take_messages(messages, self.id, self.kind, limits.max_records)
+        progress.messages += taken
+        progress.records += records
+        progress.octets += sum(map(len, messages[:taken]))
+        return taken
+
+    def _take_filtered(self, octets: bytes) -> bool:
+        """Show the records of a message from the middle of a whole zone to the filter, all of them at once.
+
+        False where the message is not plainly right: then nothing has been done.
+        """
+        if self._taker is None or self._filter is None or not self._is_in_the_middle():
             return False
-        taken = self._taker.take_message(octets, self.id, self.kind, self._limits.max_records)
-        self.progress.records += taken or 0
-        return taken is not None
+        opened = self._taker.open_message(octets, self.id, self.kind, self._limits.max_records)
+        if opened is None:
+            return False
+        kept, before = 0, self.progress.records
+        for number, answer in self._filter.answers(opened):
+            self._keep_opened(opened, kept, number, before)
+            self.progress.records = before + number + 1
+            rr = opened.record(number)
+            try:
+                for made in self._filter.made_of(rr, answer):
+                    self._add(made)
+            except FilterError as error:
+                raise _filter_failed(error) from None
+            self._check_count()
+            kept = number + 1
+        self._keep_opened(opened, kept, len(opened), before)
+        return True
+
+    def _keep_opened(self, opened: OpenMessage, start: int, end: int, before: int) -> None:
+        """Add records of *opened* as they are; *before* is how many there were before that message."""
+        most = self._limits.max_records
+        step = end - start
+        if 0 < most < self._builder.rr_count + step:
+            step = 1  # one of them is too many: find out which
+        for at in range(start, end, max(step, 1)):
+            self.progress.records = before + at + step
+            try:
+                opened.keep(at, at + step)
+            except ZoneTooLargeError as error:
+                raise _too_large(error) from None
+            self._check_count()
 
     def _check_head(self, message: Message) -> None:
         if message.id != self.id:
@@ -274,25 +344,33 @@ class Incoming:
         if rr.rtype == RRType.SOA:
             self._check_last_soa(rr)
             return self._end(Style.WHOLE)
-        builder = self._builder
         self._keep(rr)
-        if 0 < self._limits.max_records < builder.rr_count:
-            raise self._too_many_records()
+        self._check_count()
         return False
+
+    def _check_count(self) -> None:
+        if 0 < self._limits.max_records < self._builder.rr_count:
+            raise self._too_many_records()
 
     def _keep(self, rr: RR) -> None:
         """Add *rr*, or what the filter makes of it, to the zone."""
+        if self._filter is None:
+            self._add(rr)
+            return
+        self._in_zone(rr)
         try:
-            if self._filter is None:
-                self._builder.add(*rr)
-                return
-            self._in_zone(rr)
             for made in self._filter(rr):
-                self._builder.add(*made)
+                self._add(made)
+        except FilterError as error:
+            raise _filter_failed(error) from None
+
+    def _add(self, rr: RR) -> None:
+        try:
+            self._builder.add(*rr)
         except OutOfZoneError:
             raise _out_of_zone(rr) from None
-        except FilterError as error:
-            raise XferFailure(Stage.FILTER, f"sent what the filter failed on: {error}") from None
+        except ZoneTooLargeError as error:
+            raise _too_large(error) from None
 
     def _take_removed(self, rr: RR) -> bool:
         if rr.rtype != RRType.SOA:
@@ -364,3 +442,11 @@ def _comparable(soa: RR) -> Soa:
 def _out_of_zone(rr: RR) -> XferFailure:
     what = f"{to_text(rr.owner)} {type_to_text(rr.rtype)}"
     return XferFailure(Stage.DATA, f"sent a record that is not in the zone: {what}")
+
+
+def _filter_failed(error: FilterError) -> XferFailure:
+    return XferFailure(Stage.FILTER, f"sent what the filter failed on: {error}")
+
+
+def _too_large(error: ZoneTooLargeError) -> XferFailure:
+    return XferFailure(Stage.LIMIT, f"sent a zone that is too large: {error}")

@@ -21,9 +21,10 @@ from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError, Diagnostic, Severity
 from bindpy.engine import PYTHON_ZONES, Zone, Zones
 from bindpy.reload.collector import without_collector
-from bindpy.replacing import TEMPORARY, ReplaceError, reason, replacing, sync_directory
+from bindpy.replacing import TEMPORARY, ReplaceError, Replacement, reason, replacing, sync_directory
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import to_text
+from bindpy.zone.records import IN
 
 LARGE_RECORDS = 10_000
 """From so many records on, a zone is worth keeping Python's collector from it."""
@@ -61,12 +62,8 @@ def _store(zone: Zone, path: str, checks: ZoneChecks, origin_of_data: str | None
     target = Path(os.path.realpath(path))
     try:
         with replacing(target) as new:  # its lock says to `remove_stale` that somebody is at work
-            if origin_of_data is None:
-                _write_raw(new.descriptor, zone, zones)
-            else:
-                _write(new.descriptor, zone, zones, origin_of_data)
-            new.flush()
-            loaded = _read_back(new.path, target, zone, checks, zones)
+            loaded = _write_and_read_back(new, zone, checks, origin_of_data, zones)
+            loaded = _judged(loaded, new.path, target, zone)
             stamp = new.rename()
     except ReplaceError as e:
         raise StoreError(str(e)) from None
@@ -114,12 +111,34 @@ def _remove_if_abandoned(path: Path) -> bool:
     return True
 
 
-def _write(descriptor: int, zone: Zone, zones: Zones, origin_of_data: str) -> None:
-    comments = (
+def _write_and_read_back(
+    new: Replacement, zone: Zone, checks: ZoneChecks, origin_of_data: str | None, zones: Zones
+) -> LoadedZone:
+    """Write *zone* to *new*, flushed to the disk, and return it as it will be read at the next start."""
+    if origin_of_data is None:
+        _write_raw(new.descriptor, zone, zones)
+        new.flush()
+    else:
+        comments = _comments(zone, origin_of_data)
+        if zones.write_checked is not None and zone.rdclass == IN:
+            checked = zones.write_checked(zone, new.descriptor, str(new.path), comments, checks)
+            if checked is not None:
+                return checked
+        else:
+            _write(new.descriptor, zone, zones, comments)
+            new.flush()
+    return zones.read_file(str(new.path), zone.origin, zone.rdclass, checks)
+
+
+def _comments(zone: Zone, origin_of_data: str) -> tuple[str, ...]:
+    return (
         f"Zone {to_text(zone.origin)}: serial {zone.serial}, from {origin_of_data},",
         f"written by bindpy {__version__} at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}.",
         "The next transfer writes this file anew: what is edited here is lost.",
     )
+
+
+def _write(descriptor: int, zone: Zone, zones: Zones, comments: tuple[str, ...]) -> None:
     with open(
         descriptor, "w", encoding="ascii", newline="\n", buffering=_BUFFER_OCTETS, closefd=False
     ) as file:
@@ -131,9 +150,8 @@ def _write_raw(descriptor: int, zone: Zone, zones: Zones) -> None:
         file.writelines(zones.raw(zone))
 
 
-def _read_back(temporary: Path, target: Path, zone: Zone, checks: ZoneChecks, zones: Zones) -> LoadedZone:
-    """Return what was written, as it will be read at the next start."""
-    loaded = zones.read_file(str(temporary), zone.origin, zone.rdclass, checks)
+def _judged(loaded: LoadedZone, temporary: Path, target: Path, zone: Zone) -> LoadedZone:
+    """Return what was read back of *zone*, if that is what it is. Raises `StoreError`."""
     found = tuple(_at(item, str(temporary), str(target)) for item in loaded.diagnostics)
     if loaded.zone is None:
         errors = [item for item in found if item.severity is Severity.ERROR]

@@ -27,7 +27,7 @@ from bindpy.zone.rdata import (
     type_to_text,
 )
 from bindpy.zone.records import RR, RRType, Soa, rrsig_covered
-from bindpy.zone.snapshot import SnapshotBuilder
+from bindpy.zone.snapshot import SnapshotBuilder, ZoneTooLargeError
 from bindpy.zone.ttl import MAX_TTL, parse_ttl
 
 MAX_GENERATED = 1 << 22
@@ -235,7 +235,10 @@ class EntryReader:
 
     def _add(self, rr: RR, offset: int) -> None:
         owner, rtype, ttl, rdata = rr
-        used = self._builder.add(owner, rtype, ttl, rdata)
+        try:
+            used = self._builder.add(owner, rtype, ttl, rdata)
+        except ZoneTooLargeError as e:
+            raise EntryError(str(e), offset) from None
         if used != ttl:
             self._settle_ttl(rr, used, offset)
         self._host.note_record(owner, rtype, offset)

@@ -18,7 +18,7 @@ from bindpy.files import FileStamp
 from bindpy.zone.names import MAX_LABEL_OCTETS, MAX_NAME_OCTETS, Key, Name, to_text
 from bindpy.zone.rdata import check_rdata, is_meta_type, type_to_text
 from bindpy.zone.records import RRset, RRType
-from bindpy.zone.snapshot import OutOfZoneError, SnapshotBuilder, ZoneSnapshot
+from bindpy.zone.snapshot import OutOfZoneError, SnapshotBuilder, ZoneSnapshot, ZoneTooLargeError
 
 MAGIC: Final = b"\0\0\0\2\0\0\0"
 """How a raw file begins: the format's number, then the first octets of its version."""
@@ -95,6 +95,8 @@ def _read_block(octets: bytes, at: int, builder: SnapshotBuilder) -> int:
             builder.add(owner, rtype, ttl & 0x7FFFFFFF, rdata)
         except OutOfZoneError:
             raise _DamagedError(f"the owner '{to_text(owner)}' is not in the zone", at) from None
+        except ZoneTooLargeError as e:
+            raise _DamagedError(str(e), at) from None
         place = following
     if place != end or not count:
         raise _DamagedError("the records of a block do not fill it", at)

@@ -80,6 +80,10 @@ class OutOfZoneError(ValueError):
     """An owner name that is not at or below the origin."""
 
 
+class ZoneTooLargeError(ValueError):
+    """A zone that has more than a zone can have; the text says of what."""
+
+
 class NoSoaError(ValueError):
     """The zone cannot be used: it has no SOA record at its apex."""
 
@@ -171,6 +175,9 @@ class ZoneSnapshot:
                     yield RR(node.owner, rrset.rtype, rrset.ttl, rdata)
 
 
+MAX_RRSETS = 8192
+"""The most RRsets of one name, RRSIGs counted for each type that they cover. The Rust engine searches them
+one by one, and no zone that makes sense has so many."""
 _RRSIG_OF = 1 << 16
 """Added to a covered type, this is the place of its RRSIGs among an owner's RRsets."""
 
@@ -209,7 +216,8 @@ class SnapshotBuilder:
         """Add one record and return the RRset's TTL.
 
         All records of an RRset have the first one's TTL (RFC 2181 section 5.2): a result other than *ttl* is
-        worth a warning. A record that is there already is not added twice. Raises `OutOfZoneError`.
+        worth a warning. A record that is there already is not added twice. Raises `OutOfZoneError` and
+        `ZoneTooLargeError`.
         """
         key = owner.lower()
         sets = self._rrsets.get(key)
@@ -222,6 +230,8 @@ class SnapshotBuilder:
         which = rtype if rtype != RRType.RRSIG else _RRSIG_OF + rrsig_covered(rdata)
         rrset = sets.get(which)
         if rrset is None:
+            if len(sets) >= MAX_RRSETS:
+                raise ZoneTooLargeError(f"a name has more than {MAX_RRSETS} RRsets")
             sets[which] = RRset(rtype, ttl, (rdata,))
             self.rr_count += 1
             return ttl

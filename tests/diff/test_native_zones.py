@@ -10,30 +10,38 @@ import os
 import random
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bindpy.answer.query import Query, read_query
-from bindpy.config.model import CheckMode, ZoneChecks
+from bindpy.config.model import CheckMode, TsigKey, ZoneChecks
+from bindpy.diagnostics import SourceSpan
 from bindpy.engine import PYTHON_ZONES, MessageTaker, Packed, RecordTooLargeError, Zones
+from bindpy.files import FileStamp
+from bindpy.filter.script import LuaFilter
 from bindpy.native import EngineChoice
 from bindpy.native.zones import RustZone, RustZones
+from bindpy.tsig import StreamSigner, TsigError
+from bindpy.tsig.record import TsigRecord, find_record, record_at
 from bindpy.xfr.failure import XferFailure
 from bindpy.xfr.incoming import Incoming, Limits
+from bindpy.xfr.store import StoreError, store_zone
 from bindpy.xfr.stream import Packer, axfr_entries
+from bindpy.zone.diff import Delta
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Name, from_text
 from bindpy.zone.protocol import Zone
 from bindpy.zone.records import IN, RR, RRType
-from bindpy.zone.snapshot import ZoneSnapshot
+from bindpy.zone.snapshot import MAX_RRSETS, ZoneSnapshot, ZoneTooLargeError
 from tests.data.zones.corpus import zone_files
 from tests.diff.test_checkzone import ORIGIN, _lines, _mutated_zone, _tangled_zone
 from tests.diff.test_engine_reader import _random_checks
 from tests.generate.worlds import make_world
 from tests.support.engines import usable_engines
+from tests.support.transfers import message
 
 ZONES = int(os.environ.get("BINDPY_READER_ZONES", "1500"))
 FIRST_SEED = int(os.environ.get("BINDPY_READER_SEED", "0"))
@@ -250,18 +258,28 @@ class _RecordByRecord:
 
 
 def _received(
-    zones: Zones, origin: Name, messages: Sequence[bytes], limits: Limits | None = None
+    zones: Zones,
+    origin: Name,
+    messages: Sequence[bytes],
+    limits: Limits | None = None,
+    *,
+    script: Path | None = None,
+    at_once: int = 7,
 ) -> Zone | str:
-    """Return the zone that *messages* bring, or how that fails."""
-    incoming = Incoming(origin, IN, RRType.AXFR, zones=zones, limits=limits)
+    """Return the zone that *messages* bring, so many *at_once*, or how that fails."""
+    record_filter = LuaFilter(str(script), "192.0.2.1", origin) if script is not None else None
+    incoming = Incoming(origin, IN, RRType.AXFR, zones=zones, limits=limits, record_filter=record_filter)
     incoming.request(4711)
     done = False
     try:
-        for message in messages:
-            done = incoming.feed(message)
-        return incoming.result() if done else f"not complete: {incoming.progress}"
+        for at in range(0, len(messages), at_once):
+            done = incoming.feed_all(messages[at : at + at_once])
+        outcome = incoming.result() if done else f"not complete: {incoming.progress}"
     except XferFailure as failure:
-        return f"{failure.stage} {failure} {incoming.progress}"
+        outcome = f"{failure.stage} {failure} {incoming.progress}"
+    if record_filter is not None and isinstance(outcome, str):
+        outcome += f" {record_filter.log_lines()} {record_filter.ignored}"
+    return outcome
 
 
 def _spoilt(rng: random.Random, messages: list[bytes]) -> list[bytes]:
@@ -286,11 +304,17 @@ def _spoilt(rng: random.Random, messages: list[bytes]) -> list[bytes]:
     return messages
 
 
-def test_spoilt_transfers_fail_in_the_same_words(rust: RustZones, worlds: list[tuple[str, str]]) -> None:
+def _one_by_one(rust: RustZones) -> Zones:
+    """Return *rust*'s zones, but with builders that take no messages."""
     whole = rust.zones()
     assert isinstance(whole.builder(b"\0", IN), MessageTaker)
     single = replace(whole, builder=lambda origin, rdclass: _RecordByRecord(rust, origin, rdclass))
     assert not isinstance(single.builder(b"\0", IN), MessageTaker)
+    return single
+
+
+def test_spoilt_transfers_fail_in_the_same_words(rust: RustZones, worlds: list[tuple[str, str]]) -> None:
+    whole, single = rust.zones(), _one_by_one(rust)
     pairs = list(_pairs(rust, worlds))
     outcomes: Counter[bool] = Counter()
     for seed in SEEDS:
@@ -305,10 +329,213 @@ def test_spoilt_transfers_fail_in_the_same_words(rust: RustZones, worlds: list[t
             continue
         messages = _spoilt(rng, [one.message for one in packed])
         limits = rng.choice((None, Limits(max_records=rng.randrange(1, 2 * zone.rr_count))))
-        one, two = (_received(zones, zone.origin, messages, limits) for zones in (whole, single))
+        at_once = rng.choice((1, 3, 1000))
+        one = _received(whole, zone.origin, messages, limits, at_once=at_once)
+        two = _received(single, zone.origin, messages, limits)
         if isinstance(one, str) or isinstance(two, str):
             assert one == two, seed
         else:
             assert _records(one) == _records(two), seed
         outcomes[isinstance(one, str)] += 1
     assert min(outcomes[True], outcomes[False]) > ZONES // 50
+
+
+_FILTER = """
+        local n = 0
+        function axfrfilter({parameters})
+            n = n + 1
+            if {qtype} == pdns.SOA then return pdns.PASS, {{}} end
+            local what = (n * {seed}) % 29
+            if what == 1 then return pdns.DROP, {{}} end
+            if what == 2 then return 0, {{{{content = {content}}}}} end
+            if what == 3 then return 0, {{{{ttl = n}}, {{qtype = 16, content = "x" .. n}}}} end
+            local row = {{qname = "added" .. n .. "." .. zone, qtype = 1, content = "192.0.2.9"}}
+            if what == 5 then row.qname = "not.here." end
+            if what == 4 or what == 5 then return 1, {{row}} end
+            if what == 6 then print(n, {content}) end
+            if n == {fails} then {failure} end
+            return pdns.PASS, {{}}
+        end
+"""
+_FORMS = {
+    "remoteip, zone, record": ("record:qtype()", "record:content()"),
+    "remoteip, zone, qname, qtype, ttl, content": ("qtype", "content"),
+    "remoteip, zone, qname, qtype, ttl, prio, content": ("qtype", "content"),
+}
+_FAILURES = (
+    "error('no more')",
+    "return 7, {}",
+    "while true do end",
+    "return 0, {{qtype = 1, content = 'no address'}}",
+    "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
+    "return 0, 'rows'",
+)
+
+
+def test_filtered_transfers_come_to_the_same(
+    rust: RustZones, worlds: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """Scripts that judge many records at a time decide as they do one by one, and fail in the same words."""
+    whole, single = rust.zones(), _one_by_one(rust)
+    pairs = list(_pairs(rust, worlds))
+    path = tmp_path / "f.lua"
+    outcomes: Counter[bool] = Counter()
+    for seed in range(FIRST_SEED, FIRST_SEED + max(20, ZONES // 10)):
+        rng = random.Random(seed)
+        _, zone = rng.choice(pairs)
+        parameters = rng.choice(list(_FORMS))
+        qtype, content = _FORMS[parameters]
+        fails = rng.choice((0, 0, rng.randrange(1, zone.rr_count + 2)))
+        path.write_text(
+            _FILTER.format(
+                parameters=parameters,
+                qtype=qtype,
+                content=content,
+                seed=rng.randrange(1, 29),
+                fails=fails,
+                failure=rng.choice(_FAILURES),
+            )
+        )
+        packer = Packer(
+            _request(zone, edns=False), zone.origin, IN, limit_octets=rng.choice((300, 3000)),
+            edns_octets=1232,
+        )  # fmt: skip
+        packed = _packed(whole, zone, packer)
+        if isinstance(packed, str):
+            continue
+        messages = [one.message for one in packed]
+        limits = rng.choice((None, Limits(max_records=rng.randrange(1, 2 * zone.rr_count))))
+        one, two = (_received(zones, zone.origin, messages, limits, script=path) for zones in (whole, single))
+        if isinstance(one, str) or isinstance(two, str):
+            assert one == two, seed
+        else:
+            assert _records(one) == _records(two), seed
+        outcomes[isinstance(one, str)] += 1
+    assert min(outcomes[True], outcomes[False]) > 3
+
+
+def test_a_stored_zone_is_what_python_stores(
+    rust: RustZones, worlds: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """The same octets in the file, the same findings with their places, and the same refusals."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    outcomes: Counter[str] = Counter()
+    for number, (python, zone) in enumerate(_pairs(rust, worlds)):
+        checks = _random_checks(random.Random(FIRST_SEED + number))
+        checks = replace(checks, primary=False)
+        one = _stored(rust.zones(), zone, ours, checks)
+        two = _stored(PYTHON_ZONES, python, theirs, checks)
+        if isinstance(one, str) or isinstance(two, str):
+            assert one == two
+            outcomes["refused"] += 1
+            continue
+        assert _without_time(ours) == _without_time(theirs)
+        assert _at_no_file(one, ours) == _at_no_file(two, theirs)
+        assert one.zone is not None
+        assert one.zone.same_data(zone)
+        assert one.stamps == (FileStamp.of(str(ours)),)
+        outcomes["with findings" if one.diagnostics else "clean"] += 1
+    assert min(outcomes["refused"], outcomes["with findings"], outcomes["clean"]) > 0, outcomes
+
+
+def _stored(zones: Zones, zone: Zone, path: Path, checks: ZoneChecks) -> LoadedZone | str:
+    try:
+        return store_zone(zone, str(path), checks=checks, origin_of_data="a test", zones=zones)
+    except StoreError as error:
+        return str(error)
+
+
+def _without_time(path: Path) -> list[str]:
+    return [line for line in path.read_text("ascii").splitlines() if not line.startswith("; written by")]
+
+
+def _at_no_file(loaded: LoadedZone, path: Path) -> list[str]:
+    return [str(item).replace(str(path), "FILE") for item in loaded.diagnostics]
+
+
+def test_a_large_zone_is_read_back_while_it_is_written(rust: RustZones, tmp_path: Path) -> None:
+    origin = from_text("large.example.")
+    builder = rust.builder(origin, IN)
+    soa = origin + b"\x04host\0" + struct.pack("!5I", 1, 2, 3, 4, 5)
+    builder.add(origin, RRType.SOA, 300, soa)
+    builder.add(origin, RRType.NS, 300, b"\x02ns\0")
+    for number in range(60_000):
+        owner = b"\x08" + b"%08d" % number + origin
+        builder.add(owner, RRType.A, 300 if number % 3 else 60, struct.pack("!I", number))
+        builder.add(owner, 65280, 300, b"private type, whose text Python writes and reads")
+    zone = builder.finish()
+    for limit in (CheckMode.WARN, CheckMode.FAIL):
+        checks = replace(DEFAULTS, primary=False, names=limit)
+        stored = _stored(rust.zones(), zone, tmp_path / "large", checks)
+        assert isinstance(stored, LoadedZone)
+        assert (stored.zone, stored.diagnostics) == (zone, ())
+    again = rust.read_file(str(tmp_path / "large"), origin, IN, DEFAULTS)
+    assert again.zone is not None
+    assert again.zone.same_data(zone)
+    path = tmp_path / "full"
+    path.symlink_to("/dev/full")
+    with path.open("r+b") as full, pytest.raises(OSError, match=r"\[Errno 28\] No space left on device"):
+        rust.write_checked(zone, full.fileno(), str(path), (), DEFAULTS)
+
+
+def _messages(records: Sequence[RR]) -> list[bytes]:
+    return [message(records[at : at + 100], message_id=4711) for at in range(0, len(records), 100)]
+
+
+def test_too_many_types_at_one_name_fail_in_the_same_words(rust: RustZones, tmp_path: Path) -> None:
+    origin = from_text("large.example.")
+    soa = RR(origin, RRType.SOA, 300, origin + b"\x04host\0" + struct.pack("!5I", 1, 2, 3, 4, 5))
+    owner = b"\x01a" + origin
+    many = [RR(owner, rtype, 300, b"x") for rtype in range(1000, 1000 + MAX_RRSETS)]
+    last = RR(owner, 65280, 300, b"y")
+    newer = soa._replace(rdata=soa.rdata[:-20] + struct.pack("!5I", 2, 2, 3, 4, 5))
+    failed = []
+    for zones in (rust.zones(), PYTHON_ZONES):
+        most = _received(zones, origin, _messages([soa, *many, soa]))
+        assert not isinstance(most, str), most
+        for records in ([soa, *many, last, soa], [soa, last, *many, soa]):
+            failed.append(_received(zones, origin, _messages(records)))
+        with pytest.raises(ZoneTooLargeError, match="a name has more than 8192 RRsets"):
+            zones.apply(most, [Delta(soa, newer, (), (last,))])
+    assert failed[:2] == failed[2:]
+    reason = "Stage.LIMIT sent a zone that is too large: a name has more than 8192 RRsets"
+    assert all(isinstance(why, str) and why.startswith(reason) for why in failed), failed
+    path = tmp_path / "zone"
+    lines = [f"a TYPE{rr.rtype} \\# 1 78\n" for rr in (*many, last)]
+    path.write_text("$TTL 300\n@ SOA @ host 1 2 3 4 5\n@ NS ns.example.net.\n" + "".join(lines))
+    loaded = _alike(rust, str(path), "large.example.", replace(DEFAULTS, max_types_per_name=0))
+    [error] = loaded.diagnostics
+    assert str(error).startswith(f"{path}:{len(lines) + 3}:1: error: a name has more than 8192 RRsets")
+
+
+def test_where_a_signature_is(rust: RustZones, worlds: list[tuple[str, str]]) -> None:
+    """Rust finds it in all messages of a transfer, and never where Python would not."""
+    key = TsigKey("k.", "hmac-sha256", b"0123456789abcdef", SourceSpan("test"))
+    tsig_start = rust.zones().tsig_start
+    assert tsig_start is not None
+    signed = []
+    for _, zone in list(_pairs(rust, worlds))[:20]:
+        packer = Packer(_request(zone, edns=True), zone.origin, IN, limit_octets=3000, edns_octets=1232)
+        packed = _packed(rust.zones(), zone, packer)
+        signer = StreamSigner(key, b"")
+        for one in packed if isinstance(packed, list) else []:
+            signed.append(signer.sign(one.message, 1_000_000))
+            assert tsig_start(one.message) is None
+            assert tsig_start(signed[-1]) == len(one.message)
+            assert record_at(signed[-1], len(one.message)) == find_record(signed[-1])
+    rng = random.Random(FIRST_SEED)
+    outcomes: Counter[bool] = Counter()
+    for _ in range(10 * ZONES):
+        [octets] = _spoilt(rng, [rng.choice(signed)]) or [b""]
+        start = tsig_start(octets)
+        outcomes[start is None] += 1
+        if start is not None:
+            assert _outcome(record_at, octets, start) == _outcome(find_record, octets)
+    assert min(outcomes[True], outcomes[False]) > ZONES // 20
+
+
+def _outcome(read: Callable[..., TsigRecord | None], *arguments: object) -> TsigRecord | str | None:
+    try:
+        return read(*arguments)
+    except TsigError as error:
+        return str(error)

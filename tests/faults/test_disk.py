@@ -20,7 +20,10 @@ from bindpy.config.model import ZoneChecks
 from bindpy.xfr.store import StoreError, remove_stale, store_zone
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.snapshot import ZoneSnapshot
+from tests.support.engines import make_engine, zone_of
 from tests.support.zones import zone_from_text
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 CHECKS = ZoneChecks(primary=False)
 FROM = "192.0.2.1#53 by AXFR"
@@ -40,7 +43,9 @@ def version(serial: int) -> ZoneSnapshot:
 
 
 def put(serial: int, path: Path) -> None:
-    store_zone(version(serial), str(path), checks=CHECKS, origin_of_data=FROM)
+    engine = make_engine()
+    zone = zone_of(engine, version(serial))
+    store_zone(zone, str(path), checks=CHECKS, origin_of_data=FROM, zones=engine.zones)
 
 
 def whole_serial(path: Path) -> int:

@@ -241,7 +241,7 @@ fn deltas_that_do_not_fit_are_refused() {
 fn thousands_of_types_at_one_name_are_too_many() {
     let mut builder = ZoneBuilder::new(ORIGIN, IN);
     let outcome = (256..20_000).try_for_each(|rtype| builder.add(ORIGIN, rtype, 1, b"x").map(|_| ()));
-    assert_eq!(outcome, Err(BuildError::TooLarge));
+    assert_eq!(outcome, Err(BuildError::TooManyRrsets));
 }
 
 #[test]

@@ -23,11 +23,13 @@ mod bindpy_engine {
     #[pymodule_export]
     use crate::serve::{Datagram, Service, UdpThreads};
     #[pymodule_export]
-    use crate::text::{RawBlocks, ZoneText};
+    use crate::text::{RawBlocks, ZoneText, write_checked};
     #[pymodule_export]
-    use crate::transfer::{AxfrMessages, RecordTooLargeError};
+    use crate::transfer::{AxfrMessages, OpenMessage, RecordTooLargeError, tsig_start};
     #[pymodule_export]
-    use crate::zone::{DeltaDoesNotFitError, NoSoaError, OutOfZoneError, Zone, ZoneBuilder};
+    use crate::zone::{
+        DeltaDoesNotFitError, NoSoaError, OutOfZoneError, Zone, ZoneBuilder, ZoneTooLargeError,
+    };
 
     /// The version of the engine.
     #[pymodule_export]

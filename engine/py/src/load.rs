@@ -32,7 +32,7 @@ pub fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyRe
 
 /// How strictly a zone's content is judged.
 #[pyclass(frozen, module = "bindpy_engine")]
-pub struct Checks(check::Checks);
+pub struct Checks(pub check::Checks);
 
 #[pymethods]
 impl Checks {
@@ -70,12 +70,21 @@ impl Checks {
 }
 
 /// Asks Python for RDATA of rare types.
-struct AskPython<'a> {
+pub struct AskForRdata<'a> {
     ask: &'a Py<PyAny>,
     failure: Option<PyErr>,
 }
 
-impl AskPython<'_> {
+impl<'a> AskForRdata<'a> {
+    pub fn new(ask: &'a Py<PyAny>) -> Self {
+        AskForRdata { ask, failure: None }
+    }
+
+    /// What Python raised, if it did.
+    pub fn outcome(self) -> PyResult<()> {
+        self.failure.map_or(Ok(()), Err)
+    }
+
     fn ask(&mut self, rtype: u16, words: &[Word<'_>], origin: &[u8]) -> PyResult<Option<Vec<u8>>> {
         Python::attach(|py| {
             let words: Vec<_> =
@@ -85,7 +94,7 @@ impl AskPython<'_> {
     }
 }
 
-impl RareRdata for AskPython<'_> {
+impl RareRdata for AskForRdata<'_> {
     fn rdata(&mut self, rtype: u16, words: &[Word<'_>], origin: &[u8]) -> Option<Vec<u8>> {
         match self.ask(rtype, words, origin) {
             Ok(rdata) => rdata,
@@ -129,25 +138,27 @@ pub fn read_zone(
     checks: &Checks,
     rare: Py<PyAny>,
 ) -> PyResult<Loaded> {
-    let mut asking = AskPython { ask: &rare, failure: None };
+    let mut asking = AskForRdata::new(&rare);
     let outcome = guarded(py, || read::read_zone(path, origin, directory, &checks.0, &mut asking))?;
-    if let Some(failure) = asking.failure {
-        return Err(failure);
-    }
+    asking.outcome()?;
     let read::Loaded { zone, files, suspects, other_ttls } = outcome.map_err(to_python)?;
     let files = files.iter().map(|(file, stamp)| {
         let stamp = (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns);
         (PyBytes::new(py, file).unbind(), stamp)
     });
-    let keys = suspects.owners.iter().map(|(owner, _)| PyBytes::new(py, &name::key(owner)).unbind());
     Ok(Loaded {
         zone: Py::new(py, Zone(zone))?,
         files: files.collect(),
-        suspects: keys.collect(),
+        suspects: suspect_keys(py, &suspects),
         suspect_apex: suspects.apex.is_some(),
         other_ttls: other_ttls.0.iter().map(|one| (one.line, one.column, one.ttl, one.prior)).collect(),
         other_ttl_count: other_ttls.1,
     })
+}
+
+/// The keys of the owners that are suspects.
+pub fn suspect_keys(py: Python<'_>, suspects: &check::Suspects) -> Vec<Py<PyBytes>> {
+    suspects.owners.iter().map(|(owner, _)| PyBytes::new(py, &name::key(owner)).unbind()).collect()
 }
 
 /// Where the records of a zone stand in its text.
@@ -182,10 +193,8 @@ pub fn read_places(
     directory: &[u8],
     rare: Py<PyAny>,
 ) -> PyResult<Places> {
-    let mut asking = AskPython { ask: &rare, failure: None };
+    let mut asking = AskForRdata::new(&rare);
     let outcome = guarded(py, || read::read_places(path, origin, directory, &mut asking))?;
-    match asking.failure {
-        Some(failure) => Err(failure),
-        None => outcome.map(Places).map_err(to_python),
-    }
+    asking.outcome()?;
+    outcome.map(Places).map_err(to_python)
 }

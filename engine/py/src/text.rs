@@ -1,19 +1,35 @@
 //! Zones written out: as text, and in BIND's raw format.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::RawFd;
+
 use bindpy_core::write::{self, RareText};
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::load::guarded;
+use crate::load::{AskForRdata, Checks, guarded, suspect_keys};
 use crate::zone::Zone;
 
 /// Asks Python for the text of rare types.
-struct AskPython<'a> {
+pub struct AskForText<'a> {
     ask: &'a Py<PyAny>,
     failure: Option<PyErr>,
 }
 
-impl RareText for AskPython<'_> {
+impl<'a> AskForText<'a> {
+    pub fn new(ask: &'a Py<PyAny>) -> Self {
+        AskForText { ask, failure: None }
+    }
+
+    /// What Python raised, if it did.
+    pub fn outcome(self) -> PyResult<()> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+impl RareText for AskForText<'_> {
     fn text(&mut self, rtype: u16, rdata: &[u8]) -> String {
         let answer =
             Python::attach(|py| self.ask.call1(py, (rtype, PyBytes::new(py, rdata)))?.extract::<String>(py));
@@ -45,13 +61,45 @@ impl ZoneText {
 
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let mut piece = Vec::new();
-        let mut asking = AskPython { ask: &self.rare, failure: None };
+        let mut asking = AskForText::new(&self.rare);
         let more = guarded(py, || self.text.write(&mut piece, &mut asking))?;
-        match asking.failure {
-            Some(failure) => Err(failure),
-            None => Ok(more.then(|| PyBytes::new(py, &piece))),
-        }
+        asking.outcome()?;
+        Ok(more.then(|| PyBytes::new(py, &piece)))
     }
+}
+
+/// Returns `error` with its number and the C library's words for that, as Python's own functions raise it.
+fn os_error(py: Python<'_>, error: &io::Error) -> PyErr {
+    let Some(number) = error.raw_os_error() else { return PyOSError::new_err(error.to_string()) };
+    let text = || py.import("os")?.call_method1("strerror", (number,))?.extract::<String>();
+    text().map_or_else(|failure| failure, |text| PyOSError::new_err((number, text)))
+}
+
+/// Writes a zone file to `descriptor`, an empty file that can be read too, behind `comments`, whole lines, flushes
+/// it to the disk and reads it back in full. Returns the keys that Python's checks have to look at, and whether
+/// they have to look at the zone as a whole; None where what was written does not surely mean `zone`.
+///
+/// `texts` is as for `ZoneText`, `rdatas` as for `read_zone`. Raises `OSError`, and what these raise.
+#[pyfunction]
+pub fn write_checked(
+    py: Python<'_>,
+    zone: &Zone,
+    descriptor: RawFd,
+    comments: Vec<u8>,
+    checks: &Checks,
+    texts: Py<PyAny>,
+    rdatas: Py<PyAny>,
+) -> PyResult<Option<(Vec<Py<PyBytes>>, bool)>> {
+    let mut texts = AskForText::new(&texts);
+    let mut rdatas = AskForRdata::new(&rdatas);
+    let written = guarded(py, || {
+        let file = File::from(bindpy_sys::duplicate(descriptor)?);
+        write::write_checked(&zone.0, &file, &comments, &checks.0, &mut texts, &mut rdatas)
+    })?;
+    texts.outcome()?;
+    rdatas.outcome()?;
+    let suspects = written.map_err(|error| os_error(py, &error))?;
+    Ok(suspects.map(|found| (suspect_keys(py, &found), found.apex.is_some())))
 }
 
 /// The blocks of a zone in BIND's raw format, in pieces: an iterator of `bytes`. The header is not among them.

@@ -2,11 +2,13 @@
 
 use bindpy_core::xfr::{self, Packing, RareWire};
 use pyo3::create_exception;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::zone::Zone;
+use crate::load::guarded;
+use crate::text::AskForText;
+use crate::zone::{PyRr, Zone};
 
 create_exception!(
     bindpy_engine,
@@ -52,6 +54,45 @@ impl AxfrMessages {
             Some(Err(error)) => Err(RecordTooLargeError::new_err(error.to_string())),
         }
     }
+}
+
+/// The records of a message, none of which is in the zone yet.
+#[pyclass(frozen, module = "bindpy_engine")]
+pub struct OpenMessage(pub xfr::OpenMessage);
+
+#[pymethods]
+impl OpenMessage {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns owner, type, TTL and RDATA of a record. Raises `IndexError`.
+    fn record<'py>(&self, py: Python<'py>, number: usize) -> PyResult<PyRr<'py>> {
+        let (owner, rtype, ttl, rdata) =
+            self.0.record(number).ok_or_else(|| PyIndexError::new_err("there are not so many records"))?;
+        Ok((PyBytes::new(py, owner), rtype, ttl, PyBytes::new(py, rdata)))
+    }
+
+    /// Returns all records in presentation form for Lua's `string.unpack("<s2I2I4I4s4")`: owner, type, TTL,
+    /// priority, content. With `apart` owners have no final dot and the priority is not in the content.
+    /// `rare(type, RDATA)` returns the text of rare types.
+    fn shown<'py>(&self, py: Python<'py>, apart: bool, rare: Py<PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let mut asking = AskForText::new(&rare);
+        let shown = guarded(py, || {
+            let mut out = Vec::new();
+            xfr::show(&self.0, apart, &mut asking, &mut out);
+            out
+        })?;
+        asking.outcome()?;
+        Ok(PyBytes::new(py, &shown))
+    }
+}
+
+/// Returns where the TSIG record of a message begins, if it has one that is in its place, and can be walked
+/// through; else None.
+#[pyfunction]
+pub fn tsig_start(message: &[u8]) -> Option<usize> {
+    xfr::tsig_start(message)
 }
 
 /// Asks Python whether RDATA of rare types is valid.

@@ -6,13 +6,14 @@ use bindpy_core::zone::{self as core, ApplyError, BuildError, Delta, Rr, ZoneDig
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::load::guarded;
-use crate::transfer::AskPython;
+use crate::transfer::{AskPython, OpenMessage};
 
 /// A record as Python has it: owner, type, TTL, RDATA.
-type PyRr<'py> = (Bound<'py, PyBytes>, u16, u32, Bound<'py, PyBytes>);
+pub type PyRr<'py> = (Bound<'py, PyBytes>, u16, u32, Bound<'py, PyBytes>);
 
 /// A delta as Python has it: the old SOA, the new one, what goes, what comes.
 type PyDelta<'py> = (PyRr<'py>, PyRr<'py>, Vec<PyRr<'py>>, Vec<PyRr<'py>>);
@@ -24,6 +25,7 @@ create_exception!(
     "An owner name that is not at or below the origin."
 );
 create_exception!(bindpy_engine, NoSoaError, PyValueError, "The zone has no SOA record at its apex.");
+create_exception!(bindpy_engine, ZoneTooLargeError, PyValueError, "A zone has more than a zone can have.");
 
 create_exception!(
     bindpy_engine,
@@ -36,7 +38,7 @@ fn to_python(error: BuildError) -> PyErr {
     match error {
         BuildError::OutOfZone => OutOfZoneError::new_err(error.to_string()),
         BuildError::NoSoa => NoSoaError::new_err(error.to_string()),
-        BuildError::TooLarge => PyValueError::new_err(error.to_string()),
+        BuildError::TooLarge | BuildError::TooManyRrsets => ZoneTooLargeError::new_err(error.to_string()),
     }
 }
 
@@ -212,26 +214,60 @@ impl ZoneBuilder {
         guarded(py, || builder.finish())?.map(Zone).map_err(to_python)
     }
 
-    /// Adds the records of a message from the middle of an AXFR in class IN, and returns their number; None,
-    /// and nothing is added, where the message has anything in it that is not plainly right.
+    /// Adds the records of messages from the middle of an AXFR in class IN; returns how many messages that were,
+    /// and how many records. It ends before the first message that has anything in it that is not plainly right.
     /// `rare(type, RDATA)` says whether RDATA of rare types, uncompressed, is valid. `max_records`: 0 for any.
-    fn take_message(
+    fn take_messages(
         &mut self,
         py: Python<'_>,
-        message: &[u8],
+        messages: Vec<PyBackedBytes>,
         id: u16,
         qtype: u16,
         max_records: u64,
         rare: Py<PyAny>,
-    ) -> PyResult<Option<usize>> {
+    ) -> PyResult<(usize, usize)> {
         let builder = self.builder.as_mut().ok_or_else(used)?;
         let expected = Expected { id, qtype, max_records };
         let mut asking = AskPython { ask: &rare, failure: None };
-        let taken = guarded(py, || builder.take_message(message, &expected, &mut asking))?;
+        let taken = guarded(py, || {
+            let records = messages.iter().map_while(|one| builder.take_message(one, &expected, &mut asking));
+            records.fold((0, 0), |(messages, sum), records| (messages + 1, sum + records))
+        })?;
         match asking.failure {
             Some(failure) => Err(failure),
             None => Ok(taken),
         }
+    }
+
+    /// Returns the records of a message as `take_messages` takes it; None where that would not.
+    fn open_message(
+        &self,
+        py: Python<'_>,
+        message: PyBackedBytes,
+        id: u16,
+        qtype: u16,
+        max_records: u64,
+        rare: Py<PyAny>,
+    ) -> PyResult<Option<OpenMessage>> {
+        let builder = self.builder.as_ref().ok_or_else(used)?;
+        let expected = Expected { id, qtype, max_records };
+        let mut asking = AskPython { ask: &rare, failure: None };
+        let opened = guarded(py, || builder.open_message(&message, &expected, &mut asking))?;
+        match asking.failure {
+            Some(failure) => Err(failure),
+            None => Ok(opened.map(OpenMessage)),
+        }
+    }
+
+    /// Adds the records of `message` from number `start` to before `end`. Raises `ZoneTooLargeError`.
+    fn keep(&mut self, py: Python<'_>, message: &OpenMessage, start: usize, end: usize) -> PyResult<()> {
+        let builder = self.builder.as_mut().ok_or_else(used)?;
+        let kept = guarded(py, || {
+            let mut records = message.0.records(start..end);
+            records
+                .try_for_each(|(owner, rtype, ttl, rdata)| builder.add(owner, rtype, ttl, rdata).map(|_| ()))
+        })?;
+        kept.map_err(to_python)
     }
 }
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from bindpy.config.model import RemoteServer, SourceAddress, TransferSettings, TsigKey
 from bindpy.diagnostics import SourceSpan
 from bindpy.tsig import Keyring, StreamSigner, sign, verify
+from bindpy.xfr import client
 from bindpy.xfr.client import QueryTiming, query, transfer
+from bindpy.xfr.connect import TcpStream
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.incoming import Incoming, Style
 from bindpy.xfr.wire import Message, Question, build_query, read_message
 from bindpy.zone import names
 from bindpy.zone.diff import soa_record
-from bindpy.zone.records import RRType
+from bindpy.zone.records import RR, RRType
 from bindpy.zone.snapshot import ZoneSnapshot
-from tests.faults.primary import Action, FaultyPrimary, Handler
+from tests.faults.primary import Action, Cut, FaultyPrimary, Handler
 from tests.peers.process import LOOPBACK, free_port
+from tests.support.engines import make_engine, zone_of
 from tests.support.transfers import AXFR, IXFR, axfr_records, ixfr_records, message
 from tests.support.zones import zone_from_text
 
@@ -68,7 +73,8 @@ def refused(handler: Handler, **how: object) -> XferFailure:
 def fetch(handler: Handler, incoming: Incoming, key: TsigKey | None = None) -> ZoneSnapshot:
     async def run() -> ZoneSnapshot:
         async with FaultyPrimary(handler) as primary:
-            return await transfer(primary.remote, incoming, key=key, settings=TransferSettings())
+            settings, tsig_start = TransferSettings(), make_engine().zones.tsig_start
+            return await transfer(primary.remote, incoming, key=key, settings=settings, tsig_start=tsig_start)
 
     return asyncio.run(run())
 
@@ -242,6 +248,7 @@ def stream(
         yield signer.sign(octets, now()) if signer is not None else octets
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("per_message", [1, 100, 1000])
 @pytest.mark.parametrize("key", [None, KEY])
 def test_transfer(per_message: int, key: TsigKey | None) -> None:
@@ -254,9 +261,84 @@ def test_transfer(per_message: int, key: TsigKey | None) -> None:
             signer = StreamSigner(key, verified.mac)
         return stream(request, TWO, per_message, signer)
 
-    incoming = Incoming(ORIGIN)
-    assert fetch(handler, incoming, key).same_data(TWO)
+    engine = make_engine()
+    incoming = Incoming(ORIGIN, zones=engine.zones)
+    assert fetch(handler, incoming, key).same_data(zone_of(engine, TWO))
     assert incoming.progress.records == TWO.rr_count + 1
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("spoilt", [1, 20, 501])
+def test_a_bad_signature_anywhere_fails_all_of_it(spoilt: int) -> None:
+    """The records before it count as having come, and nothing of them is used."""
+
+    def handler(request: bytes, _: bool) -> Iterator[bytes]:
+        verified = verify(request, Keyring({KEY.name: KEY}), now())
+        assert verified is not None
+        messages = stream(request, TWO, 1, StreamSigner(KEY, verified.mac))
+        for place, octets in enumerate(messages):
+            yield octets[:-20] + b"x" + octets[-19:] if place == spoilt else octets
+
+    incoming = Incoming(ORIGIN, zones=make_engine().zones)
+    with pytest.raises(XferFailure) as caught:
+        fetch(handler, incoming, KEY)
+    assert (caught.value.stage, incoming.progress.records) == (Stage.TSIG, spoilt)
+    with pytest.raises(ValueError, match="not complete, or it failed"):
+        incoming.result()
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_primary_that_closes_the_connection_when_all_is_sent() -> None:
+    """What has come by then is looked at to its end."""
+
+    def handler(request: bytes, _: bool) -> Iterator[Action]:
+        yield from stream(request, TWO, 10)
+        yield Cut()
+
+    engine = make_engine()
+    assert fetch(handler, Incoming(ORIGIN, zones=engine.zones)).same_data(zone_of(engine, TWO))
+
+
+def test_a_fast_primary_waits_for_a_slow_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is received meanwhile is bounded, and that we are slow is not held against the primary."""
+    fed: list[int] = []
+    enough = threading.Event()
+
+    class Slow(Incoming):
+        def feed_all(self, messages: Sequence[bytes]) -> bool:
+            if len(fed) == 1:
+                assert enough.wait(10)
+            fed.append(len(messages))
+            return super().feed_all(messages)
+
+    class Fast(TcpStream):
+        """One message at a time, without end but for that of the zone."""
+
+        received = 0
+
+        async def receive(self) -> int:
+            await (asyncio.sleep(0) if self.received < 500 else asyncio.Event().wait())
+            self.received += 1
+            if self.received == 20:
+                enough.set()
+            return 1000
+
+        def messages(self) -> list[bytes]:
+            records = [soa_record(ONE)] if self.received in (1, 500) else [RR(ORIGIN, RRType.A, 1, b"1234")]
+            return [message(records, message_id=incoming.id)]
+
+    async def run() -> ZoneSnapshot:
+        ours, theirs = socket.socketpair()
+        with theirs, Fast(ours) as opened:
+            monkeypatch.setattr(TcpStream, "open", lambda *_: asyncio.sleep(0, opened))
+            return await transfer(RemoteServer(LOOPBACK, 1), incoming, settings=settings)
+
+    monkeypatch.setattr(client, "MOST_WAITING_OCTETS", 20_000)
+    settings = TransferSettings(min_rate_in_octets=1 << 40, min_rate_in_window_s=3600)
+    incoming = Slow(ORIGIN)
+    assert asyncio.run(run()).rr_count == 2
+    assert sum(fed) == 500
+    assert max(fed) <= 20 + 1
 
 
 def test_incremental_transfer_and_progress() -> None:

@@ -1,6 +1,8 @@
 //! Where the records of a zone stand in its text, for messages: the files are read once more for it.
 
 use super::{NeedsPython, RareRdata, Reader, joined, newlines};
+use crate::rtype;
+use crate::zone::ZoneBuilder;
 
 /// A place in the text of a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub struct Places {
     pub files: Vec<Vec<u8>>,
     entries: Vec<Entry>,
     open: Vec<Counted>,
-    find: Option<crate::zone::ZoneBuilder>,
+    find: Option<ZoneBuilder>,
 }
 
 impl Places {
@@ -95,13 +97,14 @@ pub fn read_places(
     directory: &[u8],
     rare: &mut dyn RareRdata,
 ) -> Result<Places, NeedsPython> {
-    let mut reader = Reader::new(origin, directory, rare);
+    let builder = ZoneBuilder::new(origin, rtype::IN);
+    let mut reader = Reader::new(builder, origin, directory, rare);
     reader.places = Some(Places::default());
     reader.run(&joined(directory, path), origin)?;
     let mut places = reader.places.unwrap_or_default();
     places.files = reader.files.into_iter().map(|(file, _)| file).collect();
     // stable: records of one owner and type stay in the order of the text
     places.entries.sort_by_key(|entry| (entry.node, entry.rtype));
-    places.find = Some(reader.builder);
+    places.find = Some(reader.target);
     Ok(places)
 }

@@ -1,12 +1,16 @@
 //! Zones as text: the canonical dump (`bindpy.zone.writer`) and zone files (`bindpy.zone.zonefile`), the same
 //! octets as Python's.
 
+mod checked;
 mod raw;
 mod rdata;
 
+pub use checked::write_checked;
 pub use raw::RawBlocks;
 
 use std::collections::HashMap;
+
+use smallvec::SmallVec;
 
 use crate::read::mnemonic;
 use crate::rtype;
@@ -113,24 +117,21 @@ impl ZoneText {
     }
 
     fn node(&mut self, node: Node<'_>, out: &mut Vec<u8>, rare: &mut dyn RareText) {
-        let mut rrsets: smallvec::SmallVec<[Rrset<'_>; 8]> = node.rrsets().collect();
         let mut owner = Vec::new();
-        match self.style {
+        let rrsets = match self.style {
             Style::Dump => {
-                rrsets.sort_by_key(|rrset| (rrset.rtype() != rtype::SOA, rrset.rtype(), rrset.covers()));
                 name::write_text(node.owner(), &mut owner);
+                let mut rrsets: SmallVec<[Rrset<'_>; 8]> = node.rrsets().collect();
+                rrsets.sort_by_key(|rrset| (rrset.rtype() != rtype::SOA, rrset.rtype(), rrset.covers()));
+                rrsets
             }
             Style::File { .. } => {
-                rrsets.sort_by_key(|rrset| {
-                    let (covers, own) = (rrset.covers(), rrset.rtype());
-                    let place = if covers != 0 { covers } else { own };
-                    (place != rtype::SOA, place, covers != 0)
-                });
                 relative_text(node.owner(), self.zone.origin().len(), &mut owner);
+                in_file_order(node)
             }
-        }
+        };
         for rrset in rrsets {
-            let mut rdatas: smallvec::SmallVec<[&[u8]; 8]> = rrset.rdatas().collect();
+            let mut rdatas: SmallVec<[&[u8]; 8]> = rrset.rdatas().collect();
             if self.style == Style::Dump {
                 rdatas.sort_unstable();
             }
@@ -166,14 +167,32 @@ impl ZoneText {
             .or_insert_with(|| mnemonic(rtype).map_or_else(|| format!("TYPE{rtype}"), str::to_string));
         out.extend_from_slice(text.as_bytes());
         out.push(b'\t');
-        let start = out.len();
-        let known = self.zone.class() == rtype::IN && rdata::write(rtype, octets, out).is_some();
-        if !known {
-            out.truncate(start);
-            out.extend_from_slice(rare.text(rtype, octets).as_bytes());
+        match self.zone.class() {
+            rtype::IN => rdata_text(rtype, octets, out, rare),
+            _ => out.extend_from_slice(rare.text(rtype, octets).as_bytes()),
         }
         out.push(b'\n');
     }
+}
+
+/// Appends RDATA of class IN in presentation form, names absolute.
+pub(crate) fn rdata_text(rtype: u16, rdata: &[u8], out: &mut Vec<u8>, rare: &mut dyn RareText) {
+    let start = out.len();
+    if rdata::write(rtype, rdata, out).is_none() {
+        out.truncate(start);
+        out.extend_from_slice(rare.text(rtype, rdata).as_bytes());
+    }
+}
+
+/// Returns the RRsets of `node` as a zone file has them: the SOA first, signatures after what they cover.
+pub(crate) fn in_file_order(node: Node<'_>) -> SmallVec<[Rrset<'_>; 8]> {
+    let mut rrsets: SmallVec<[Rrset<'_>; 8]> = node.rrsets().collect();
+    rrsets.sort_by_key(|rrset| {
+        let (covers, own) = (rrset.covers(), rrset.rtype());
+        let place = if covers != 0 { covers } else { own };
+        (place != rtype::SOA, place, covers != 0)
+    });
+    rrsets
 }
 
 /// Appends `number` in decimal digits.

@@ -4,7 +4,11 @@
 //! in the middle of a large transfer.
 
 mod pack;
+mod show;
 mod take;
+mod tsig;
 
 pub use pack::{Packed, Packing, RecordTooLarge, ZoneMessages};
-pub use take::{Expected, NoRareWire, RareWire};
+pub use show::show;
+pub use take::{Expected, NoRareWire, OpenMessage, RareWire};
+pub use tsig::tsig_start;

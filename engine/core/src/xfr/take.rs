@@ -3,6 +3,8 @@
 //! What is taken here is what `bindpy.xfr.wire` and `wire_rdata` take, byte by byte. A message with anything
 //! wrong, or rare, is left to them: nothing of it is taken then.
 
+use std::ops::Range;
+
 use crate::name::{self, MAX_NAME};
 use crate::rtype;
 use crate::zone::ZoneBuilder;
@@ -46,6 +48,32 @@ struct Taken {
     rdata: (u32, u16),
 }
 
+/// The records of a message, uncompressed, valid and in the zone; none is added to it yet.
+pub struct OpenMessage {
+    octets: Vec<u8>,
+    records: Vec<Taken>,
+}
+
+impl OpenMessage {
+    /// The number of records, at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "a message without records is not opened")]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Owner, type, TTL and RDATA of the record `number`, if there are so many.
+    pub fn record(&self, number: usize) -> Option<(&[u8], u16, u32, &[u8])> {
+        let Taken { owner, rtype, ttl, rdata } = self.records.get(number)?;
+        let octets = |at: u32, size: usize| &self.octets[at as usize..][..size];
+        Some((octets(owner.0, owner.1.into()), *rtype, *ttl, octets(rdata.0, rdata.1.into())))
+    }
+
+    /// Yields the records of `numbers`, as far as there are any.
+    pub fn records(&self, numbers: Range<usize>) -> impl Iterator<Item = (&[u8], u16, u32, &[u8])> {
+        numbers.map_while(|number| self.record(number))
+    }
+}
+
 fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]))
 }
@@ -63,6 +91,22 @@ impl ZoneBuilder {
         expected: &Expected,
         rare: &mut dyn RareWire,
     ) -> Option<usize> {
+        let open = self.open_message(message, expected, rare)?;
+        for (owner, rtype, ttl, rdata) in open.records(0..open.len()) {
+            // they are in the zone; of one that gets too large Python finds out at which record
+            self.add(owner, rtype, ttl, rdata).ok()?;
+        }
+        Some(open.len())
+    }
+
+    /// Returns the records of a message as [`Self::take_message`] takes it, for somebody who wants to look at
+    /// them first.
+    pub fn open_message(
+        &self,
+        message: &[u8],
+        expected: &Expected,
+        rare: &mut dyn RareWire,
+    ) -> Option<OpenMessage> {
         let (start, count) = self.head(message, expected)?;
         let mut reader = Reader { message, names: Vec::new(), taken: Vec::with_capacity(count), rare };
         let mut at = start;
@@ -76,13 +120,11 @@ impl ZoneBuilder {
         if at != message.len() || self.class() != rtype::IN || count as u64 > room {
             return None;
         }
-        let Reader { names, taken, .. } = reader;
+        let open = OpenMessage { octets: reader.names, records: reader.taken };
         let mut lower = [0; MAX_NAME];
         let apex = name::key(self.origin());
-        let owner = |record: &Taken| &names[record.owner.0 as usize..][..record.owner.1 as usize];
         let mut last: &[u8] = &[];
-        for record in &taken {
-            let owner = owner(record);
+        for (owner, ..) in open.records(0..count) {
             if owner != last {
                 let key = &mut lower[..owner.len()];
                 key.copy_from_slice(owner);
@@ -91,12 +133,7 @@ impl ZoneBuilder {
                 last = owner;
             }
         }
-        for record in &taken {
-            let rdata = &names[record.rdata.0 as usize..][..record.rdata.1 as usize];
-            // they are in the zone; a zone that gets too large to be built cannot be finished either
-            self.add(owner(record), record.rtype, record.ttl, rdata).ok()?;
-        }
-        Some(count)
+        Some(open)
     }
 
     /// Checks the header and the question; returns where the answer section begins and how many records it has.

@@ -26,8 +26,10 @@ pub enum BuildError {
     OutOfZone,
     /// No SOA record at the apex.
     NoSoa,
-    /// More octets than offsets of 32 bits can tell apart, or thousands of types at one name.
+    /// More octets than offsets of 32 bits can tell apart.
     TooLarge,
+    /// More RRsets at one name than [`MAX_RRSETS`].
+    TooManyRrsets,
 }
 
 impl fmt::Display for BuildError {
@@ -35,7 +37,8 @@ impl fmt::Display for BuildError {
         f.write_str(match self {
             Self::OutOfZone => "owner is not in the zone",
             Self::NoSoa => "the zone has no SOA record at its apex",
-            Self::TooLarge => "the zone is too large",
+            Self::TooLarge => "the zone has more octets than one zone can have",
+            Self::TooManyRrsets => return write!(f, "a name has more than {MAX_RRSETS} RRsets"),
         })
     }
 }
@@ -43,7 +46,8 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {}
 
 const NONE: u32 = u32::MAX;
-/// The most RRsets of one node: they are searched one by one.
+/// The most RRsets of one node, RRSIGs counted for each type that they cover: they are searched one by one.
+/// `bindpy.zone.snapshot.MAX_RRSETS` is the same.
 const MAX_RRSETS: usize = 8192;
 /// A file of which more is taken for granted may be a sparse one.
 const MAX_RESERVED: u64 = 1 << 28;
@@ -207,7 +211,7 @@ impl ZoneBuilder {
             at = rrset.next;
         }
         if others >= MAX_RRSETS {
-            return Err(BuildError::TooLarge);
+            return Err(BuildError::TooManyRrsets);
         }
         let record = self.push_record(rdata);
         let new = self.rrsets.len() as u32;

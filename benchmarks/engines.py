@@ -15,7 +15,7 @@ class RustBindpy(Bindpy):
     name = "bindpy-rust"
 
     def configure(self, directory: Path) -> list[str]:
-        return [*super().configure(directory), "--engine", "rust"]
+        return [*super().configure(directory), "--engine", "rust", "-n", str(self.threads)]
 
 
 class PythonBindpy(Bindpy):
@@ -24,7 +24,7 @@ class PythonBindpy(Bindpy):
     name = "bindpy-python"
 
     def configure(self, directory: Path) -> list[str]:
-        return [*super().configure(directory), "--engine", "python"]
+        return [*super().configure(directory), "--engine", "python", "-n", str(self.threads)]
 
 
 SERVERS: dict[str, type[ServerProcess]] = {

@@ -64,16 +64,20 @@ def serve(
     user: str | None = None,
     debug_level: int = 0,
     engine: EngineChoice = EngineChoice.AUTO,
+    processors: int | None = None,
 ) -> None:
-    """Serve *conf* until a signal ends it. Raises `UnusableError`."""
+    """Serve *conf* until a signal ends it, with threads for *processors*, by default those that we may use.
+
+    Raises `UnusableError`.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)  # until somebody listens: they would end us
     with without_collector():
-        server = _server(conf, user, debug_level, engine)
+        server = _server(conf, user, debug_level, engine, processors or len(os.sched_getaffinity(0)))
     asyncio.run(server.run())
     _end_reading()
 
 
-def _server(conf: str, user: str | None, debug_level: int, engine: EngineChoice) -> Server:
+def _server(conf: str, user: str | None, debug_level: int, engine: EngineChoice, processors: int) -> Server:
     """Return the server for *conf*. What only reading it needed, the statements' tree, is let go here."""
     result = load_config(conf)
     if result.config is None:
@@ -87,7 +91,7 @@ def _server(conf: str, user: str | None, debug_level: int, engine: EngineChoice)
         chosen = choose_engine(engine, _log_query_fault)
     except NoEngineError as error:
         raise UnusableError([str(error)]) from error
-    return Server(result, result.config, account, debug_level, chosen)
+    return Server(result, result.config, account, debug_level, chosen, processors=processors)
 
 
 class Server:
@@ -100,6 +104,8 @@ class Server:
         account: Account | None,
         debug_level: int,
         engine: Engine,
+        *,
+        processors: int,
     ) -> None:
         self._start_directory = Path.cwd()  # ours is another one soon, and may be deleted
         self._findings = result.diagnostics
@@ -108,6 +114,7 @@ class Server:
         self._account = account
         self._debug_level = debug_level
         self._engine = engine
+        self._processors = processors
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=WORKER)
         self._stop = Stop()
         self._wishes = Wishes()
@@ -177,7 +184,7 @@ class Server:
             TcpSettings.from_options(self._config.options),
             start_service=self._engine.start_service,
             udp_workers=default_udp_workers(
-                os.cpu_count() or 1, in_parallel=self._engine.start_service is not None
+                self._processors, in_parallel=self._engine.start_service is not None
             ),
             inherited=InheritedSockets.from_environment(),
             on_failure=self._listener_failed,

@@ -27,6 +27,13 @@ from bindpy.native import EngineChoice
     "-d", "debug_level", default=0, type=click.IntRange(0, 99), help="Log debug messages up to this level."
 )
 @click.option(
+    "-n",
+    "processors",
+    metavar="CPUS",
+    type=click.IntRange(1),
+    help="Serve UDP with threads for so many processors. By default these are all that bindpy may run on.",
+)
+@click.option(
     "--engine",
     "engine",
     default=EngineChoice.AUTO.value,
@@ -36,7 +43,7 @@ from bindpy.native import EngineChoice
     type=click.Choice([choice.value for choice in EngineChoice]),
     help="What answers: the Rust engine where it is installed (auto), or one of the two.",
 )
-def command(conf: str, user: str | None, debug_level: int, engine: str) -> None:
+def command(conf: str, user: str | None, debug_level: int, processors: int | None, engine: str) -> None:
     """Serve the zones of a named.conf, in the foreground.
 
     Logs go to standard error unless the configuration says otherwise. HUP rereads the configuration and
@@ -50,7 +57,7 @@ def command(conf: str, user: str | None, debug_level: int, engine: str) -> None:
     """
     is_there = Path(conf).exists()  # now: the server goes to the configuration's directory
     try:
-        serve(conf, user=user, debug_level=debug_level, engine=EngineChoice(engine))
+        serve(conf, user=user, debug_level=debug_level, engine=EngineChoice(engine), processors=processors)
     except UnusableError as error:
         for line in error.lines():
             click.echo(line, err=True)

@@ -78,3 +78,14 @@ def test_the_choice_is_followed(
         assert name in server.log
         assert server.addresses("www.example.com") == ["192.0.2.10"]
         assert len(server.ask("www.example.com", tcp=True).answer) == 1
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_there_are_udp_threads_for_so_many_processors(tmp_path: Path, processors: int) -> None:
+    if EngineChoice.RUST not in usable_engines():
+        pytest.skip("the Rust engine is not installed")
+    with serving(tmp_path, Daemon, "--engine", "rust", "-n", str(processors)) as server:
+        assert server.process is not None
+        threads = Path(f"/proc/{server.process.pid}/task").glob("*/comm")
+        assert [thread.read_text() for thread in threads].count(f"udp {server.port}\n") == processors
+        assert server.addresses("www.example.com") == ["192.0.2.10"]

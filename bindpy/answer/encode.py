@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from bindpy.answer.query import HEADER_OCTETS, OPCODE_MASK, OPTION_NSID, Query, Rcode, Refusal
+from bindpy.answer.query import (
+    HEADER_OCTETS,
+    OPCODE_MASK,
+    OPT_FIXED_OCTETS,
+    OPTION_EXPIRE,
+    OPTION_NSID,
+    Query,
+    Rcode,
+    Refusal,
+    question_end,
+)
 from bindpy.answer.response import Ede, Entry, Response
 from bindpy.zone.names import Name
 from bindpy.zone.records import ANY_CLASS, CHAOS, IN, RRType
@@ -32,6 +42,9 @@ _REACH: Final = 0x3FFF  # the highest offset that a pointer can hold
 # on. Readers follow a few only (dnspython sixteen), and chains of DNAMEs would make more.
 _TOO_DEEP: Final = 8 * (_REACH + 1)
 _OPTION_EDE: Final = 15
+_RR_FIXED_OCTETS: Final = 10  # type, class, TTL and length
+EXPIRE_OCTETS: Final = 8
+"""How long an EXPIRE option is."""
 
 # Where the names start that RDATA may hold compressed, and how many follow one another there: the types
 # of RFC 1035 (RFC 3597 section 4).
@@ -177,6 +190,31 @@ def _opt(query: Query, response: Response, edns_octets: int, nsid: bytes | None)
 def _ede_option(ede: Ede) -> bytes:
     """Return an Extended DNS Error without text (RFC 8914 section 2)."""
     return _SHORT(_OPTION_EDE) + b"\0\2" + _SHORT(ede)
+
+
+def expire_option(seconds: int) -> bytes:
+    """Return an EXPIRE option (RFC 7314)."""
+    return _SHORT(OPTION_EXPIRE) + b"\0\4" + seconds.to_bytes(4)
+
+
+def with_option(answer: bytes, option: bytes) -> bytes:
+    """Return *answer*, a message of ours that ends with an OPT record, with one more *option* in it."""
+    at = question_end(answer)
+    records = sum(answer[place] << 8 | answer[place + 1] for place in (6, 8, 10))
+    for _ in range(records - 1):
+        at = _owner_end(answer, at) + _RR_FIXED_OCTETS
+        at += answer[at - 2] << 8 | answer[at - 1]
+    size_at = at + OPT_FIXED_OCTETS - 2
+    octets = len(answer) - at - OPT_FIXED_OCTETS + len(option)
+    return answer[:size_at] + _SHORT(octets) + answer[size_at + 2 :] + option
+
+
+def _owner_end(message: bytes, at: int) -> int:
+    while size := message[at]:
+        if size >= 0xC0:
+            return at + 2
+        at += 1 + size
+    return at + 1
 
 
 def opt_record(edns_octets: int, rcode: Rcode, dnssec_ok: bool, options: bytes) -> bytes:

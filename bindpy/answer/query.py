@@ -22,6 +22,8 @@ OPCODE_MASK: Final = 0x7800
 NXNAME: Final = 128  # RFC 9824: a type that exists only in NSEC bitmaps
 
 OPTION_NSID: Final = 3
+OPTION_EXPIRE: Final = 9
+_RESERVED_OPTION: Final = b"\xff\xff"  # RFC 6891 section 9
 _NSID_ALONE: Final = b"\0\4\0\3\0\0"  # RDLENGTH and RDATA of an OPT record that asks for it
 
 
@@ -52,7 +54,8 @@ class Query:
 
     ``flags`` is the header's second word; ``qname`` keeps the case it came in and ``key`` is its lower
     case; ``question_end`` is where the question section ends in ``data``. The EDNS fields say whether there
-    is an OPT record, its payload size, version and DO, whether NSID was asked, and where its options are.
+    is an OPT record, its payload size, version and DO, whether NSID and EXPIRE (RFC 7314) were asked for, and
+    where its options are.
     """
 
     __slots__ = (
@@ -60,6 +63,7 @@ class Query:
         "dnssec_ok",
         "edns",
         "edns_version",
+        "expire",
         "flags",
         "key",
         "nsid",
@@ -84,6 +88,7 @@ class Query:
         self.edns_version = 0
         self.dnssec_ok = False
         self.nsid = False
+        self.expire = False
         self.payload_octets = MIN_UDP_OCTETS
         self.options_at = 0
         self.options_end = 0
@@ -154,6 +159,17 @@ def read_query(data: bytes, flags: int) -> Query | Refusal | Outcome:
     return failed or query
 
 
+def without_expire(query: Query) -> bytes:
+    """Return *query*'s octets with a number that means nothing in place of EXPIRE's."""
+    data = bytearray(query.data)
+    at = query.options_at
+    while at < query.options_end:
+        if data[at] << 8 | data[at + 1] == OPTION_EXPIRE:
+            data[at : at + 2] = _RESERVED_OPTION
+        at += 4 + (data[at + 2] << 8 | data[at + 3])
+    return bytes(data)
+
+
 def question_end(data: bytes) -> int:
     """Return where the first question ends, 0 when it is no whole, uncompressed question."""
     at = HEADER_OCTETS
@@ -178,12 +194,15 @@ _NOT_ASKED_FOR: Final = {
 
 
 def _judge(query: Query) -> Query | Refusal | Outcome:
-    """Pass transfers on, and refuse what cannot be answered whatever the data."""
+    """Pass on what secondaries ask, and refuse what cannot be answered whatever the data."""
     qtype = query.qtype
     rcode = Rcode.BADVERS if query.edns_version > 0 else _NOT_ASKED_FOR.get(qtype)
     if rcode is not None:
         return Refusal(rcode, query.flags, query.question_end, query if query.edns else None)
-    return Outcome.NOT_MINE if qtype in (RRType.AXFR, RRType.IXFR) else query
+    if qtype in (RRType.AXFR, RRType.IXFR):
+        return Outcome.NOT_MINE
+    # How much is left of the zone's life is not known here.
+    return Outcome.NOT_MINE if qtype == RRType.SOA and query.expire else query
 
 
 def _read_records(query: Query) -> Refusal | Outcome | None:
@@ -252,4 +271,6 @@ def _read_opt(query: Query, at: int, end: int) -> bool:
             return False
         if code == OPTION_NSID:
             query.nsid = True
+        elif code == OPTION_EXPIRE:
+            query.expire = True
     return True

@@ -16,9 +16,9 @@ from typing import Protocol
 
 import dns.opcode
 
-from bindpy.answer.encode import encode_refusal
+from bindpy.answer.encode import EXPIRE_OCTETS, encode_refusal, expire_option, with_option
 from bindpy.answer.policy import Outcome
-from bindpy.answer.query import OPCODE_MASK, Opcode, Query, Rcode, Refusal, read_query
+from bindpy.answer.query import OPCODE_MASK, Opcode, Query, Rcode, Refusal, read_query, without_expire
 from bindpy.config.model import Config, TsigKey
 from bindpy.engine import Answerer
 from bindpy.server.querylog import Question, read_question
@@ -35,6 +35,7 @@ from bindpy.tsig import (
     sign,
     verify,
 )
+from bindpy.zone.names import Key
 from bindpy.zone.records import RRType
 
 log = logging.getLogger("bindpy.security")
@@ -42,6 +43,7 @@ log = logging.getLogger("bindpy.security")
 HEADER_OCTETS = 12
 DEFAULT_EDNS_OCTETS = 1232
 _QR, _RD = 0x8000, 0x0100
+_AA_OCTET = 0x04  # in the third octet
 _TRANSFERS = frozenset((RRType.AXFR, RRType.IXFR))
 
 
@@ -50,6 +52,13 @@ class TransferHandler(Protocol):
 
     async def __call__(self, request: CheckedRequest, query: Query) -> Reply:
         """Return the reply, not signed; *query* is the request as it was read."""
+
+
+class Expiry(Protocol):
+    """Knows how long the zones here are good."""
+
+    def __call__(self, view: str, zone: Key, rdclass: int) -> int | None:
+        """Return in how many seconds our copy of *zone* expires; None where nothing of it is served."""
 
 
 class NotifyHandler(Protocol):
@@ -74,11 +83,13 @@ class ControlPlane:
         transfers: TransferHandler,
         notify: NotifyHandler | None = None,
         *,
+        expiry: Expiry | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._answerer = answerer
         self._transfers = transfers
         self._notify = notify
+        self._expiry = expiry
         self._clock = clock
         self._rings: tuple[_Ring, ...] = (_Ring(Keyring({}), frozenset()),)
         self._edns_octets = DEFAULT_EDNS_OCTETS
@@ -193,7 +204,7 @@ class ControlPlane:
         elif opcode == Opcode.QUERY and isinstance(query, Query):
             if query.qtype in _TRANSFERS:
                 return await self._transfers(request, query)
-            reply = self._answer(request)
+            reply = self._answer(request, query)
         if isinstance(reply, Outcome):
             if reply is Outcome.DROP:
                 return None
@@ -201,16 +212,26 @@ class ControlPlane:
             reply = error_reply(packet, Rcode.REFUSED, question)
         return reply
 
-    def _answer(self, request: CheckedRequest) -> bytes | Outcome:
-        """Answer a signed query."""
-        return self._answerer.answer(
-            request.packet,
+    def _answer(self, request: CheckedRequest, query: Query) -> bytes | Outcome:
+        """Answer a query that is signed, or that asks how long the zone is good (RFC 7314)."""
+        wants_expire = query.qtype == RRType.SOA and query.expire
+        answer = self._answerer.answer(
+            without_expire(query) if wants_expire else request.packet,
             request.client.address,
             request.local,
             request.transport,
             keys=request.keys,
-            reserved_octets=request.reserved_octets,
+            reserved_octets=request.reserved_octets + (EXPIRE_OCTETS if wants_expire else 0),
         )
+        if not wants_expire or self._expiry is None or not isinstance(answer, bytes):
+            return answer
+        if not answer[2] & _AA_OCTET or answer[6:8] == b"\0\0":
+            return answer
+        view = self._answerer.view_of(
+            request.client.address, request.local, query.recursion_desired, request.keys
+        )
+        seconds = self._expiry(view, query.key, query.qclass) if view is not None else None
+        return answer if seconds is None else with_option(answer, expire_option(seconds))
 
     def _log_refusal(self, request: CheckedRequest, opcode: int, question: Question) -> None:
         match opcode:

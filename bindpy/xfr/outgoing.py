@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bindpy.answer.encode import encode
+from bindpy.answer.encode import encode, expire_option
 from bindpy.answer.policy import Transport
 from bindpy.answer.query import Query, Rcode
 from bindpy.answer.response import Ede, Entry, Response
@@ -25,6 +25,7 @@ from bindpy.config.servers import server_for
 from bindpy.diagnostics import BindpyError
 from bindpy.engine import PYTHON_ZONES, Answerer, Packed, RecordTooLargeError, Zone, Zones
 from bindpy.reload.table import ZoneEntry, ZoneState, ZoneTable
+from bindpy.server.control_plane import Expiry
 from bindpy.server.querylog import Question, read_question
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.request import BrokenStreamError, CheckedRequest, Reply, Stream
@@ -119,9 +120,11 @@ class TransfersOut:
         journal: Journal | None = None,
         *,
         zones: Zones = PYTHON_ZONES,
+        expiry: Expiry | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._zones = zones
+        self._expiry = expiry
         self._answerer = answerer
         self._table = table
         self.journal = journal
@@ -303,7 +306,15 @@ class TransfersOut:
             most_octets=most,
             one_answer=one_answer,
             edns_octets=self._limits.edns_octets,
+            options=self._options(transfer),
         )
+
+    def _options(self, transfer: _Transfer) -> bytes:
+        """Return what the OPT record holds: how long our copy is good, for those who ask (RFC 7314)."""
+        if not transfer.query.expire or self._expiry is None:
+            return b""
+        seconds = self._expiry(transfer.view, transfer.zone.key, transfer.zone.rdclass)
+        return b"" if seconds is None else expire_option(seconds)
 
     def _stream(
         self, transfer: _Transfer, kind: str, messages: _Messages, from_serial: int | None = None

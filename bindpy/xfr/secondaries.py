@@ -30,6 +30,7 @@ from bindpy.xfr.quotas import QueryRate, TransferSlots
 from bindpy.xfr.refresh import (
     Cause,
     Expired,
+    Held,
     Life,
     NoData,
     NotifyVerdict,
@@ -259,6 +260,13 @@ class Secondaries:
         if zone is None:
             return None
         return zone.status(self._clocks)
+
+    def expires_in(self, zone_id: ZoneId) -> int | None:
+        """Return in how many seconds a zone expires; None where it has no data that is good."""
+        zone = self._zones.get(zone_id)
+        if zone is None or not isinstance(zone.life.data, Held):
+            return None
+        return max(0, int(zone.life.data.expires_at - self._clocks.steady()))
 
     def activity(self) -> Activity:
         """Return what is going on."""

@@ -28,10 +28,12 @@ from bindpy.xfr.notify_in import NotifyIn
 from bindpy.xfr.notify_queue import TargetStatus
 from bindpy.xfr.outgoing import TransfersOut
 from bindpy.xfr.provision import Provision
+from bindpy.xfr.refresher import soa_of
 from bindpy.xfr.secondaries import Activity, Secondaries
 from bindpy.xfr.secondary import SecondaryStatus
 from bindpy.xfr.store import remove_stale
 from bindpy.zone.loaded import LoadedZone
+from bindpy.zone.names import Key
 
 RECORDING_TIMEOUT_S = 10.0
 """How long the end waits for changes that are being written to the journal."""
@@ -68,14 +70,27 @@ class Replication:
         self._endpoints = endpoints
         self._executor = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
         self._secondaries = Secondaries(keeper, self._executor, engine.zones)
-        self._transfers_out = TransfersOut(engine.answerer, keeper.table, zones=engine.zones)
+        self._transfers_out = TransfersOut(
+            engine.answerer, keeper.table, zones=engine.zones, expiry=self._expires_in
+        )
         self._autoprimaries = AutoprimaryZones(keeper.table, provision, self._provided)
         self._notify_in = NotifyIn(engine.answerer, keeper.table, self._secondaries, self._autoprimaries)
-        self._control_plane = ControlPlane(engine.answerer, self._transfers_out, self._notify_in)
+        self._control_plane = ControlPlane(
+            engine.answerer, self._transfers_out, self._notify_in, expiry=self._expires_in
+        )
         self._recording = TaskSet(log)
         self._journal: Journal | None = None
         self._notifier: Notifier | None = None
         self._state: StateDb | None = None
+
+    def _expires_in(self, view: str, zone: Key, rdclass: int) -> int | None:
+        """Return in how many seconds our copy of *zone* expires; of our own zones, what their SOA says."""
+        entry = self._keeper.table.get((view, zone))
+        if entry is None or entry.zone is None or entry.expired or entry.config.rdclass != rdclass:
+            return None
+        if entry.config.type is ZoneType.SECONDARY:
+            return self._secondaries.expires_in(entry.id)
+        return soa_of(entry.zone).expire
 
     @property
     def handler(self) -> RequestHandler:

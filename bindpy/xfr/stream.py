@@ -60,8 +60,8 @@ class Packer:
     """Makes the messages of one answer to *query*, a transfer of the zone *origin*.
 
     Messages have at most *limit_octets*, but for one record that needs more, and then at most *most_octets*;
-    exactly one record each where *one_answer*. *edns_octets* is the payload size for an OPT record, where
-    the query has one. ``form`` is what it all comes to.
+    exactly one record each where *one_answer*. *edns_octets* is the payload size for an OPT record, and
+    *options* what is in it, where the query has one. ``form`` is what it all comes to.
     """
 
     def __init__(
@@ -74,12 +74,13 @@ class Packer:
         most_octets: int = MAX_MESSAGE_OCTETS,
         one_answer: bool = False,
         edns_octets: int,
+        options: bytes = b"",
     ) -> None:
         self.form = form = MessageForm(
             id=int.from_bytes(query.data[:2]),
             flags=QR | AA | (query.flags & PRESERVED_FLAGS),
             question=query.data[HEADER_OCTETS : query.question_end],
-            opt=opt_record(edns_octets, Rcode.NOERROR, query.dnssec_ok, b"") if query.edns else b"",
+            opt=opt_record(edns_octets, Rcode.NOERROR, query.dnssec_ok, options) if query.edns else b"",
             limit_octets=limit_octets,
             most_octets=most_octets,
             one_answer=one_answer,

@@ -304,3 +304,12 @@ def test_a_query_sees_one_version_of_a_zone_and_never_an_older_one() -> None:
         thread.join()
     assert not wrong
     assert len(answerer.hot or {}) <= 1
+
+
+def test_who_asks_how_long_the_zone_is_good_is_for_the_control_plane() -> None:
+    option = dns.edns.GenericOption(dns.edns.OptionType(9), b"")
+    answerer = _answerer()
+    for rtype, is_passed_on in (("SOA", True), ("A", False)):
+        query = dns.message.make_query("www.example.", rtype, use_edns=0, options=[option])
+        answer = answerer.answer(query.to_wire(), "192.0.2.1", "192.0.2.2", Transport.UDP)
+        assert (answer is Outcome.NOT_MINE) == is_passed_on

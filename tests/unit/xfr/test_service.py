@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.opcode
 import dns.rcode
+import dns.rdatatype
+import dns.tsigkeyring
 import pytest
 
 from bindpy.answer.policy import Transport
@@ -81,7 +85,7 @@ async def ask(service: Replication, message: dns.message.Message) -> list[dns.me
     if isinstance(reply, Stream):
         return [dns.message.from_wire(one, xfr=True) async for one in reply.messages]
     assert reply is not None
-    return [dns.message.from_wire(reply)]
+    return [dns.message.from_wire(reply, keyring=message.keyring, request_mac=message.mac)]
 
 
 def notify() -> dns.message.Message:
@@ -125,6 +129,68 @@ def test_a_notify_leads_to_a_transfer_a_journal_and_a_notify_to_others(tmp_path:
                 assert status.secondary is not None
                 assert status.secondary.state == "fresh"
                 assert [target.target for target in status.targets] == [f"127.0.0.1#{downstream.remote.port}"]
+
+    asyncio.run(asyncio.wait_for(steps(), 20))
+
+
+def expire_of(answer: dns.message.Message) -> list[int]:
+    """Return what the EXPIRE options of *answer* say (RFC 7314)."""
+    return [int.from_bytes(one.to_wire() or b"") for one in answer.options if one.otype == 9]
+
+
+EXPIRE = dns.edns.GenericOption(dns.edns.OptionType(9), b"")
+
+
+@pytest.mark.parametrize("secret", [None, "c2VjcmV0"], ids=["plain", "signed"])
+def test_expire_is_what_is_left_of_a_copy_and_what_the_soa_says_of_our_own(
+    tmp_path: Path, secret: str | None
+) -> None:
+    async def steps() -> None:
+        async with Honest(version(5)) as primary:
+            zone = (
+                'key "k" { algorithm hmac-sha256; secret "c2VjcmV0"; };'
+                'zone "example.com" { type secondary; allow-transfer { any; };'
+                f" primaries {{ 127.0.0.1 port {primary.remote.port}; }}; }};"
+                'zone "example.org" { type primary; file "own.db"; };'
+                'zone "example.net" { type secondary; primaries { 127.0.0.9 port 9; }; };'
+            )
+            (tmp_path / "own.db").write_text("$TTL 60\n@ SOA a. b. 1 2 3 77777 5\n@ NS a.\nwww A 192.0.2.1\n")
+            async with replication(tmp_path, zone) as (service, keeper):
+                await until_serial(service, 5)
+                await keeper.idle()
+                status = service.status(ID).secondary
+                assert status is not None
+                assert status.expires_at is not None
+                left = round(status.expires_at - time.time())
+
+                async def said(
+                    name: str, rtype: str = "SOA", **edns: Sequence[dns.edns.Option]
+                ) -> tuple[list[int], dns.message.Message]:
+                    query = dns.message.make_query(name, rtype, use_edns=0, **edns)
+                    if rtype == "IXFR":
+                        query.authority = dns.message.from_text(
+                            f"id 1\n;AUTHORITY\n{name} 0 IN SOA n. h. 5 1 1 1 1\n"
+                        ).authority
+                    if secret is not None:
+                        query.use_tsig(dns.tsigkeyring.from_text({"k": ("hmac-sha256", secret)}), "k")
+                    (answer,) = await ask(service, query)
+                    return expire_of(answer), answer
+
+                for rtype in ("SOA", "IXFR"):
+                    found, answer = await said("example.com.", rtype, options=[EXPIRE])
+                    assert abs(found[0] - left) <= 30, rtype
+                    assert [rrset.rdtype for rrset in answer.answer] == [dns.rdatatype.SOA]
+                    assert (await said("example.com.", rtype))[0] == []
+                nsid = dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")
+                found, answer = await said("example.org.", options=[nsid, EXPIRE])
+                assert found == [77777]
+                assert bool(answer.flags & dns.flags.AA)
+                for name, rtype in (
+                    ("www.example.org.", "SOA"),
+                    ("example.net.", "SOA"),
+                    ("elsewhere.test.", "SOA"),
+                ):
+                    assert (await said(name, rtype, options=[EXPIRE]))[0] == [], name
 
     asyncio.run(asyncio.wait_for(steps(), 20))
 

@@ -17,6 +17,8 @@ pub const OPCODE_MASK: u16 = 0x7800;
 const NXNAME: u16 = 128;
 /// The EDNS option by which a client asks who we are (RFC 5001).
 pub const OPTION_NSID: u16 = 3;
+/// The EDNS option by which a secondary asks for how long our copy of the zone is good (RFC 7314).
+const OPTION_EXPIRE: u16 = 9;
 
 const OPCODE_QUERY: u8 = 0;
 const OPCODE_NOTIFY: u8 = 4;
@@ -49,6 +51,8 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Whether NSID was asked for.
     pub nsid: bool,
+    /// Whether EXPIRE was asked for.
+    pub expire: bool,
 }
 
 /// One well-formed query.
@@ -173,7 +177,7 @@ fn question_end(data: &[u8]) -> Option<usize> {
     (end <= data.len() && name_end - HEADER <= MAX_NAME).then_some(end)
 }
 
-/// Passes transfers on, and refuses what cannot be answered whatever the data.
+/// Passes on what secondaries ask, and refuses what cannot be answered whatever the data.
 fn judge(query: Query<'_>) -> Result<Query<'_>, Other> {
     let bad_version = query.edns.is_some_and(|edns| edns.version > 0);
     // Types that no data has, and BIND's verdict on questions for them.
@@ -182,6 +186,10 @@ fn judge(query: Query<'_>) -> Result<Query<'_>, Other> {
         rtype::OPT | NXNAME | rtype::TKEY | rtype::TSIG => Rcode::FormErr,
         rtype::MAILA | rtype::MAILB => Rcode::NotImp,
         rtype::AXFR | rtype::IXFR => return Err(Other::Outcome(Outcome::NotMine)),
+        // How much is left of the zone's life is not known here.
+        rtype::SOA if query.edns.is_some_and(|edns| edns.expire) => {
+            return Err(Other::Outcome(Outcome::NotMine));
+        }
         _ => return Ok(query),
     };
     Err(Other::Refused(Refusal {
@@ -261,6 +269,7 @@ fn read_opt(data: &[u8], at: usize, end: usize) -> Option<Edns> {
         version: data[at + 5],
         dnssec_ok: data[at + 6] >= 0x80,
         nsid: false,
+        expire: false,
     };
     let mut at = at + 10;
     while at < end {
@@ -273,6 +282,7 @@ fn read_opt(data: &[u8], at: usize, end: usize) -> Option<Edns> {
             return None;
         }
         edns.nsid |= code == OPTION_NSID;
+        edns.expire |= code == OPTION_EXPIRE;
     }
     Some(edns)
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,7 +21,13 @@ DEFAULT_BITS = {"hmac-md5": 128, "hmac-sha1": 160, "hmac-sha224": 224, "hmac-sha
 SHORT_NAMES = {name.removeprefix("hmac-"): name for name in ALGORITHMS}
 
 
-class _Algorithm(click.ParamType[str]):
+if TYPE_CHECKING:
+    _TextType = click.ParamType[str]
+else:
+    _TextType = click.ParamType  # generic only since click 8.4
+
+
+class _Algorithm(_TextType):
     name = "algorithm"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -31,7 +38,7 @@ class _Algorithm(click.ParamType[str]):
         return name
 
 
-class _KeyName(click.ParamType[str]):
+class _KeyName(_TextType):
     name = "name"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -45,7 +52,7 @@ class _KeyName(click.ParamType[str]):
         return value
 
 
-class _Address(click.ParamType[str]):
+class _Address(_TextType):
     name = "address"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:

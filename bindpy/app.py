@@ -40,6 +40,7 @@ from bindpy.server.interfaces import HostAddresses, listen_endpoints
 from bindpy.server.listeners import Listeners, ListenersError, default_udp_workers
 from bindpy.server.pidfile import PidFile, PidFileError
 from bindpy.server.privileges import Account, PrivilegeError, acting_as, drop_privileges, find_account
+from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.sd_notify import ServiceManager
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.state.db import StateDb
@@ -340,9 +341,13 @@ def _end_reading() -> None:
                 os._exit(0)
 
 
+_fault_log = RateLimitedLog(logging.getLogger("bindpy.query-errors"))
+
+
 def _log_query_fault(query: bytes, error: Exception) -> None:
     """Report a fault of ours: the client got SERVFAIL; the packet is what is needed to find it."""
-    logging.getLogger("bindpy.query-errors").error(
+    _fault_log.log(
+        logging.ERROR,
         "a query could not be answered because of a fault in bindpy; please report it with this packet: %s",
         query.hex(),
         exc_info=error,

@@ -112,6 +112,12 @@ class Daemon:
         assert self.process is not None
         return self.process.wait(DEADLINE_S)
 
+    def kill(self) -> None:
+        """End it at once, whatever it has logged."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+
     def stop(self) -> None:
         """Stop it in an orderly way and look for what must not be in any log."""
         assert self.process is not None

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod check;
+pub mod fault;
 pub mod name;
 pub mod rdata;
 pub mod read;

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
 
+use crate::fault::{contained, guarded};
 use crate::policy::{Elements, Policy, zone_policy};
 use crate::zone::Zone;
 
@@ -41,8 +42,7 @@ impl Answerer {
     /// Replaces the policy. Zones of views that are gone are withdrawn.
     fn configure(&self, py: Python<'_>, policy: Policy) -> PyResult<()> {
         let policy = policy.into_policy()?;
-        py.detach(|| self.answerer.configure(policy));
-        Ok(())
+        guarded(py, || self.answerer.configure(policy))
     }
 
     /// Serves zones from now on, all at once. Raises `KeyError` where the policy does not have a view; then
@@ -68,13 +68,13 @@ impl Answerer {
                 policies.get(*number).ok_or_else(|| PyIndexError::new_err("no such policy"))?.clone();
             plain.push(Publication { view, origin, content, policy });
         }
-        py.detach(|| self.answerer.publish_all(plain))
+        guarded(py, || self.answerer.publish_all(plain))?
             .map_err(|_| PyKeyError::new_err("a view that the policy does not have"))
     }
 
     /// Stops serving a zone.
     fn withdraw(&self, py: Python<'_>, view: &str, origin: &[u8]) -> PyResult<()> {
-        py.detach(|| self.answerer.withdraw(view, origin)).map_err(|_| unknown_view(view))
+        guarded(py, || self.answerer.withdraw(view, origin))?.map_err(|_| unknown_view(view))
     }
 
     /// Returns the response to `query`, None where nothing is to be sent, and True where it is the control
@@ -101,7 +101,7 @@ impl Answerer {
         let known = self.idle().pop();
         let mut worker = known.unwrap_or_else(|| self.answerer.worker());
         let mut out = Vec::new();
-        let outcome = worker.answer(&self.answerer.state(), &request, &mut out);
+        let outcome = contained(|| worker.answer(&self.answerer.state(), &request, &mut out))?;
         self.idle().push(worker);
         Ok(match outcome {
             Outcome::Answer => Answer::Response(PyBytes::new(py, &out)),
@@ -118,12 +118,13 @@ impl Answerer {
         recursion_desired: bool,
         keys: Vec<String>,
     ) -> PyResult<Option<String>> {
-        Ok(self.answerer.view_of(address(client)?, address(local)?, recursion_desired, &keys))
+        let (client, local) = (address(client)?, address(local)?);
+        contained(|| self.answerer.view_of(client, local, recursion_desired, &keys))
     }
 
     /// Returns how many queries a zone has had since it was first there, None where there is no such zone.
-    fn zone_queries(&self, view: &str, origin: &[u8]) -> Option<u64> {
-        self.answerer.zone_queries(view, origin)
+    fn zone_queries(&self, view: &str, origin: &[u8]) -> PyResult<Option<u64>> {
+        contained(|| self.answerer.zone_queries(view, origin))
     }
 }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod fault;
 mod load;
 mod policy;
 mod serve;
@@ -16,10 +17,14 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod bindpy_engine {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::answer::Answerer;
     #[pymodule_export]
-    use crate::load::{Checks, FaultError, Loaded, NeedsPythonError, Places, read_places, read_zone};
+    use crate::fault::FaultError;
+    #[pymodule_export]
+    use crate::load::{Checks, Loaded, NeedsPythonError, Places, read_places, read_zone};
     #[pymodule_export]
     use crate::serve::{Datagram, Service, UdpThreads};
     #[pymodule_export]
@@ -34,4 +39,10 @@ mod bindpy_engine {
     /// The version of the engine.
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        bindpy_core::fault::install();
+        Ok(())
+    }
 }

@@ -1,7 +1,5 @@
 //! Zone files: read, judged, and where their records stand.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use bindpy_core::check::{self, Mode};
 use bindpy_core::name;
 use bindpy_core::read::{self, NeedsPython, RareRdata, Word};
@@ -10,6 +8,7 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::fault::{contained, guarded};
 use crate::zone::Zone;
 
 create_exception!(
@@ -18,17 +17,6 @@ create_exception!(
     PyException,
     "Python's reader has to read this file: it is in error, or has something rare in it."
 );
-
-create_exception!(bindpy_engine, FaultError, PyException, "A fault in the engine.");
-
-/// Runs what may take long without the interpreter's lock; a panic becomes `FaultError`.
-pub fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
-    py.detach(|| catch_unwind(AssertUnwindSafe(work))).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        FaultError::new_err(text.unwrap_or_else(|| "a panic".to_string()))
-    })
-}
 
 /// How strictly a zone's content is judged.
 #[pyclass(frozen, module = "bindpy_engine")]
@@ -161,6 +149,9 @@ pub fn suspect_keys(py: Python<'_>, suspects: &check::Suspects) -> Vec<Py<PyByte
     suspects.owners.iter().map(|(owner, _)| PyBytes::new(py, &name::key(owner)).unbind()).collect()
 }
 
+/// File, line and column.
+type Found<'py> = (Bound<'py, PyBytes>, u32, u16);
+
 /// Where the records of a zone stand in its text.
 #[pyclass(frozen, module = "bindpy_engine")]
 pub struct Places(read::Places);
@@ -168,15 +159,23 @@ pub struct Places(read::Places);
 #[pymethods]
 impl Places {
     /// Returns file, line and column of the records of a key and type, in the order of the text.
-    fn find<'py>(&self, py: Python<'py>, key: &[u8], rtype: u16) -> Vec<(Bound<'py, PyBytes>, u32, u16)> {
-        let found = self.0.find(key, rtype).into_iter();
+    fn find<'py>(&self, py: Python<'py>, key: &[u8], rtype: u16) -> PyResult<Vec<Found<'py>>> {
         let file = |number: u32| PyBytes::new(py, &self.0.files[number as usize]);
-        found.map(|place| (file(place.file), place.line, place.column)).collect()
+        contained(|| {
+            let found = self.0.find(key, rtype).into_iter();
+            found.map(|place| (file(place.file), place.line, place.column)).collect()
+        })
     }
 
     /// Returns something by which keys sort as Python's zones hold their names: a name is there from its first
     /// record on, or the first one below it.
-    fn rank(&self, zone: &Zone, key: &[u8]) -> (u32, usize) {
+    fn rank(&self, zone: &Zone, key: &[u8]) -> PyResult<(u32, usize)> {
+        contained(|| self.rank_of(zone, key))
+    }
+}
+
+impl Places {
+    fn rank_of(&self, zone: &Zone, key: &[u8]) -> (u32, usize) {
         let below = zone.0.nodes_after(key).map(|node| name::key(node.owner()));
         let below = below.take_while(|owner| name::is_subdomain(owner, key));
         let numbers = below.filter_map(|owner| self.0.number(&owner)).chain(self.0.number(key));

@@ -9,7 +9,8 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::load::{AskForRdata, Checks, guarded, suspect_keys};
+use crate::fault::guarded;
+use crate::load::{AskForRdata, Checks, suspect_keys};
 use crate::zone::Zone;
 
 /// Asks Python for the text of rare types.

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::load::guarded;
+use crate::fault::{contained, guarded};
 use crate::text::AskForText;
 use crate::zone::{PyRr, Zone};
 
@@ -48,7 +48,7 @@ impl AxfrMessages {
 
     // The lock stays: one message takes some microseconds, getting the lock back may take more.
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, usize)>> {
-        match self.0.next() {
+        match contained(|| self.0.next())? {
             None => Ok(None),
             Some(Ok(packed)) => Ok(Some((PyBytes::new(py, &packed.message), packed.records))),
             Some(Err(error)) => Err(RecordTooLargeError::new_err(error.to_string())),
@@ -68,8 +68,8 @@ impl OpenMessage {
 
     /// Returns owner, type, TTL and RDATA of a record. Raises `IndexError`.
     fn record<'py>(&self, py: Python<'py>, number: usize) -> PyResult<PyRr<'py>> {
-        let (owner, rtype, ttl, rdata) =
-            self.0.record(number).ok_or_else(|| PyIndexError::new_err("there are not so many records"))?;
+        let (owner, rtype, ttl, rdata) = contained(|| self.0.record(number))?
+            .ok_or_else(|| PyIndexError::new_err("there are not so many records"))?;
         Ok((PyBytes::new(py, owner), rtype, ttl, PyBytes::new(py, rdata)))
     }
 
@@ -91,8 +91,8 @@ impl OpenMessage {
 /// Returns where the TSIG record of a message begins, if it has one that is in its place, and can be walked
 /// through; else None.
 #[pyfunction]
-pub fn tsig_start(message: &[u8]) -> Option<usize> {
-    xfr::tsig_start(message)
+pub fn tsig_start(message: &[u8]) -> PyResult<Option<usize>> {
+    contained(|| xfr::tsig_start(message))
 }
 
 /// Asks Python whether RDATA of rare types is valid.

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::load::guarded;
+use crate::fault::{contained, guarded};
 use crate::transfer::{AskPython, OpenMessage};
 
 /// A record as Python has it: owner, type, TTL, RDATA.
@@ -83,7 +83,7 @@ impl Zone {
 
     /// Returns `(type, TTL, RDATAs, RDATAs of its RRSIGs, their TTL)` of the RRset at a key, or None.
     fn get<'py>(&self, py: Python<'py>, key: &[u8], rtype: u16) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        self.0.get(key, rtype).map(|rrset| rrset_tuple(py, rrset)).transpose()
+        contained(|| self.0.get(key, rtype).map(|rrset| rrset_tuple(py, rrset)).transpose())?
     }
 
     /// Returns up to `count` names in canonical order, from the zone's own or the one after `after` on, each
@@ -102,23 +102,17 @@ impl Zone {
             }
             out.append((PyBytes::new(py, node.owner()), rrsets))
         };
-        match after {
-            None => self.0.nodes().take(count).try_for_each(&mut put)?,
-            Some(key) => self.0.nodes_after(key).take(count).try_for_each(&mut put)?,
-        }
+        contained(|| match after {
+            None => self.0.nodes().take(count).try_for_each(&mut put),
+            Some(key) => self.0.nodes_after(key).take(count).try_for_each(&mut put),
+        })??;
         Ok(out)
     }
 
     /// Returns what a name's place in the zone is, or None where there is no such name: `(owner, RRsets as those
     /// of `names`, keys of the cut, the DNAME and the wildcard that matter there, or None)`.
     fn node<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let Some(node) = self.0.find(key) else { return Ok(None) };
-        let rrsets = node.rrsets().map(|rrset| rrset_tuple(py, rrset)).collect::<PyResult<Vec<_>>>()?;
-        let key_of =
-            |node: Option<core::Node<'_>>| node.map(|node| PyBytes::new(py, &name::key(node.owner())));
-        let owner = PyBytes::new(py, node.owner());
-        let (cut, dname, wildcard) = (key_of(node.cut()), key_of(node.dname()), key_of(node.wildcard()));
-        (owner, rrsets, cut, dname, wildcard).into_pyobject(py).map(Some)
+        contained(|| self.node_tuple(py, key))?
     }
 
     /// Returns the digest of the zone's data: the sum of the records' hashes in big-endian order, and their
@@ -153,6 +147,18 @@ impl Zone {
 
     fn __repr__(&self) -> String {
         format!("{:?}", self.0)
+    }
+}
+
+impl Zone {
+    fn node_tuple<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Some(node) = self.0.find(key) else { return Ok(None) };
+        let rrsets = node.rrsets().map(|rrset| rrset_tuple(py, rrset)).collect::<PyResult<Vec<_>>>()?;
+        let key_of =
+            |node: Option<core::Node<'_>>| node.map(|node| PyBytes::new(py, &name::key(node.owner())));
+        let owner = PyBytes::new(py, node.owner());
+        let (cut, dname, wildcard) = (key_of(node.cut()), key_of(node.dname()), key_of(node.wildcard()));
+        (owner, rrsets, cut, dname, wildcard).into_pyobject(py).map(Some)
     }
 }
 
@@ -193,8 +199,8 @@ pub struct ZoneBuilder {
 #[pymethods]
 impl ZoneBuilder {
     #[new]
-    fn new(origin: &[u8], rdclass: u16) -> Self {
-        ZoneBuilder { builder: Some(core::ZoneBuilder::new(origin, rdclass)) }
+    fn new(origin: &[u8], rdclass: u16) -> PyResult<Self> {
+        contained(|| ZoneBuilder { builder: Some(core::ZoneBuilder::new(origin, rdclass)) })
     }
 
     /// How many different records there are so far.
@@ -205,7 +211,8 @@ impl ZoneBuilder {
 
     /// Adds one record with valid RDATA and returns its RRset's TTL. Raises `OutOfZoneError`.
     fn add(&mut self, owner: &[u8], rtype: u16, ttl: u32, rdata: &[u8]) -> PyResult<u32> {
-        self.builder.as_mut().ok_or_else(used)?.add(owner, rtype, ttl, rdata).map_err(to_python)
+        let builder = self.builder.as_mut().ok_or_else(used)?;
+        contained(|| builder.add(owner, rtype, ttl, rdata))?.map_err(to_python)
     }
 
     /// Returns the zone; the builder cannot be used again. Raises `NoSoaError`.

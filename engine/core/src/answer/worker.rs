@@ -1,7 +1,6 @@
 //! One query: from its octets to those of the response, with buffers that are used again.
 
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bumpalo::Bump;
@@ -14,6 +13,7 @@ use super::published::{Claim, State};
 use super::query::{HEADER, MIN_UDP, Other, Query, Rcode, Refusal, parse, word};
 use super::response::Response;
 use super::stages::{Asker, Fill, respond};
+use crate::fault::catch;
 use crate::rtype;
 
 const MAX_TCP_OCTETS: usize = 65535;
@@ -80,12 +80,9 @@ impl Worker {
     /// Never panics: where something below does, that is told and counted, and the answer is SERVFAIL.
     pub fn answer(&mut self, state: &State, request: &Request<'_>, out: &mut Vec<u8>) -> Outcome {
         self.counters.count_message(request.transport);
-        let answered = catch_unwind(AssertUnwindSafe(|| self.try_answer(state, request, out)));
-        let outcome = answered.unwrap_or_else(|panic| {
-            let words = panic.downcast_ref::<String>().map(String::as_str);
-            let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+        let outcome = catch(|| self.try_answer(state, request, out)).unwrap_or_else(|words| {
             self.counters.faults.count();
-            (self.fault)(request.packet, words.unwrap_or("a panic without words"));
+            (self.fault)(request.packet, &words);
             self.arena = Bump::new();
             self.names = Names::default();
             let flags = word(request.packet, 2);

@@ -22,7 +22,6 @@ pub use tcp_limits::TcpSettings;
 pub use udp::{NEVER_ANSWERED_PORTS, UdpService, UdpSocket};
 pub use upcalls::{ControlRequest, Event, HandedOver, Lost, Taken, Tapped, Upcalls};
 
-use std::any::Any;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -40,12 +39,6 @@ fn worker(answerer: &Answerer, upcalls: &Arc<Upcalls>, role: Role) -> Worker {
         upcalls.tell(Event::Fault(packet.to_vec(), words.to_owned()));
     };
     answerer.worker_for(role, Arc::new(fault))
-}
-
-/// Returns what a panic says.
-fn words_of(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<String>().map(String::as_str);
-    words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
 }
 
 /// Waits for threads that were told to end; returns whether all did so in time.

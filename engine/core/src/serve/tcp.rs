@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
@@ -21,8 +20,9 @@ use super::tcp_connection::{Connection, Desk, Next, READ};
 use super::tcp_limits::{ConnectionTable, Room, TcpSettings, client_group};
 use super::timers::Timers;
 use super::upcalls::{Event, HandedOver, Upcalls};
-use super::{STOP_WITHIN, join_all, words_of, worker};
+use super::{STOP_WITHIN, join_all, worker};
 use crate::answer::{Answerer, Role, State, Worker};
+use crate::fault::quietly;
 
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(250);
 /// How long clients have to take the answers that are due when their listener goes.
@@ -223,10 +223,10 @@ struct TcpThread {
 impl TcpThread {
     fn run(&mut self) {
         bindpy_sys::block_signals();
-        let ended = match catch_unwind(AssertUnwindSafe(|| self.serve())) {
+        let ended = match quietly(|| self.serve()) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
-            Err(panic) => words_of(&*panic),
+            Err(words) => words,
         };
         let mut bound: Vec<SocketAddr> = self.listeners.values().map(|listener| listener.bound).collect();
         bound.sort();

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,8 +12,9 @@ use bindpy_sys::{DatagramBatch, Sent};
 
 use super::pulse::{Pulse, ThreadState};
 use super::upcalls::{ControlRequest, Event, Upcalls};
-use super::{STOP_WITHIN, join_all, words_of, worker};
+use super::{STOP_WITHIN, join_all, worker};
 use crate::answer::{Answerer, Outcome, Request, Role, Transport, Worker};
+use crate::fault::quietly;
 
 /// Source ports that no resolver has: echo, daytime, chargen, time, kpasswd; answering them makes loops.
 pub const NEVER_ANSWERED_PORTS: [u16; 6] = [0, 7, 13, 19, 37, 464];
@@ -122,8 +122,8 @@ impl UdpThread {
     fn run(&mut self) {
         bindpy_sys::block_signals();
         // What a query makes panic is caught where it is answered; this is for all else.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
-            self.upcalls.tell(Event::Ended(self.bound, words_of(&*panic)));
+        if let Err(words) = quietly(|| self.serve()) {
+            self.upcalls.tell(Event::Ended(self.bound, words));
         }
     }
 

@@ -31,7 +31,7 @@ from bindpy.host import UnusableError, enter_directory, host_addresses, open_log
 from bindpy.native import EngineChoice, NoEngineError, choose_engine
 from bindpy.policy import answer_policy
 from bindpy.reload.collector import without_collector
-from bindpy.reload.keeper import ZoneKeeper
+from bindpy.reload.keeper import Bulk, ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.running import Parts, Running, Stop, Wishes
 from bindpy.server.activation import InheritedSockets
@@ -140,7 +140,8 @@ class Server:
         report(self._findings)
         host = await host_addresses()
         self._engine.answerer.configure(answer_policy(self._config, host.local()))
-        self._build(host)
+        with without_collector():
+            self._build(host)
         try:
             async with contextlib.AsyncExitStack() as cleanup:
                 cleanup.callback(self._service.close)
@@ -173,6 +174,9 @@ class Server:
             self._watch_zone,
             self._published,
             is_expired=self._is_expired,
+            bulk=None
+            if self._engine.zones.read_files is None
+            else Bulk(self._engine.zones.read_files, self._watcher.expect, self._watcher.was_read),
         )
         self._replication = Replication(
             self._engine, self._keeper, lambda: self._listeners.bound().values(), self._provision

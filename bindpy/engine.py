@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
@@ -31,10 +31,12 @@ __all__ = [
     "Answerer",
     "ApplyDeltas",
     "Engine",
+    "ManyFilesReader",
     "MessageForm",
     "MessageTaker",
     "OpenMessage",
     "Packed",
+    "PlainLoad",
     "RecordTooLargeError",
     "WriteChecked",
     "Zone",
@@ -49,6 +51,30 @@ class ZoneFileReader(Protocol):
     """Reads and checks a zone file. Never raises for what the file holds; blocks, so call it in a worker."""
 
     def __call__(self, path: str, origin: Name, rdclass: int, checks: ZoneChecks) -> LoadedZone: ...
+
+
+class PlainLoad(NamedTuple):
+    """A zone that was read well from one file, without anything to say of it, and how long that took.
+
+    ``is_link``: the file is a symbolic link. ``has_journal``: there is a file where BIND's journal would be.
+    """
+
+    loaded: LoadedZone
+    seconds: float
+    is_link: bool
+    has_journal: bool
+
+
+class ManyFilesReader(Protocol):
+    """Reads many zone files of class IN, one after the other: what `ZoneFileReader` does, at less cost."""
+
+    def __call__(
+        self, files: Sequence[tuple[str, Name]], checks: ZoneChecks, *, within_s: float
+    ) -> list[PlainLoad | None]:
+        """Read *files*, paths and origins, until *within_s* are over, one at least; return what came of it.
+
+        None stands for what has to be read by `ZoneFileReader`, for whatever reason.
+        """
 
 
 class Answerer(Protocol):
@@ -246,6 +272,8 @@ class Zones:
     """Writes a zone file that is checked at once. None: it is written, flushed, read with ``read_file``."""
     tsig_start: Callable[[bytes], int | None] | None = None
     """Where the TSIG record of a message begins; None where only `bindpy.tsig` can tell."""
+    read_files: ManyFilesReader | None = None
+    """None: only `read_file` reads."""
 
 
 @dataclass(frozen=True, slots=True)

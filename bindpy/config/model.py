@@ -376,7 +376,8 @@ class ZoneConfig:
     @property
     def id(self) -> tuple[str, Key]:
         """View name and the origin's key."""
-        return self.view, self.origin.lower()
+        origin, key = self.origin, self.origin.lower()
+        return self.view, origin if origin == key else key  # one object, mostly: there may be many
 
 
 @dataclass(frozen=True, slots=True)

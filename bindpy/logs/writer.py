@@ -98,8 +98,10 @@ class Writer:
                 else:
                     event, channels = item
                     for channel in channels:
-                        text = prefix(channel.config, event) + event.message
-                        pending.setdefault(channel.sink, []).append(Line(text, event.level, event.created))
+                        head = prefix(channel.config, event)
+                        lines = pending.setdefault(channel.sink, [])
+                        lines.append(Line(head + event.message, event.level, event.created))
+                        lines += [Line(head + text, event.level, event.created) for text in event.more]
             self._write(pending)
             time.sleep(_PAUSE_S)
         self._flush()

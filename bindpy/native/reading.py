@@ -94,6 +94,14 @@ class FileReader:
         where = (os.fsencode(path), zone.origin, b"")
         return in_text_order(self._judge(zone, suspects, _Places(self._module, where), checks), (path,))
 
+    def read_many(
+        self, files: Sequence[tuple[str, Name]], checks: ZoneChecks, within_s: float
+    ) -> list[tuple[bindpy_engine.Zone, tuple[int, int, int, int, int], float, bool, bool] | None]:
+        """See `bindpy_engine.read_zones`; *files* are paths and origins."""
+        plain = [(os.fsencode(path), origin) for path, origin in files]
+        found: list[Any] = self._module.read_zones(plain, self._checks(checks), within_s, _rare_rdata)
+        return found
+
     def _read(self, where: tuple[bytes, Name, bytes], checks: ZoneChecks) -> FileReading:
         loaded: bindpy_engine.Loaded = self._module.read_zone(*where, self._checks(checks), _rare_rdata)
         files = tuple(os.fsdecode(file) for file, _ in loaded.files)

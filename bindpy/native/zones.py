@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import Severity
-from bindpy.engine import MessageForm, Packed, RecordTooLargeError, Zones
+from bindpy.engine import MessageForm, Packed, PlainLoad, RecordTooLargeError, Zones
+from bindpy.files import FileStamp
 from bindpy.native.reading import FileReader
 from bindpy.zone.diff import Delta, DeltaDoesNotFitError
 from bindpy.zone.digest import ZoneDigest
@@ -28,16 +29,40 @@ _NAMES_AT_ONCE: Final = 1000
 class RustZone:
     """A `bindpy.engine.Zone` whose records are in the engine's memory."""
 
-    __slots__ = ("inner", "key", "node_count", "origin", "rdclass", "rr_count", "serial")
+    __slots__ = ("inner",)
 
     def __init__(self, inner: bindpy_engine.Zone) -> None:
         self.inner = inner
-        self.origin: Name = inner.origin
-        self.key: Key = inner.key
-        self.rdclass = inner.rdclass
-        self.serial = inner.serial
-        self.rr_count = inner.rr_count
-        self.node_count = inner.node_count
+
+    @property
+    def origin(self) -> Name:
+        """The zone's name, case kept."""
+        return self.inner.origin
+
+    @property
+    def key(self) -> Key:
+        """The zone's name in lower case."""
+        return self.inner.key
+
+    @property
+    def rdclass(self) -> int:
+        """The zone's class."""
+        return self.inner.rdclass
+
+    @property
+    def serial(self) -> int:
+        """The serial of its SOA."""
+        return self.inner.serial
+
+    @property
+    def rr_count(self) -> int:
+        """How many records there are."""
+        return self.inner.rr_count
+
+    @property
+    def node_count(self) -> int:
+        """How many names exist in it, empty non-terminals included."""
+        return self.inner.node_count
 
     def get(self, key: Key, rtype: int) -> RRset | None:
         """Return the RRset stored at *key* (no wildcard, no cut applied), or None."""
@@ -174,6 +199,7 @@ class RustZones:
             self.axfr,
             self.write_checked,
             self._module.tsig_start,
+            self.read_files,
         )
 
     def builder(self, origin: Name, rdclass: int) -> RustBuilder:
@@ -189,6 +215,20 @@ class RustZones:
         if reading.snapshot is not None:
             zone = self.of_snapshot(reading.snapshot)
         return LoadedZone(zone, reading.diagnostics, reading.files, reading.stamps)
+
+    def read_files(
+        self, files: Sequence[tuple[str, Name]], checks: ZoneChecks, *, within_s: float
+    ) -> list[PlainLoad | None]:
+        """See `bindpy.engine.ManyFilesReader`."""
+        loads: list[PlainLoad | None] = []
+        for (path, _), found in zip(files, self._reader.read_many(files, checks, within_s), strict=False):
+            if found is None:
+                loads.append(None)
+            else:
+                zone, stamp, seconds, is_link, has_journal = found
+                loaded = LoadedZone(RustZone(zone), (), (path,), (FileStamp(*stamp),))
+                loads.append(PlainLoad(loaded, seconds, is_link, has_journal))
+        return loads
 
     def of_snapshot(self, snapshot: ZoneSnapshot) -> RustZone:
         """Return the engine's zone with the records of *snapshot*."""

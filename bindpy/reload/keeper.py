@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 from bindpy.answer.policy import EXPIRED, Publication, ZonePolicy
 from bindpy.config.changes import ZoneChanges
 from bindpy.config.model import ZoneConfig, ZoneSettings, ZoneType
 from bindpy.diagnostics import Severity
-from bindpy.engine import Answerer, Zone, ZoneFileReader
+from bindpy.engine import Answerer, ManyFilesReader, Zone, ZoneFileReader
 from bindpy.files import FileStamp
 from bindpy.reload import reports
+from bindpy.reload.collector import without_collector
 from bindpy.reload.loading import Load, Outcome, ZoneLoader, absolute_files, must_load_anew
 from bindpy.reload.queue import Loading, LoadQueue, Wish
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
@@ -30,9 +32,26 @@ log = logging.getLogger("bindpy.zoneload")
 MOST_ZONES = 500
 """How many zones are handed to the worker, and published, at once; publishing them takes about 20 ms."""
 
+MANY_ZONES = 100
+"""From how many zones on, loaded one after the other, Python's collector does not look at what they make."""
+
 OnFiles = Callable[[ZoneId, Mapping[str, FileStamp | None]], None]
+_Change = tuple[ZoneEntry, Zone | None, Zone, Outcome | None]
 OnPublished = Callable[[ZoneEntry, Zone | None, Zone], None]
 IsExpired = Callable[[ZoneEntry, Zone, LoadedZone], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """What makes the first reading of many zones cheap; it does no more than what is there anyway.
+
+    *expect_file* is told of a zone's file before it is read, *file_read* afterwards how it was then, if it is
+    no symbolic link: then nobody has to look at it once more. `OnFiles` is told of all others.
+    """
+
+    read_files: ManyFilesReader
+    expect_file: Callable[[ZoneId, str], None]
+    file_read: Callable[[ZoneId, str, FileStamp | None], None]
 
 
 def _never_expired(_entry: ZoneEntry, _zone: Zone, _loaded: LoadedZone) -> bool:
@@ -62,16 +81,18 @@ class ZoneKeeper:
         on_published: OnPublished,
         *,
         is_expired: IsExpired = _never_expired,
+        bulk: Bulk | None = None,
     ) -> None:
         self.table = ZoneTable()
         self._answerer = answerer
-        self._loader = ZoneLoader(reader)
+        self._bulk = bulk
+        self._loader = ZoneLoader(reader, None if bulk is None else bulk.read_files)
         self._executor = executor
         self._on_files = on_files
         self._on_published = on_published
         self._is_expired = is_expired
         self._policy = ZonePolicy()
-        self._publishing: list[tuple[Publication, Callable[[], None] | None]] | None = None
+        self._publishing: tuple[list[Publication], list[_Change]] | None = None
         self._stored: dict[ZoneId, int] = {}
         self._queue = LoadQueue()
         self._loading: frozenset[ZoneId] = frozenset()
@@ -85,7 +106,7 @@ class ZoneKeeper:
 
     def configure(self, zones: Iterable[ZoneConfig]) -> None:
         """Serve exactly *zones*: withdraw those that are gone, load new ones and those with another file."""
-        wanted = {(zone.view, zone.origin.lower()): zone for zone in zones}
+        wanted = {zone.id: zone for zone in zones}
         for gone in [entry.id for entry in self.table if entry.id not in wanted]:
             self.remove(gone)
         with self._together():
@@ -105,7 +126,7 @@ class ZoneKeeper:
 
         *urgent*: load it before all that a start or a reload has to load.
         """
-        entry = self.table.get((config.view, config.origin.lower()))
+        entry = self.table.get(config.id)
         if entry is None:
             self._start(config, None, urgent=urgent)
         elif entry.config == config:
@@ -169,7 +190,7 @@ class ZoneKeeper:
         if loaded is not None:
             self._note_files(entry, loaded)
             entry.is_stored = True
-        self._publish(entry, lambda: self._on_published(entry, before, zone))
+        self._publish(entry, (entry, before, zone, None))
         return True
 
     def expire(self, zone_id: ZoneId) -> None:
@@ -230,7 +251,7 @@ class ZoneKeeper:
         answer: asyncio.Future[Loading] = asyncio.get_running_loop().create_future()
         only_if_changed = not (force or entry.is_unsound)
         self._want(
-            Wish(zone_id, urgent=True, only_if_changed=only_if_changed, by_order=True, waiting=[answer])
+            Wish(zone_id, urgent=True, only_if_changed=only_if_changed, by_order=True, waiting=(answer,))
         )
         return await answer
 
@@ -263,8 +284,9 @@ class ZoneKeeper:
     async def run(self) -> None:
         """Load what is asked for until cancelled."""
         while True:
-            while await self._load_next():
-                pass
+            with without_collector() if len(self._queue) >= MANY_ZONES else nullcontext():
+                while await self._load_next():
+                    pass
             self._idle.set()
             self._work.clear()
             await self._work.wait()
@@ -296,6 +318,8 @@ class ZoneKeeper:
         elif entry.frozen and not wish.by_order:
             wish.end(Loading.CURRENT)
         else:
+            if entry.loaded is None and self._bulk is not None and entry.config.settings.watch:
+                self._bulk.expect_file(entry.id, entry.config.file)
             return Load(wish, entry, entry.config, entry.config.file, entry.zone)
         return None
 
@@ -314,17 +338,20 @@ class ZoneKeeper:
             wish.urgent = wish.only_if_changed = True
             self._want(wish)
         else:
-            self._note_files(entry, loaded)
+            self._note_files(entry, loaded, is_file=outcome.is_file)
             if loaded.zone is None:
                 wish.end(self._failed(entry, loaded))
             else:
                 self._loaded(entry, loaded, loaded.zone, outcome)
                 wish.end(Loading.LOADED)
 
-    def _note_files(self, entry: ZoneEntry, loaded: LoadedZone) -> None:
+    def _note_files(self, entry: ZoneEntry, loaded: LoadedZone, *, is_file: bool = False) -> None:
         entry.loaded, entry.is_stored = loaded, False
         self.table.set_files(entry, absolute_files(loaded))
-        self._tell_files(entry)
+        if is_file and self._bulk is not None and entry.config.settings.watch:
+            self._bulk.file_read(entry.id, entry.files[0], loaded.stamps[0])
+        else:
+            self._tell_files(entry)
 
     def _tell_files(self, entry: ZoneEntry) -> None:
         loaded = entry.loaded
@@ -353,32 +380,26 @@ class ZoneKeeper:
         reports.report_warnings(entry, loaded)
         entry.zone, entry.loaded_at = zone, time.time()
         entry.expired = self._is_expired(entry, zone, loaded)
-
-        def published() -> None:
-            reports.report_loaded(entry, before, zone, outcome)
-            self._on_published(entry, before, zone)
-
-        self._publish(entry, published)
+        self._publish(entry, (entry, before, zone, outcome))
 
     # --- what is answered -------------------------------------------------------------------------
 
     @contextmanager
     def _together(self) -> Iterator[None]:
         """Publish all that is published inside of the ``with`` at its end, at once, which costs far less."""
-        waiting: list[tuple[Publication, Callable[[], None] | None]] = []
-        self._publishing = waiting
+        publications: list[Publication] = []
+        changes: list[_Change] = []
+        self._publishing = publications, changes
         try:
             yield
         finally:
             self._publishing = None
-            if waiting:
-                self._answerer.publish_all([publication for publication, _ in waiting])
-        for _, published in waiting:
-            if published is not None:
-                published()
+            if publications:
+                self._answerer.publish_all(publications)
+        self._tell_changes(changes)
 
-    def _publish(self, entry: ZoneEntry, published: Callable[[], None] | None = None) -> None:
-        """Serve what there is of *entry* and then call *published*."""
+    def _publish(self, entry: ZoneEntry, change: _Change | None = None) -> None:
+        """Serve what there is of *entry*, and tell of the *change* of its data then."""
         zone, reason = entry.zone, ""
         if zone is None or entry.expired:
             zone = None
@@ -386,12 +407,20 @@ class ZoneKeeper:
             reason = EXPIRED if entry.expired else reason
         config = entry.config
         what = Publication(config.view, config.origin, zone, self._policy_of(config.settings), reason)
-        if self._publishing is not None:
-            self._publishing.append((what, published))
+        if self._publishing is None:
+            self._answerer.publish_all((what,))
+            self._tell_changes(() if change is None else (change,))
             return
-        self._answerer.publish_all((what,))
-        if published is not None:
-            published()
+        publications, changes = self._publishing
+        publications.append(what)
+        if change is not None:
+            changes.append(change)
+
+    def _tell_changes(self, changes: Sequence[_Change]) -> None:
+        """Tell of data that is served now."""
+        reports.report_all_loaded(changes)
+        for entry, before, zone, _ in changes:
+            self._on_published(entry, before, zone)
 
     def _policy_of(self, settings: ZoneSettings) -> ZonePolicy:
         """Return who may ask; the same object for zones with the same lists, which most have."""

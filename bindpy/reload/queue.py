@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bindpy.reload.table import ZoneId
 
@@ -30,7 +30,7 @@ class Wish:
     urgent: bool
     only_if_changed: bool
     by_order: bool = False
-    waiting: list[asyncio.Future[Loading]] = field(default_factory=list)
+    waiting: tuple[asyncio.Future[Loading], ...] = ()
 
     def and_also(self, other: Wish) -> None:
         """Do for *other*, too."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from bindpy.config.model import ZoneType
 from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.engine import Zone
+from bindpy.logs import log_lines
 from bindpy.reload.loading import Outcome
 from bindpy.reload.table import ZoneEntry
 from bindpy.zone.loaded import LoadedZone
@@ -49,15 +51,27 @@ def report_warnings(entry: ZoneEntry, loaded: LoadedZone) -> None:
             _log_lines(logging.WARNING, entry, item)
 
 
-def report_loaded(entry: ZoneEntry, before: Zone | None, zone: Zone, outcome: Outcome) -> None:
-    """Say that *zone* is served in place of *before*, and what its operator should know."""
-    log.info(
-        "zone %s: loaded serial %d (%d records, %.3f s)",
-        entry.label,
-        zone.serial,
-        zone.rr_count,
-        outcome.seconds,
-    )
+def report_all_loaded(changes: Iterable[tuple[ZoneEntry, Zone | None, Zone, Outcome | None]]) -> None:
+    """Say of each zone that it is served in place of the one before, and what its operator should know.
+
+    Those that were transferred, without an outcome, have been told of by others.
+    """
+    lines: list[str] = []
+    is_wanted = log.isEnabledFor(logging.INFO)
+    for entry, before, zone, outcome in changes:
+        if outcome is None:
+            continue
+        if is_wanted:
+            numbers = f"loaded serial {zone.serial} ({zone.rr_count} records, {outcome.seconds:.3f} s)"
+            lines.append(f"zone {entry.label}: {numbers}")
+        if before is not None or outcome.beyond is not None:
+            log_lines(log, logging.INFO, lines)
+            lines = []
+            _report_doubts(entry, before, zone, outcome)
+    log_lines(log, logging.INFO, lines)
+
+
+def _report_doubts(entry: ZoneEntry, before: Zone | None, zone: Zone, outcome: Outcome) -> None:
     if before is not None and not is_newer(zone.serial, before.serial):
         _warn_of_serial(entry, before.serial, zone.serial)
     if before is not None and entry.config.type is ZoneType.SECONDARY:

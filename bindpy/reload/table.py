@@ -40,16 +40,20 @@ class ZoneEntry:
     is_stored: bool = False  # the file was written by us and not read since
     frozen: bool = False  # its file is somebody else's for now
     id: ZoneId = field(init=False)  # the key in the table
-    label: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.id = self.config.view, self.config.origin.lower()
-        origin = to_text(self.config.origin)
-        name = origin[:-1] if len(origin) > 1 else origin
-        suffix = "" if self.config.view == "_default" else f"/{self.config.view}"
-        self.label = f"{name}/{class_to_text(self.config.rdclass)}{suffix}"
+        self.id = self.config.id
         if self.config.file is not None:
             self.files = (self.config.file,)
+
+    @property
+    def label(self) -> str:
+        """How logs name it: ``example.com/IN``, and its view where that has a name."""
+        config = self.config
+        origin = to_text(config.origin)
+        name = origin[:-1] if len(origin) > 1 else origin
+        suffix = "" if config.view == "_default" else f"/{config.view}"
+        return f"{name}/{class_to_text(config.rdclass)}{suffix}"
 
     @property
     def is_unsound(self) -> bool:
@@ -69,7 +73,7 @@ class ZoneTable:
 
     def __init__(self) -> None:
         self._entries: dict[ZoneId, ZoneEntry] = {}
-        self._by_file: dict[str, set[ZoneId]] = {}
+        self._by_file: dict[str, ZoneId | set[ZoneId]] = {}  # a set where several have the file
 
     def __iter__(self) -> Iterator[ZoneEntry]:
         return iter(self._entries.values())
@@ -108,17 +112,25 @@ class ZoneTable:
         """Return the zones that any of *paths* is part of."""
         found: set[ZoneId] = set()
         for path in paths:
-            found |= self._by_file.get(path, set())
+            zones = self._by_file.get(path, set())
+            if isinstance(zones, set):
+                found |= zones
+            else:
+                found.add(zones)
         return found
 
     def _link(self, entry: ZoneEntry, files: Iterable[str]) -> None:
         for path in files:
-            self._by_file.setdefault(path, set()).add(entry.id)
+            zones = self._by_file.setdefault(path, entry.id)
+            if isinstance(zones, set):
+                zones.add(entry.id)
+            elif zones != entry.id:
+                self._by_file[path] = {zones, entry.id}
 
     def _unlink(self, entry: ZoneEntry) -> None:
         for path in entry.files:
             zones = self._by_file.get(path)
-            if zones is not None:
+            if isinstance(zones, set):
                 zones.discard(entry.id)
-                if not zones:
-                    del self._by_file[path]
+            if not zones or zones == entry.id:
+                self._by_file.pop(path, None)

@@ -147,6 +147,13 @@ class Layout:
         file.hops = tuple(hops)
         self._leave(file, left)
 
+    def attach_unseen(self, file: File) -> None:
+        """Watch where ``file.path`` is, which is new here; if it turns out to be a link, `attach` it."""
+        directory, _, name = file.path.rpartition("/")
+        place = self._place(directory or "/")
+        file.hops = ((place, name),)
+        place.entries[name] = (*place.entries.get(name, ()), file)
+
     def detach(self, file: File) -> None:
         """Forget a file, and every place and directory that only it needed."""
         left, file.hops = file.hops, ()

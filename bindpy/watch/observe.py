@@ -48,7 +48,7 @@ def stamp_of(path: str) -> FileStamp | None:
 def known_of(path: str) -> Known:
     """Return what is to be known of a file that is new: how it is now."""
     stamp = stamp_of(path)
-    return _NOTHING if stamp is None else Known(stamp, _is_racy(stamp))
+    return _NOTHING if stamp is None else Known(stamp, is_racy(stamp))
 
 
 def observe(path: str) -> Observation:
@@ -57,7 +57,7 @@ def observe(path: str) -> Observation:
     if found is None:
         return Observation(None, None, False)
     seen = FileStamp.of_stat(found)
-    return Observation(seen, open_for_writing(path) if stat.S_ISREG(found.st_mode) else None, _is_racy(seen))
+    return Observation(seen, open_for_writing(path) if stat.S_ISREG(found.st_mode) else None, is_racy(seen))
 
 
 def open_for_writing(path: str) -> bool | None:
@@ -84,9 +84,12 @@ def open_for_writing(path: str) -> bool | None:
 
 
 _NOTHING: Final = Known(None, False)
+EXPECTED: Final = Known(None, True)
+"""What is known of a file that somebody is about to read: this one object."""
 
 
-def _is_racy(stamp: FileStamp) -> bool:
+def is_racy(stamp: FileStamp) -> bool:
+    """Return whether a write that is still to come could leave *stamp* as it is."""
     return time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) < _RACY_NS
 
 

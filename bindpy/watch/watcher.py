@@ -19,7 +19,7 @@ from bindpy.files import FileStamp
 from bindpy.watch.kernel import ATTRIB, CLOSE_WRITE, CREATE, GONE, MODIFY, MOVED_TO, REPLACED, Kernel
 from bindpy.watch.layout import Directory, File, Layout, Place
 from bindpy.watch.mounts import MountTable
-from bindpy.watch.observe import Known, Observation, known_of, observe, stamp_of
+from bindpy.watch.observe import EXPECTED, Known, Observation, is_racy, known_of, observe, stamp_of
 from bindpy.watch.settle import Hint, Pending, Timing, Verdict, judge
 
 _log = logging.getLogger("bindpy.general")
@@ -106,6 +106,7 @@ class FileWatcher:
             file = self._files.get(path)
             if file is None:
                 continue
+            self._see(file)
             if file.known.stamp == stamp:
                 file.known = file.known._replace(stamp=stamp)  # one object for both: there may be many
             else:
@@ -113,6 +114,27 @@ class FileWatcher:
                 self._hint(file, Hint.LOOK)
                 self._look(file)
         self._blind_changed()
+
+    def expect(self, owner: Hashable, path: str) -> None:
+        """Watch *path* for *owner*, which watches nothing yet and tells by `was_read` what it has read there.
+
+        From here on no change goes unnoticed, so that nobody need look at the file a second time.
+        """
+        if owner in self._owned or path in self._files:
+            return
+        file = self._files[path] = File(path)
+        self._owned[owner] = (path,)
+        file.known = EXPECTED
+        file.owners = 1
+        self._layout.attach_unseen(file)
+
+    def was_read(self, owner: Hashable, path: str, stamp: FileStamp | None) -> None:
+        """Take in how *path*, no symbolic link, was when *owner* read it, which watches nothing else."""
+        file = self._files.get(path)
+        if file is None or file.known is not EXPECTED or stamp is None or self._owned.get(owner) != (path,):
+            self.watch(owner, (path,), {path: stamp})
+        else:
+            file.known = Known(stamp, is_racy(stamp))
 
     def is_settling(self, path: str) -> bool:
         """Return whether *path* has changed and is not yet fit to be read; its change will be told."""
@@ -159,7 +181,15 @@ class FileWatcher:
             file = self._files[path] = File(path)
             self._layout.attach(file)
             file.known = known_of(path)
+        else:
+            self._see(file)
         file.owners += 1
+
+    def _see(self, file: File) -> None:
+        """Look at a file that was expected to be read, and is watched as any other from now on."""
+        if file.known is EXPECTED:
+            self._layout.attach(file)
+            file.known = known_of(file.path)
 
     def _disown(self, path: str) -> None:
         file = self._files[path]
@@ -395,7 +425,7 @@ class FileWatcher:
 
 
 def _changed_files(files: list[File]) -> list[File]:
-    return [file for file in files if stamp_of(file.path) != file.known.stamp]
+    return [file for file in files if file.known is not EXPECTED and stamp_of(file.path) != file.known.stamp]
 
 
 def _moved_places(places: Iterable[Place]) -> list[Place]:

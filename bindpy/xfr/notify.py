@@ -53,11 +53,11 @@ _Asked: TypeAlias = tuple[object, ...]
 
 @dataclass(slots=True)
 class _News:
-    """The last change of one zone that is told: its number, how urgent it is, and what told whom."""
+    """The last change of one zone that is told: its number, how urgent it is, the statement then."""
 
     number: int
     lane: Lane
-    whom: _Asked
+    told: ZoneConfig
     is_logged: bool = False
 
 
@@ -125,9 +125,9 @@ class Notifier:
         entry, news = self._table.get(zone_id), self._news.get(zone_id)
         if entry is None:
             self._forget(zone_id)
-        elif news is not None and news.whom != (whom := _whom(entry.config)):
+        elif news is not None and _whom(news.told) != _whom(entry.config):
             self._numbers += 1
-            self._news[zone_id] = _News(self._numbers, Lane.START, whom)
+            self._news[zone_id] = _News(self._numbers, Lane.START, entry.config)
             self._to_plan[zone_id] = None
             self._wake.set()
 
@@ -145,7 +145,7 @@ class Notifier:
             return
         self._numbers += 1
         lane = Lane.START if before is None else Lane.CHANGE
-        self._news[zone_id] = _News(self._numbers, lane, _whom(entry.config))
+        self._news[zone_id] = _News(self._numbers, lane, entry.config)
         self._to_plan[zone_id] = None
         self._wake.set()
 
@@ -155,7 +155,7 @@ class Notifier:
         if entry is None or entry.zone is None or entry.expired:
             return False
         self._numbers += 1
-        self._news[zone_id] = _News(self._numbers, Lane.CHANGE, _whom(entry.config))
+        self._news[zone_id] = _News(self._numbers, Lane.CHANGE, entry.config)
         self._to_plan[zone_id] = None
         self._wake.set()
         return True

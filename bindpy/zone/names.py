@@ -116,9 +116,10 @@ def _octet(text: str, i: int) -> tuple[int, int]:
 
 def to_text(name: Name) -> str:
     """Return *name* in presentation form, absolute, with the escapes that BIND writes."""
-    if name == ROOT:
-        return "."
-    return ".".join([*[label_to_text(label) for label in labels(name)], ""])
+    parts = labels(name)
+    if not b"".join(parts).translate(None, _ALL_AS_IS):
+        return b".".join(parts).decode("ascii") + "."
+    return ".".join([*map(label_to_text, parts), ""])
 
 
 def label_to_text(label: bytes) -> str:

@@ -127,6 +127,12 @@ def read_zone(
     checks: Checks,
     rare: Callable[[int, list[_Word], bytes], bytes | None],
 ) -> Loaded: ...
+def read_zones(
+    zones: list[tuple[bytes, bytes]],
+    checks: Checks,
+    seconds: float,
+    rare: Callable[[int, list[_Word], bytes], bytes | None],
+) -> list[tuple[Zone, _Stamp, float, bool, bool] | None]: ...
 def read_places(
     path: bytes,
     origin: bytes,

@@ -60,6 +60,41 @@ def _records(zone: Zone | None) -> list[RR] | None:
     return None if zone is None else list(zone.rrs())
 
 
+@pytest.mark.parametrize("checks", [DEFAULTS, ZoneChecks(names=CheckMode.WARN, primary=False)])
+def test_many_files_at_once_are_what_they_are_one_by_one(rust: RustZones, checks: ZoneChecks) -> None:
+    files = [(str(file.path), from_text(file.origin)) for file in zone_files()]
+    found = rust.read_files(files, checks, within_s=600.0)
+    assert len(found) == len(files)
+    plain = 0
+    for (path, origin), load in zip(files, found, strict=True):
+        loaded = rust.read_file(path, origin, IN, checks)
+        if load is None:
+            continue
+        plain += 1
+        assert (load.loaded.diagnostics, loaded.diagnostics) == ((), ())
+        assert (load.loaded.files, load.loaded.stamps) == (loaded.files, loaded.stamps)
+        assert _records(load.loaded.zone) == _records(loaded.zone)
+        assert (load.is_link, load.has_journal) == (False, False)
+    quiet = [load for load, file in zip(found, zone_files(), strict=True) if file.kind == "good"]
+    assert plain > sum(load is not None for load in quiet) > len(quiet) / 2
+
+
+def test_many_files_links_and_journals(rust: RustZones, tmp_path: Path) -> None:
+    text = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+    paths = [tmp_path / name for name in ("plain", "link", "journal", "included", "includes", "none")]
+    for path in paths[:4]:
+        path.write_text(text)
+    paths[1].unlink()
+    paths[1].symlink_to("plain")
+    (tmp_path / "journal.jnl").write_text("x")
+    paths[4].write_text(f"$INCLUDE {paths[3]}\n")
+    files = [(str(path), from_text("example.com")) for path in paths]
+    found = rust.read_files(files, DEFAULTS, within_s=60.0)
+    seen = [load and (load.is_link, load.has_journal) for load in found]
+    assert seen == [(False, False), (True, False), (False, True), (False, False), None, None]
+    assert len(rust.read_files(files, DEFAULTS, within_s=0.0)) == 1
+
+
 def _alike(rust: RustZones, path: str, origin: str, checks: ZoneChecks = DEFAULTS) -> LoadedZone:
     """Read a file by both, compare all that comes of it, and return what Rust made of it."""
     python = PYTHON_ZONES.read_file(path, from_text(origin), IN, checks)

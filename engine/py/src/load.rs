@@ -1,11 +1,18 @@
 //! Zone files: read, judged, and where their records stand.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use bindpy_core::check::{self, Mode};
+use bindpy_core::fault::quietly;
 use bindpy_core::name;
-use bindpy_core::read::{self, NeedsPython, RareRdata, Word};
+use bindpy_core::read::{self, FileStamp, NeedsPython, RareRdata, Word};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::fault::{contained, guarded};
@@ -130,10 +137,7 @@ pub fn read_zone(
     let outcome = guarded(py, || read::read_zone(path, origin, directory, &checks.0, &mut asking))?;
     asking.outcome()?;
     let read::Loaded { zone, files, suspects, other_ttls } = outcome.map_err(to_python)?;
-    let files = files.iter().map(|(file, stamp)| {
-        let stamp = (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns);
-        (PyBytes::new(py, file).unbind(), stamp)
-    });
+    let files = files.iter().map(|(file, stamp)| (PyBytes::new(py, file).unbind(), to_stamp(*stamp)));
     Ok(Loaded {
         zone: Py::new(py, Zone(zone))?,
         files: files.collect(),
@@ -147,6 +151,59 @@ pub fn read_zone(
 /// The keys of the owners that are suspects.
 pub fn suspect_keys(py: Python<'_>, suspects: &check::Suspects) -> Vec<Py<PyBytes>> {
     suspects.owners.iter().map(|(owner, _)| PyBytes::new(py, &name::key(owner)).unbind()).collect()
+}
+
+/// What there is to say of a zone of which there is nothing else to say: the zone, the stamp of its only file,
+/// the seconds that it took, whether the file is a symbolic link, and whether a journal of BIND's is beside it.
+type Plain = (Zone, Stamp, f64, bool, bool);
+
+/// Reads zones of class IN, `(path, origin)` each, one after the other until `seconds` have passed, one at least.
+/// Stands None for a zone that [`read_zone`] has more to say of, and for one whose file changed meanwhile.
+#[pyfunction]
+pub fn read_zones(
+    py: Python<'_>,
+    zones: Vec<(PyBackedBytes, PyBackedBytes)>,
+    checks: &Checks,
+    seconds: f64,
+    rare: Py<PyAny>,
+) -> Vec<Option<Plain>> {
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    py.detach(|| {
+        let mut found = Vec::with_capacity(zones.len());
+        for (path, origin) in &zones {
+            // A fault is told of when the zone is read by itself.
+            found.push(quietly(|| read_plain(path, origin, checks, &rare)).unwrap_or(None));
+            if Instant::now() > end {
+                break;
+            }
+        }
+        found
+    })
+}
+
+fn read_plain(path: &[u8], origin: &[u8], checks: &Checks, rare: &Py<PyAny>) -> Option<Plain> {
+    let began = Instant::now();
+    let mut asking = AskForRdata::new(rare);
+    let outcome = read::read_zone(path, origin, b"", &checks.0, &mut asking);
+    let read::Loaded { zone, files, suspects, other_ttls } = outcome.ok()?;
+    let [(_, stamp)] = files[..] else { return None };
+    if !suspects.owners.is_empty() || suspects.apex.is_some() || other_ttls.1 > 0 {
+        return None;
+    }
+    let place = Path::new(OsStr::from_bytes(path));
+    let now = std::fs::symlink_metadata(place).ok()?;
+    let is_link = now.is_symlink();
+    let now = if is_link { std::fs::metadata(place).ok()? } else { now };
+    if FileStamp::of_stat(&now) != stamp {
+        return None;
+    }
+    let journal = [path, b".jnl"].concat();
+    let has_journal = Path::new(OsStr::from_bytes(&journal)).exists();
+    Some((Zone(zone), to_stamp(stamp), began.elapsed().as_secs_f64(), is_link, has_journal))
+}
+
+fn to_stamp(stamp: FileStamp) -> Stamp {
+    (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns)
 }
 
 /// File, line and column.

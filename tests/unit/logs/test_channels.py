@@ -107,6 +107,21 @@ def test_one_event_is_one_line(configure: Configure, tmp_path: Path) -> None:
     assert lines(tmp_path / "log.log") == [r"query: evil\010zone example.com/IN: loaded"]
 
 
+def test_many_lines_at_once_are_lines_of_their_own(
+    configure: Configure, tmp_path: Path, daemon: socket.socket
+) -> None:
+    syslog = LogChannel("s", "syslog")
+    with daemon:
+        configure(file("log", print_severity=True), syslog, syslog_socket=str(tmp_path / "log"))
+        logs.log_lines(GENERAL, logging.INFO, ["one %s", "two\nthree"])
+        logs.log_lines(GENERAL, logging.DEBUG, ["not", "wanted"])
+        logs.log_lines(GENERAL, logging.WARNING, ["alone"])
+        logs.log_lines(GENERAL, logging.WARNING, [])
+        assert lines(tmp_path / "log.log") == ["info: one %s", r"info: two\010three", "warning: alone"]
+        received = [daemon.recv(1000).decode().partition("]: ")[2] for _ in range(3)]
+    assert received == ["one %s", r"two\010three", "alone"]
+
+
 def test_a_bad_log_call_harms_nobody(
     configure: Configure, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,10 @@ def watch(watching: Watching, *paths: Path) -> None:
     watching.watcher.watch("zone", map(str, paths))
 
 
+def watch_beacon(watching: Watching, beacon: Path) -> None:
+    watching.watcher.watch("beacon", [str(beacon)])
+
+
 async def looks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Wait until the watcher has looked at files *number* times more: time in which it could go wrong."""
     count = 0
@@ -502,6 +506,82 @@ async def test_a_file_that_changed_between_reading_and_watching(zone: Path, beac
         await watching.sees(appeared, NEW)
         await watching.settles(beacon)
         assert watching.contents(zone) == []
+
+
+# --- files that are about to be read --------------------------------------------------------------
+
+
+@on_loop
+async def test_an_expected_file_is_watched_from_before_it_is_read(zone: Path, beacon: Path) -> None:
+    async with Watching() as watching:
+        watching.watcher.expect("zone", str(zone))
+        replace(zone, NEW)
+        await watching.sees(zone, NEW)
+        watching.watcher.was_read("zone", str(zone), FileStamp.of(str(zone)))
+        watch_beacon(watching, beacon)
+        await watching.settles(beacon)
+        assert watching.contents(zone) == [NEW]
+        replace(zone, "newest")
+        await watching.sees(zone, "newest")
+
+
+@on_loop
+async def test_an_expected_file_that_was_read_is_looked_at_no_more(
+    zone: Path, beacon: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamp = FileStamp.of(str(zone))
+    async with Watching() as watching:
+        watching.watcher.watch("other", [str(zone.with_name("other"))])
+        with monkeypatch.context() as patch:
+            for name in ("stat", "lstat", "readlink", "open"):
+                patch.setattr(os, name, lambda *_: pytest.fail("it was looked at"))
+            watching.watcher.expect("zone", str(zone))
+            watching.watcher.was_read("zone", str(zone), stamp)
+        watch_beacon(watching, beacon)
+        await watching.settles(beacon)
+        assert watching.contents(zone) == []
+        watching.watcher.watch("zone", ())
+        assert watching.watcher.status().files == 2
+
+
+@on_loop
+async def test_an_expected_file_that_changed_after_it_was_read(zone: Path, beacon: Path) -> None:
+    """The event comes before what was read, which is then not what is there."""
+    async with Watching() as watching:
+        watching.watcher.expect("zone", str(zone))
+        stamp = FileStamp.of(str(zone))
+        replace(zone, NEW)
+        watching.watcher.was_read("zone", str(zone), stamp)
+        await watching.sees(zone, NEW)
+        watch_beacon(watching, beacon)
+        await watching.settles(beacon)
+
+
+@on_loop
+async def test_an_expected_file_that_is_a_link_is_followed(zone: Path, tmp_path: Path) -> None:
+    """Whoever read it has found that out, and so tells it as of any other file."""
+    real = tmp_path / "real/example.db"
+    real.parent.mkdir()
+    zone.rename(real)
+    zone.symlink_to(real)
+    async with Watching() as watching:
+        watching.watcher.expect("zone", str(zone))
+        watching.watcher.watch("zone", [str(zone)], {str(zone): FileStamp.of(str(zone))})
+        replace(real, NEW)
+        await watching.sees(zone, NEW)
+
+
+@on_loop
+async def test_an_expected_file_that_another_zone_has_too(zone: Path) -> None:
+    async with Watching() as watching:
+        watching.watcher.expect("zone", str(zone))
+        watching.watcher.expect("another", str(zone))
+        stamp = FileStamp.of(str(zone))
+        watching.watcher.was_read("zone", str(zone), stamp)
+        watching.watcher.was_read("another", str(zone), stamp)
+        watching.watcher.watch("zone", ())
+        replace(zone, NEW)
+        await watching.sees(zone, NEW)
 
 
 @on_loop

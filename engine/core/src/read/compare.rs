@@ -7,7 +7,7 @@ use std::io::Read;
 
 use smallvec::SmallVec;
 
-use super::{RareRdata, Reader, State, Target};
+use super::{PIECE, RareRdata, Reader, State, Target};
 use crate::rtype;
 use crate::write::in_file_order;
 use crate::zone::{Node, Rdatas, Rrset, Zone};
@@ -19,7 +19,7 @@ const OTHER: &str = "another record than the zone's next one";
 pub fn reads_as(text: &mut impl Read, zone: &Zone, rare: &mut dyn RareRdata) -> bool {
     let mut reader = Reader::new(Expected::new(zone), zone.origin(), b"", rare);
     zone.class() == rtype::IN
-        && reader.text(text, &mut State::new(zone.origin())).is_ok()
+        && reader.text(text, PIECE as u64, &mut State::new(zone.origin())).is_ok()
         && reader.target.is_at_end()
 }
 

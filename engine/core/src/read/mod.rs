@@ -24,7 +24,7 @@ pub use places::{Place, Places, read_places};
 pub use types::{MNEMONICS, mnemonic, parse_ttl, type_from_text};
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -91,15 +91,19 @@ pub struct FileStamp {
 impl FileStamp {
     fn of(file: &File) -> std::io::Result<Option<Self>> {
         let stat = file.metadata()?;
+        Ok(stat.is_file().then(|| Self::of_stat(&stat)))
+    }
+
+    /// Returns the stamp that `stat` holds.
+    pub fn of_stat(stat: &Metadata) -> Self {
         let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-        let stamp = FileStamp {
+        FileStamp {
             device: stat.dev(),
             inode: stat.ino(),
             size: stat.size(),
             mtime_ns: ns(stat.mtime(), stat.mtime_nsec()),
             ctime_ns: ns(stat.ctime(), stat.ctime_nsec()),
-        };
-        Ok(stat.is_file().then_some(stamp))
+        }
     }
 }
 
@@ -330,7 +334,7 @@ impl<'a, T: Target> Reader<'a, T> {
         if let Some(places) = &mut self.places {
             places.enter(number);
         }
-        self.text(&mut file, state)?;
+        self.text(&mut file, stamp.size, state)?;
         if let Some(places) = &mut self.places {
             places.leave();
         }
@@ -338,8 +342,9 @@ impl<'a, T: Target> Reader<'a, T> {
         Ok(())
     }
 
-    fn text(&mut self, file: &mut impl Read, state: &mut State) -> Entry {
-        let mut text: Vec<u8> = Vec::with_capacity(2 * PIECE);
+    fn text(&mut self, file: &mut impl Read, octets: u64, state: &mut State) -> Entry {
+        // A large one would cost more than reading a small file does; with some room left its end is found at once.
+        let mut text: Vec<u8> = Vec::with_capacity(2 * PIECE.min(octets as usize + 32));
         let mut tokens = Vec::new();
         let mut lines_before = 0;
         let mut last = b'\n';

@@ -4,7 +4,7 @@
 //! name the eight octets that follow: a search seldom has to look at names at all.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use smallvec::SmallVec;
 
@@ -193,11 +193,16 @@ impl Page {
     }
 }
 
+/// One for all zones without a chain, which most are.
+static NOTHING: LazyLock<Arc<Page>> = LazyLock::new(|| {
+    let (prefix, heads, ids, children) = (SmallVec::new(), Vec::new(), Vec::new(), Vec::new());
+    Arc::new(Page { prefix, heads, ids, children })
+});
+
 impl Order {
     /// The index of nothing.
     pub fn empty() -> Self {
-        let (prefix, heads, ids, children) = (SmallVec::new(), Vec::new(), Vec::new(), Vec::new());
-        Order { root: Arc::new(Page { prefix, heads, ids, children }) }
+        Order { root: NOTHING.clone() }
     }
 
     /// Makes the index of `ids`, which are in canonical order.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 /// Pages in a group: what is copied beside a page when that changes.
 const GROUP: usize = 64;
 
@@ -11,13 +13,14 @@ type Group<T> = Arc<[Arc<[T]>]>;
 /// Numbered pages of any length.
 #[derive(Clone)]
 pub(crate) struct Pages<T> {
-    groups: Vec<Group<T>>,
+    /// In place where there is one, as in the zones of those who have very many.
+    groups: SmallVec<[Group<T>; 1]>,
     count: usize,
 }
 
 impl<T: Clone> Pages<T> {
     pub fn from_pages(pages: impl Iterator<Item = Arc<[T]>>) -> Self {
-        let mut groups = Vec::new();
+        let mut groups = SmallVec::new();
         let mut group = Vec::with_capacity(GROUP);
         let mut count = 0;
         for page in pages {

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::NodeFlags;
 use super::pages::PageVec;
 use super::record::Record;
@@ -52,7 +54,8 @@ struct Chunk {
 /// The nodes of one version, by number.
 #[derive(Clone)]
 pub(crate) struct Store {
-    chunks: Vec<Chunk>,
+    /// In place where there is one, as in the zones of those who have very many.
+    chunks: SmallVec<[Chunk; 1]>,
     table: PageVec<u64>,
     free: u32,
 }

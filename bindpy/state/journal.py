@@ -26,6 +26,7 @@ from bindpy.state.links import JournalStatus, Link, ZoneId
 from bindpy.zone.diff import Delta, condense
 from bindpy.zone.digest import ZoneDigest
 from bindpy.zone.names import Key, to_text
+from bindpy.zone.rdata import class_to_text
 from bindpy.zone.serials import is_newer
 
 MAX_DELTAS = 1000
@@ -172,7 +173,7 @@ class Journal:
         log.warning(
             "zone %s: the journal of IXFR deltas does not lead to the zone file (serial %d), which was "
             "changed while nobody looked: discarded; secondaries get the whole zone once",
-            _label(zone_id),
+            _label(zone_id, zone.rdclass),
             zone.serial,
         )
         await self._discard(zone_id)
@@ -254,7 +255,10 @@ def _condensed(found: list[Link]) -> Delta:
     return condense(deltas) if len(deltas) > 1 else deltas[0]
 
 
-def _label(zone_id: ZoneId) -> str:
+def _label(zone_id: ZoneId, rdclass: int | None = None) -> str:
+    """Return how logs name the zone, with its class where that is known here."""
     view, key = zone_id
     name = to_text(key)[:-1] or "."
-    return name if view == "_default" else f"{name} in view {view}"
+    if rdclass is not None:
+        name += f"/{class_to_text(rdclass)}"
+    return name if view == "_default" else f"{name}/{view}"

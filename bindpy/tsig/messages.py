@@ -29,6 +29,11 @@ FUDGE_S = 300
 NOTAUTH = 9
 _RECORD_FIXED_OCTETS = 26  # type, class, TTL and lengths; times, ID and error
 _TIME_OCTETS = 6
+_PEER_MEANINGS = {
+    BADSIG: "its secret of this key is another one",
+    BADKEY: "it has no key of this name and algorithm",
+    BADTRUNC: "it demands longer ones",
+}
 _QR, _PRESERVED_FLAGS = 0x8000, 0x7900  # opcode and RD
 _QTYPE_OCTETS = 4
 
@@ -130,6 +135,8 @@ def verify(message: bytes, ring: Keyring, now: int, *, request_mac: bytes = b"")
 def peer_error(record: TsigRecord, key: TsigKey | None) -> TsigError:
     """Return what the peer says of our signature, in a record with an error."""
     reason = f"the peer does not accept our signature: {error_name(record.error)}"
+    if record.error in _PEER_MEANINGS:
+        reason += f" ({_PEER_MEANINGS[record.error]})"
     if record.error == BADTIME and len(record.other) == _TIME_OCTETS:
         reason += f" (its clock says {int.from_bytes(record.other)}, ours said {record.time_signed})"
     return TsigError(record.error, reason, record=record, key=key, from_peer=True)

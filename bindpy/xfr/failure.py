@@ -21,6 +21,30 @@ def rcode_text(rcode: int) -> str:
     return _RCODES[rcode] if rcode < len(_RCODES) else f"RCODE {rcode}"
 
 
+_SERVFAIL, _REFUSED, _NOTAUTH = 2, 5, 9
+_NO_DATA = {
+    _SERVFAIL: "it has no good data of the zone",
+    _NOTAUTH: "it does not serve the zone",
+}
+
+
+def soa_refusal(rcode: int) -> str:
+    """Return a clause on a primary that answered a SOA query with *rcode*, and what to look at."""
+    return _refusal(
+        rcode, _NO_DATA | {_REFUSED: "it does not serve the zone, or not to us: see its allow-query"}
+    )
+
+
+def transfer_refusal(rcode: int) -> str:
+    """Return a clause on a primary that answered a transfer request with *rcode*, and what to look at."""
+    return _refusal(rcode, _NO_DATA | {_REFUSED: "it does not give us the zone: see its allow-transfer"})
+
+
+def _refusal(rcode: int, meanings: dict[int, str]) -> str:
+    meaning = meanings.get(rcode)
+    return f"answered {rcode_text(rcode)}" + (f": {meaning}" if meaning else "")
+
+
 class Stage(enum.Enum):
     """How far an exchange had come."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from bindpy.engine import PYTHON_ZONES, MessageTaker, OpenMessage, Zone, Zones
 from bindpy.filter.script import FilterError, LuaFilter
-from bindpy.xfr.failure import Stage, XferFailure, rcode_text
+from bindpy.xfr.failure import Stage, XferFailure, transfer_refusal
 from bindpy.xfr.wire import Message, Question, WireError, WireRR, build_query, read_message
 from bindpy.zone.diff import Delta, DeltaDoesNotFitError, soa_record
 from bindpy.zone.names import Name, is_subdomain, to_text
@@ -289,8 +289,7 @@ class Incoming:
         if not message.is_response or message.opcode:
             raise XferFailure(Stage.ANSWER, "sent a message that is no answer to a query")
         if message.rcode:
-            text = rcode_text(message.rcode)
-            raise XferFailure(Stage.ANSWER, f"answered {text}", rcode=message.rcode)
+            raise XferFailure(Stage.ANSWER, transfer_refusal(message.rcode), rcode=message.rcode)
         if message.is_truncated:
             raise XferFailure(Stage.ANSWER, "sent a truncated message")
         # RFC 5936 section 2.2.1 lets later messages, and those of old servers the first, go without

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
 from bindpy.xfr.client import DEFAULT_TIMING, QueryTiming, query
-from bindpy.xfr.failure import Stage, XferFailure, rcode_text
+from bindpy.xfr.failure import Stage, XferFailure, soa_refusal
 from bindpy.xfr.peers import Primary
 from bindpy.xfr.wire import AA, Message, Question, WireRR, build_query
 from bindpy.zone.names import Name
@@ -49,7 +49,7 @@ async def ask_version(
     question = Question(origin, RRType.SOA, rdclass)
     answer = await ask_primary(primary, question, signed=signed, try_tcp=try_tcp, timing=timing)
     if answer.rcode:
-        failure = XferFailure(Stage.ANSWER, f"answered {rcode_text(answer.rcode)}", rcode=answer.rcode)
+        failure = XferFailure(Stage.ANSWER, soa_refusal(answer.rcode), rcode=answer.rcode)
         raise failure.about(primary.text)
     try:
         return _version(answer, question)

@@ -127,7 +127,7 @@ def test_a_journal_that_does_not_lead_to_the_file_is_discarded(
 
     using(tmp_path, before)
     using(tmp_path, after)
-    assert "zone example.com: the journal of IXFR deltas does not lead to the zone file" in caplog.text
+    assert "zone example.com/IN: the journal of IXFR deltas does not lead to the zone file" in caplog.text
 
 
 def test_the_first_data_of_a_zone_without_deltas_needs_no_record(tmp_path: Path) -> None:

@@ -49,9 +49,10 @@ _fill = functools.cache(Fill)
 def fill_for(policy: ViewPolicy, query: Query, transport: Transport) -> Fill:
     """Return how full the answer to *query* is to be, as BIND's ``minimal-responses`` says."""
     over_udp = transport is Transport.UDP
-    minimal_any = policy.minimal_any and over_udp and query.qtype == RRType.ANY
+    is_any = query.qtype == RRType.ANY
+    minimal_any = policy.minimal_any and over_udp and (is_any or query.qtype == RRType.RRSIG)
     cramped = over_udp and query.edns and query.payload_octets <= MIN_UDP_OCTETS
-    if cramped or minimal_any or query.qtype in _DS_AND_KEYS:
+    if cramped or (minimal_any and is_any) or query.qtype in _DS_AND_KEYS:
         return _fill(False, False, minimal_any)
     minimal_responses = policy.minimal_responses
     if query.qtype == RRType.NS:
@@ -59,7 +60,7 @@ def fill_for(policy: ViewPolicy, query: Query, transport: Transport) -> Fill:
     authority = minimal_responses == "no" or (
         minimal_responses == "no-auth-recursive" and not query.recursion_desired
     )
-    return _fill(authority, minimal_responses != "yes" and query.qtype != RRType.ANY, minimal_any)
+    return _fill(authority, minimal_responses != "yes" and not is_any, minimal_any)
 
 
 def respond(zones: Mapping[Key, ServedZone], query: Query, fill: Fill, admit: Admit) -> Response:
@@ -243,6 +244,8 @@ class _Walk:
         response = self.response
         if self.qtype == RRType.RRSIG:
             signatures = node.rrsigs()
+            if self.fill.minimal_any:
+                signatures = signatures[:1]
             response.answer += [(owner, rrset.rtype, rrset.ttl, rrset.rdatas) for rrset in signatures]
             return bool(signatures)
         added = False

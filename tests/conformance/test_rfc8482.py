@@ -33,6 +33,17 @@ def test_4_1_with_do_its_signatures_go_with_it(server: Asker) -> None:
     assert types in (["ns1.example. A"], ["ns1.example. A", "ns1.example. RRSIG(A)"])
 
 
+def test_6_over_udp_the_signatures_of_one_rrset_are_chosen(engine: EngineChoice) -> None:
+    """BIND treats RRSIG as it treats ANY, but for what is put beside the answer."""
+    server = Asker({"example.": signed("example.", ZONE)}, MINIMAL)
+    reply = server.ask("ns1.example.", "RRSIG")
+    assert len({line.split()[3] for line in reply.answer}) == len(reply.answer) == 1
+    assert len({line.split()[3] for line in server.ask("ns1.example.", "RRSIG", tcp=True).answer}) > 1
+    full = AnswerPolicy(views=(ViewPolicy("_default", minimal_responses="no", minimal_any=True),))
+    beside = Asker({"example.": signed("example.", ZONE)}, full).ask("ns1.example.", "RRSIG")
+    assert (len(beside.answer), beside.types("authority")) == (1, ["example. NS"])
+
+
 def test_over_tcp_all_is_given(server: Asker) -> None:
     types = {line.split()[2] for line in server.ask("ns1.example.", "ANY", tcp=True).answer}
     assert {"A", "AAAA", "TXT"} <= types

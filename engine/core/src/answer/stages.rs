@@ -33,11 +33,12 @@ impl Fill {
     /// Returns how full the answer to `query` is to be, as BIND's `minimal-responses` says.
     pub fn of(policy: &ViewPolicy, query: &Query<'_>, transport: Transport) -> Self {
         let over_udp = transport == Transport::Udp;
-        let minimal_any = policy.minimal_any && over_udp && query.qtype == rtype::ANY;
+        let is_any = query.qtype == rtype::ANY;
+        let minimal_any = policy.minimal_any && over_udp && (is_any || query.qtype == rtype::RRSIG);
         let cramped = over_udp && query.edns.is_some_and(|edns| edns.payload <= MIN_UDP);
         let is_key =
             matches!(query.qtype, rtype::DS | rtype::CDS | rtype::KEY | rtype::DNSKEY | rtype::CDNSKEY);
-        let (authority, additional) = if cramped || minimal_any || is_key {
+        let (authority, additional) = if cramped || (minimal_any && is_any) || is_key {
             (false, false)
         } else if query.qtype == rtype::NS {
             (true, true)
@@ -48,7 +49,7 @@ impl Fill {
                 MinimalResponses::Yes | MinimalResponses::NoAuth => false,
             };
             let minimal = policy.minimal_responses == MinimalResponses::Yes;
-            (authority, !minimal && query.qtype != rtype::ANY)
+            (authority, !minimal && !is_any)
         };
         Self { authority, additional, minimal_any }
     }

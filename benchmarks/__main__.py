@@ -11,6 +11,7 @@ PARTS = (
     "checkconf",
     "edit_latency",
     "propagation",
+    "small_change",
     "rndc_reload",
     "many_zones",
     "million",

@@ -125,13 +125,13 @@ class Stopwatch:
             if not select.select([sock], [], [], 0.2)[0]:
                 continue
             reply = sock.recv(4096)
-            if int.from_bytes(reply[:2], "big") == place and _serial(reply) == watched.serial:
+            if int.from_bytes(reply[:2], "big") == place and serial_of(reply) == watched.serial:
                 self.delays_ms.append((time.perf_counter() - watched.edited_at) * 1000)
                 watched.edited_at = None
         time.sleep(ASK_S)
 
 
-def _serial(reply: bytes) -> int | None:
+def serial_of(reply: bytes) -> int | None:
     """Return the serial of the SOA record that is the answer section of *reply*; None if that has none.
 
     The five numbers of an SOA are the last 20 octets of its RDATA.

@@ -48,6 +48,7 @@ from bindpy.state.directory import make_state_directory, state_directory
 from bindpy.watch import FileWatcher
 from bindpy.xfr.provision import ProvisionRequest
 from bindpy.xfr.service import Replication
+from bindpy.xfr.unwritten import Unwritten
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.rdata import load_all_types
 
@@ -167,19 +168,24 @@ class Server:
     def _build(self, host: HostAddresses) -> None:
         """Make the parts, which do nothing yet."""
         self._watcher = FileWatcher(self._files_changed)
+        unwritten = Unwritten(self._engine.zones)
         self._keeper = ZoneKeeper(
             self._engine.answerer,
-            self._engine.zones.read_file,
+            unwritten.read_file,
             self._worker,
             self._watch_zone,
             self._published,
             is_expired=self._is_expired,
             bulk=None
-            if self._engine.zones.read_files is None
-            else Bulk(self._engine.zones.read_files, self._watcher.expect, self._watcher.was_read),
+            if unwritten.read_files is None
+            else Bulk(unwritten.read_files, self._watcher.expect, self._watcher.was_read),
         )
         self._replication = Replication(
-            self._engine, self._keeper, lambda: self._listeners.bound().values(), self._provision
+            self._engine,
+            self._keeper,
+            lambda: self._listeners.bound().values(),
+            self._provision,
+            unwritten,
         )
         self._keeper.configure(self._config.zones())
         self._replication.configure(self._config, host.local())

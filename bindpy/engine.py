@@ -13,13 +13,14 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
-from bindpy.diagnostics import BindpyError
+from bindpy.diagnostics import BindpyError, Diagnostic
 from bindpy.serving import StartService
+from bindpy.zone.checks import check_changed
 from bindpy.zone.diff import Delta, apply, diff
 from bindpy.zone.digest import ZoneDigest, zone_digest
 from bindpy.zone.load import load_zone_file
 from bindpy.zone.loaded import LoadedZone
-from bindpy.zone.names import Name
+from bindpy.zone.names import Key, Name
 from bindpy.zone.protocol import Zone
 from bindpy.zone.raw import raw_octets
 from bindpy.zone.records import RR
@@ -265,6 +266,8 @@ class Zones:
     """A zone as the text of a zone file, in pieces, behind the lines of a comment."""
     raw: Callable[[Any], Iterator[bytes]]
     """A zone in BIND's raw format, in pieces."""
+    check: Callable[[Any, ZoneChecks, Iterable[Key]], list[Diagnostic]]
+    """What the checks find at some owners of a zone and at its apex, without places."""
     axfr: Callable[[Any, MessageForm], Iterator[Packed]] | None = None
     """The messages of an AXFR, made one by one; raises `RecordTooLargeError`. None: `bindpy.xfr.stream` makes
     them of the zone's RRsets."""
@@ -290,7 +293,14 @@ class Engine:
 
 
 PYTHON_ZONES: Final = Zones(
-    load_zone_file, SnapshotBuilder, apply, diff, zone_digest, zone_file_text, raw_octets
+    load_zone_file,
+    SnapshotBuilder,
+    apply,
+    diff,
+    zone_digest,
+    zone_file_text,
+    raw_octets,
+    check_changed,
 )
 
 

@@ -146,7 +146,8 @@ _DEFAULT_NAMES = {
     ZoneType.SECONDARY: CheckMode.WARN,
 }
 BUILTIN_SETTINGS: Settings = {
-    kind: ZoneSettings(checks=ZoneChecks(names=mode)) for kind, mode in _DEFAULT_NAMES.items()
+    kind: ZoneSettings(checks=ZoneChecks(names=mode, primary=kind is not ZoneType.SECONDARY))
+    for kind, mode in _DEFAULT_NAMES.items()
 }
 """What zones inherit where named.conf is silent."""
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.files import FileStamp
+from bindpy.zone import checks as zone_checks
 from bindpy.zone.checks import check_owners
 from bindpy.zone.entries import OTHER_TTL, OTHER_TTL_HINT, PRIOR_TTL_WINS
 from bindpy.zone.lexer import Token
@@ -124,6 +125,11 @@ class FileReader:
         # It has all that the checks ask of a zone.
         seen = cast(ZoneSnapshot, _SeenZone(zone))
         return check_owners(seen, checks, places.locate, owners)
+
+
+def check_changed(zone: bindpy_engine.Zone, checks: ZoneChecks, owners: Iterable[Key]) -> list[Diagnostic]:
+    """Return what Python's checks find at *owners* and at the apex, without places."""
+    return zone_checks.check_changed(cast(ZoneSnapshot, _SeenZone(zone)), checks, owners)
 
 
 def _ttl_warnings(loaded: bindpy_engine.Loaded, file: str) -> list[Diagnostic]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bindpy.config.model import ZoneChecks
-from bindpy.diagnostics import Severity
+from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.engine import MessageForm, Packed, PlainLoad, RecordTooLargeError, Zones
 from bindpy.files import FileStamp
-from bindpy.native.reading import FileReader
+from bindpy.native.reading import FileReader, check_changed
 from bindpy.zone.diff import Delta, DeltaDoesNotFitError
 from bindpy.zone.digest import ZoneDigest
 from bindpy.zone.loaded import LoadedZone
@@ -196,6 +196,7 @@ class RustZones:
             self.digest,
             self.text,
             self.raw,
+            self.check,
             self.axfr,
             self.write_checked,
             self._module.tsig_start,
@@ -281,6 +282,10 @@ class RustZones:
         """Yield *zone* in BIND's raw format."""
         yield raw_header()
         yield from self._module.RawBlocks(zone.inner)
+
+    def check(self, zone: RustZone, checks: ZoneChecks, owners: Iterable[Key]) -> list[Diagnostic]:
+        """Return what the checks find at *owners* and at the apex, without places."""
+        return check_changed(zone.inner, checks, owners)
 
     def axfr(self, zone: RustZone, form: MessageForm) -> Iterator[Packed]:
         """Yield the messages of an AXFR of *zone*. Raises `RecordTooLargeError`."""

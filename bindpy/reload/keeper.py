@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bindpy.answer.policy import EXPIRED, Publication, ZonePolicy
 from bindpy.config.changes import ZoneChanges
@@ -192,6 +192,13 @@ class ZoneKeeper:
             entry.is_stored = True
         self._publish(entry, (entry, before, zone, None))
         return True
+
+    def stored(self, zone_id: ZoneId, zone: Zone, loaded: LoadedZone) -> None:
+        """Take notice of the file that *zone*, which is served or was, has been written to; see `take`."""
+        entry = self.table.get(zone_id)
+        if entry is not None:
+            self._note_files(entry, replace(loaded, zone=zone))
+            entry.is_stored = True
 
     def expire(self, zone_id: ZoneId) -> None:
         """Answer SERVFAIL for a zone that could not be refreshed in time; its data stays in the table."""

@@ -114,16 +114,27 @@ class StateDb:
 
     # --- transactions -----------------------------------------------------------------------------
 
-    async def run(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
+    async def run(
+        self, work: Callable[[sqlite3.Connection], _T], otherwise: _T, *, lasting: bool = False
+    ) -> _T:
         """Return what *work* returns, run as one transaction in the database's thread, in order of calls.
 
         Returns *otherwise* when the database fails, which is logged. Nothing of *work* has happened then.
+        *lasting*: what it does outlasts a power cut, as does all before it.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, otherwise)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._run, work, otherwise, lasting
+        )
 
-    def _run(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
+    def _run(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T, lasting: bool) -> _T:
         try:
-            result = self._transact(work)
+            if lasting:
+                self._connection.execute("PRAGMA synchronous = FULL")
+            try:
+                result = self._transact(work)
+            finally:
+                if lasting:
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.Error as error:
             if self.path is not None and _is_damaged(error):
                 return self._begin_anew(self.path, error, otherwise)

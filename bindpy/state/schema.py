@@ -31,12 +31,22 @@ _MIGRATIONS = (
     ALTER TABLE times ADD COLUMN served_serial INTEGER;
     ALTER TABLE times ADD COLUMN filtered_by BLOB NOT NULL DEFAULT x'';
     """,
+    """
+    CREATE TABLE unwritten (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, view TEXT NOT NULL, zone BLOB NOT NULL, data BLOB NOT NULL
+    );
+    CREATE INDEX unwritten_of_zone ON unwritten (view, zone, number);
+    CREATE TABLE unwritten_looks (
+        view TEXT NOT NULL, zone BLOB NOT NULL, device TEXT NOT NULL, inode TEXT NOT NULL, size TEXT NOT NULL,
+        mtime_ns TEXT NOT NULL, after INTEGER NOT NULL
+    );
+    """,
 )
 """The script at index *n* leads from version *n* to the next; a new database runs them all."""
 
 VERSION = len(_MIGRATIONS)
 
-TABLES = ("times", "acks", "deltas")
+TABLES = ("times", "acks", "deltas", "unwritten", "unwritten_looks")
 """All of them have the columns ``view`` and ``zone``, the zone's key."""
 
 

@@ -82,7 +82,8 @@ async def ask_by_datagram(primary: Primary, wish: Wish, executor: Executor, zone
     assert incoming.style is not None, "complete without having begun"
     report = TransferReport.of(primary.text, incoming, time.monotonic() - started)
     log_success(wish, report, incoming.style)
-    return DatagramAnswer(version, Received(zone, incoming.style, incoming.serial, NO_SCRIPT, report))
+    received = Received(zone, incoming.style, incoming.serial, NO_SCRIPT, report, tuple(incoming.deltas))
+    return DatagramAnswer(version, received)
 
 
 async def _result(incoming: Incoming, base: Zone, executor: Executor) -> Zone:

@@ -18,6 +18,7 @@ from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.incoming import Incoming, Limits, Style
 from bindpy.xfr.peers import Primary
 from bindpy.xfr.report import OnBegin, TransferReport
+from bindpy.zone.diff import Delta
 from bindpy.zone.names import Name
 from bindpy.zone.records import RRType
 
@@ -53,6 +54,8 @@ class Received:
     serial: int  # as the primary sent it
     filtered_by: bytes  # the digest of the script
     report: TransferReport
+    deltas: tuple[Delta, ...] = ()
+    """What made it of ``Wish.base``; nothing where it came whole."""
 
     @property
     def how(self) -> str:
@@ -143,7 +146,7 @@ async def _filtered_transfer(
     report = TransferReport.of(primary.text, incoming, time.monotonic() - started)
     log_success(wish, report, incoming.style)
     digest = record_filter.digest if record_filter is not None else NO_SCRIPT
-    return Received(zone, incoming.style, incoming.serial, digest, report)
+    return Received(zone, incoming.style, incoming.serial, digest, report, tuple(incoming.deltas))
 
 
 async def _load_filter(

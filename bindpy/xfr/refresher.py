@@ -16,6 +16,7 @@ from bindpy.engine import Zone, Zones
 from bindpy.filter.script import NO_SCRIPT, script_digest
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry
+from bindpy.xfr.behind import WriteBehind
 from bindpy.xfr.by_datagram import ask_by_datagram, can_be_asked
 from bindpy.xfr.failure import Stage, XferFailure
 from bindpy.xfr.fetch import Received, Wish, fetch
@@ -84,9 +85,11 @@ class Refresher:
         executor: Executor,
         zones: Zones,
         *,
+        behind: WriteBehind,
         clock: Callable[[], float],
     ) -> None:
         self._keeper = keeper
+        self._behind = behind
         self._rate = rate
         self._slots = slots
         self._executor = executor
@@ -258,12 +261,20 @@ class Refresher:
         if now is not None and now.frozen:
             raise StoreError("the zone was frozen meanwhile, so that its file can be edited")
         with self._keeper.storing(attempt.entry.id):
-            loaded = await self._store(attempt, primary, received)
             zone: Zone = received.zone
+            loaded = None
+            is_noted = False
+            if now is not None and now.zone is attempt.base:
+                is_noted = await self._behind.note(now, zone, received.deltas)
+            if not is_noted:
+                await self._behind.rest(attempt.entry.id)
+                loaded = await self._store(attempt, primary, received)
+                await self._behind.replaced(attempt.entry.id)
             if loaded is not None and loaded.zone is not None:
                 zone = loaded.zone
             now = self._keeper.table.get(attempt.entry.id)
             if now is None or now.config.file != config.file:
+                await self._behind.replaced(attempt.entry.id)
                 raise StoreError("the zone's statement was changed meanwhile")
             attempt.life.transferred(
                 self._clock(),
@@ -273,7 +284,9 @@ class Refresher:
                 filtered_by=received.filtered_by,
             )
             self._keeper.take(attempt.entry.id, zone, loaded)
-        if config.file is not None:
+            if is_noted:
+                self._behind.begin(now)
+        if loaded is not None and config.file is not None:
             self._executor.submit(_make_lasting, attempt.entry.label, config.file)
         signed = f": TSIG '{primary.key.name.rstrip('.')}'" if primary.key is not None else ""
         sent = f" ({received.serial} at the primary)" if received.serial != zone.serial else ""
@@ -319,6 +332,7 @@ class _Attempt:
         self.script_trouble = ""  # why it was not made anew with today's script
         self.report: TransferReport | None = None
         self.on_begin: OnBegin | None = None
+        self.base: Zone | None = None  # what IXFR was asked to lead on from
         self.expire_s: int | None = None  # what the primary that is being asked said
         self.is_behind = life.is_behind(job)  # somebody has told of a version that we should have
 
@@ -350,6 +364,7 @@ class _Attempt:
         is_filtered = self.has_other_script or config.settings.lua_axfr_script is not None
         if serial is not None and not is_whole and not self.job.whole and not is_filtered:
             base = self.entry.zone
+        self.base = base
         least_serial = None
         if not self.job.whole:
             least_serial = version.serial if version is not None else serial

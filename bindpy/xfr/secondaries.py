@@ -25,6 +25,7 @@ from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.server.tasks import TaskSet
 from bindpy.state.db import StateDb, ZoneTimes
+from bindpy.xfr.behind import WriteBehind
 from bindpy.xfr.peers import primaries_of
 from bindpy.xfr.quotas import QueryRate, TransferSlots
 from bindpy.xfr.refresh import (
@@ -42,6 +43,7 @@ from bindpy.xfr.refresh import (
 )
 from bindpy.xfr.refresher import Outcome, Refresher, in_order, soa_of
 from bindpy.xfr.secondary import Clocks, Secondary, SecondaryStatus
+from bindpy.xfr.unwritten import Unwritten
 from bindpy.zone.loaded import LoadedZone
 
 log = logging.getLogger("bindpy.general")
@@ -83,6 +85,7 @@ class Secondaries:
         *,
         clocks: Clocks | None = None,
         random_source: Random = random.random,
+        behind: WriteBehind | None = None,
     ) -> None:
         self._keeper = keeper
         self._state: StateDb | None = None
@@ -93,7 +96,13 @@ class Secondaries:
         self._rate = QueryRate(20, self._changed.set)
         self._slots = TransferSlots(10)
         self._refresher = Refresher(
-            keeper, self._rate, self._slots, executor, zones, clock=self._clocks.steady
+            keeper,
+            self._rate,
+            self._slots,
+            executor,
+            zones,
+            behind=behind or WriteBehind(keeper, executor, zones, Unwritten(zones)),
+            clock=self._clocks.steady,
         )
         self._views: dict[str, ViewConfig] = {}
         self._transfers_per_ns = 2

@@ -22,6 +22,7 @@ from bindpy.state.db import StateDb
 from bindpy.state.journal import Journal
 from bindpy.state.links import JournalStatus
 from bindpy.xfr.autoprimary import AutoprimaryZones
+from bindpy.xfr.behind import WriteBehind
 from bindpy.xfr.notify import Notifier
 from bindpy.xfr.notify_exchange import NotNotifiedError
 from bindpy.xfr.notify_in import NotifyIn
@@ -32,6 +33,7 @@ from bindpy.xfr.refresher import soa_of
 from bindpy.xfr.secondaries import Activity, Secondaries
 from bindpy.xfr.secondary import SecondaryStatus
 from bindpy.xfr.store import remove_stale
+from bindpy.xfr.unwritten import Unwritten
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Key
 
@@ -55,7 +57,8 @@ class Replication:
 
     In this order: the constructor, `configure`, `open`, then the keeper may read files and `run` may begin;
     at the end `close`. *endpoints* returns where we listen, *provision* adds the zones that autoprimaries
-    provide; it puts them into the keeper's table and calls `update_zone`.
+    provide; it puts them into the keeper's table and calls `update_zone`. The keeper reads files with
+    *unwritten*.
     """
 
     def __init__(
@@ -64,12 +67,15 @@ class Replication:
         keeper: ZoneKeeper,
         endpoints: Callable[[], Collection[Endpoint]],
         provision: Provision,
+        unwritten: Unwritten | None = None,
     ) -> None:
         self._zones = engine.zones
+        self._unwritten = unwritten or Unwritten(engine.zones)
         self._keeper = keeper
         self._endpoints = endpoints
         self._executor = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
-        self._secondaries = Secondaries(keeper, self._executor, engine.zones)
+        self._behind = WriteBehind(keeper, self._executor, engine.zones, self._unwritten)
+        self._secondaries = Secondaries(keeper, self._executor, engine.zones, behind=self._behind)
         self._transfers_out = TransfersOut(
             engine.answerer, keeper.table, zones=engine.zones, expiry=self._expires_in
         )
@@ -132,6 +138,7 @@ class Replication:
         self._state = state
         self._journal = self._transfers_out.journal = Journal(state, self._zones)
         await self._journal.open()
+        await self._unwritten.open(state)
         self._notifier = Notifier(self._keeper.table, state)
         self._notifier.configure(self._config, self._endpoints(), self._local)
         await self._secondaries.restore(state)
@@ -155,6 +162,7 @@ class Replication:
 
     async def close(self, *, at_once: bool = False) -> None:
         """Finish what is being recorded, or let it go if *at_once*; `run` has ended. The database is open."""
+        await self._behind.finish(0.0 if at_once else RECORDING_TIMEOUT_S)
         self._executor.shutdown(wait=False, cancel_futures=True)
         await self._recording.finish(0.0 if at_once else RECORDING_TIMEOUT_S)
 
@@ -167,6 +175,7 @@ class Replication:
     def on_published(self, entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
         """Record the change of a zone's data, and tell other servers of it."""
         assert self._journal is not None, "a zone was published before open"
+        self._behind.published(entry)
         if not self._journal.is_new(entry.id, before):
             settings = entry.config.settings.journal
             # Changes of one zone wait for each other.
@@ -185,6 +194,7 @@ class Replication:
     async def forget_zone(self, zone_id: ZoneId) -> None:
         """Drop what the database has of one zone, which is not configured any more."""
         if self._state is not None and self._journal is not None:
+            await self._unwritten.forget(zone_id)
             await self._state.forget(zone_id)
             self._journal.forget(zone_id)
 

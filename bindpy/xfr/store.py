@@ -11,17 +11,20 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from bindpy import __version__
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import BindpyError, Diagnostic, Severity
 from bindpy.engine import PYTHON_ZONES, Zone, Zones
+from bindpy.files import FileStamp
 from bindpy.reload.collector import without_collector
 from bindpy.replacing import TEMPORARY, ReplaceError, Replacement, reason, replacing, sync_directory
+from bindpy.state.unwritten import Look
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import to_text
 from bindpy.zone.records import IN
@@ -43,31 +46,45 @@ def store_zone(
     origin_of_data: str,
     raw: bool = False,
     zones: Zones = PYTHON_ZONES,
+    before_rename: Callable[[Look], None] = lambda _: None,
 ) -> LoadedZone:
     """Make *path* the zone file of *zone* and return it as it was read back.
 
     The stamps are those of the file in its place. *origin_of_data*, such as "192.0.2.1#53 by AXFR", goes into
     a comment. *raw* is BIND's binary format instead of text. *checks* are those that the file will be
-    loaded with; what they refuse is not stored. Symbolic links are followed; mode and, where allowed, owner
+    loaded with; what they refuse is not stored. *before_rename* is told the look of the file when all else is
+    done, and may raise `StoreError`. Symbolic links are followed; mode and, where allowed, owner
     of the old file are kept. Raises `StoreError`.
 
     Until `make_lasting` has been called, too, a power cut may bring the old file back, whole.
     """
     large = zone.rr_count >= LARGE_RECORDS
     with without_collector() if large else contextlib.nullcontext():
-        return _store(zone, path, checks, None if raw else origin_of_data, zones)
+        return _store(_New(zone, path, checks, None if raw else origin_of_data, zones), before_rename)
 
 
-def _store(zone: Zone, path: str, checks: ZoneChecks, origin_of_data: str | None, zones: Zones) -> LoadedZone:
-    target = Path(os.path.realpath(path))
+class _New(NamedTuple):
+    """What is to be stored; ``origin_of_data`` is None for BIND's binary format."""
+
+    zone: Zone
+    path: str
+    checks: ZoneChecks
+    origin_of_data: str | None
+    zones: Zones
+
+
+def _store(what: _New, before_rename: Callable[[Look], None]) -> LoadedZone:
+    zone, zones = what.zone, what.zones
+    target = Path(os.path.realpath(what.path))
     try:
         with replacing(target) as new:  # its lock says to `remove_stale` that somebody is at work
-            loaded = _write_and_read_back(new, zone, checks, origin_of_data, zones)
+            loaded = _write_and_read_back(new, zone, what.checks, what.origin_of_data, zones)
             loaded = _judged(loaded, new.path, target, zone)
+            before_rename(Look.of(FileStamp.of_stat(os.fstat(new.descriptor))))
             stamp = new.rename()
     except ReplaceError as e:
         raise StoreError(str(e)) from None
-    return replace(loaded, files=(path,), stamps=(stamp,))
+    return replace(loaded, files=(what.path,), stamps=(stamp,))
 
 
 def make_lasting(path: str) -> None:

@@ -61,6 +61,11 @@ def check_owners(
     return run.findings.all()
 
 
+def check_changed(zone: ZoneSnapshot, checks: ZoneChecks, owners: Iterable[Key]) -> list[Diagnostic]:
+    """Return what `check_zone` finds at those of *owners* that are there, and at the apex; without places."""
+    return check_owners(zone, checks, lambda _key, _rtype: (), [key for key in owners if zone.nodes.get(key)])
+
+
 def check_records(zone: ZoneSnapshot, checks: ZoneChecks, locate: Locate) -> list[Diagnostic]:
     """Return what is wrong with single owners of *zone*, of which records may be missing."""
     run = _Run(zone, checks, locate)

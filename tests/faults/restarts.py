@@ -13,6 +13,7 @@ from typing import Self
 _NURSERY = """
 import os, sys
 from bindpy.app import serve
+{patch}
 
 child = 0
 for line in sys.stdin:
@@ -34,11 +35,13 @@ if child:
 class Restarts:
     """A context manager that runs ``bindpy serve -c named.conf`` in *folder*, one process at a time.
 
-    A start takes a twentieth of what a new interpreter needs. All processes log to ``server.log``.
+    A start takes a twentieth of what a new interpreter needs. All processes log to ``server.log``. *patch* is
+    Python that runs before them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patch: str = "") -> None:
         self.folder = folder
+        self._patch = patch
         self.log_path = folder / "server.log"
         self.pid = 0
         self._log_begins = 0
@@ -47,7 +50,7 @@ class Restarts:
     def __enter__(self) -> Self:
         with self.log_path.open("ab") as out:
             self._nursery = subprocess.Popen(
-                [sys.executable, "-c", _NURSERY],
+                [sys.executable, "-c", _NURSERY.format(patch=self._patch)],
                 cwd=self.folder,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

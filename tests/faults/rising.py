@@ -62,7 +62,7 @@ class RisingPrimary(FaultyPrimary):
     def __init__(self, zones: Mapping[bytes, RisingZone], rng: random.Random) -> None:
         super().__init__(self._answer)
         self._zones = zones
-        self._rng = rng
+        self.rng = rng
         self.serials = dict.fromkeys(zones, 1)
         self.sent = dict.fromkeys(zones, 0)
         self.transfers = 0
@@ -79,7 +79,7 @@ class RisingPrimary(FaultyPrimary):
         assert qtype in (AXFR, IXFR)
         self.transfers += 1
         self.sent[origin] = serial
-        if qtype == IXFR and self._rng.random() < 0.5:
+        if qtype == IXFR and self.rng.random() < 0.5:
             records = zone.ixfr(Soa.from_rdata(asked.authority[0][4]).serial, serial)
         else:
             records = [*zone.records(serial), zone.soa(serial)]

@@ -17,6 +17,9 @@ from typing import cast
 import pytest
 
 from bindpy.config.model import ZoneChecks
+from bindpy.engine import PYTHON_ZONES, ZoneFileReader
+from bindpy.state.db import StateDb
+from bindpy.xfr.unwritten import Unwritten
 from bindpy.xfr.wire import WireError, read_message
 from bindpy.zone import names
 from bindpy.zone.load import load_zone_file
@@ -42,6 +45,8 @@ HITS = 100
 HOSTS = (100, 200, 300, 300, 400, 500, 800, 1500)
 LONGEST_AFTER_NOTIFY_S = 0.2
 LONGEST_AFTER_START_S = 0.3
+SERVE_FIRST = "import bindpy.xfr.behind as b; b.LARGE_RECORDS = 0"
+"""What makes small zones be served before they are stored, as large ones are."""
 ZONES = {zone.origin: zone for zone in (RisingZone(f"z{i}.example.", n) for i, n in enumerate(HOSTS))}
 
 
@@ -111,12 +116,14 @@ class Watch(asyncio.DatagramProtocol):
 class Secondary:
     """The server that is killed, its primary, and what is known of both."""
 
-    def __init__(self, server: Restarts, primary: RisingPrimary, watch: Watch, rng: random.Random) -> None:
-        self.server, self.primary, self.watch, self.rng = server, primary, watch, rng
+    def __init__(self, server: Restarts, primary: RisingPrimary, watch: Watch, *, behind: bool) -> None:
+        self.server, self.primary, self.watch, self.rng = server, primary, watch, primary.rng
         self.stored = dict.fromkeys(ZONES, 0)
         self.stamps: dict[bytes, tuple[int, int]] = {}
         self.left: set[str] = set()
-        self.hits = self.kills_that_hit = self.left_over = 0
+        self.hits = self.kills_that_hit = self.left_over = self.replayed = 0
+        self.behind = behind
+        self.read: ZoneFileReader = load_zone_file
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -140,8 +147,8 @@ class Secondary:
             await self.until(lambda: self.primary.sent != sent_before, "no transfer begins")
             await asyncio.sleep(self.rng.uniform(0, LONGEST_AFTER_NOTIFY_S))
         assert self.server.end(signal.SIGKILL) == -signal.SIGKILL, self.server.log_since_start
+        await self.look_at_state(context)
         self.look_at_files(context)
-        self.look_at_state(context)
         assert not self.watch.wrong, f"{context}: {self.watch.wrong}"
 
     def raise_serials(self) -> None:
@@ -160,14 +167,16 @@ class Secondary:
             path = self.server.folder / f"{zone.name}db"
             if path.exists():
                 stamp = (path.stat().st_ino, path.stat().st_mtime_ns)
-                if self.stamps.get(origin) != stamp:
+                if self.behind or self.stamps.get(origin) != stamp:
                     self.stamps[origin] = stamp
-                    loaded = load_zone_file(str(path), origin, 1, CHECKS)
+                    loaded = self.read(str(path), origin, 1, CHECKS)
                     assert loaded.zone is not None, f"{context}: {loaded.diagnostics}"
                     serial = zone.whole_serial(loaded.zone)
                     assert self.stored[origin] <= serial <= self.primary.serials[origin], context
                     self.stored[origin] = serial
-            assert self.stored[origin] >= self.watch.served[origin], f"{context}: served, but not stored"
+            assert self.stored[origin] >= self.watch.served[origin], (
+                f"{context}: {zone.name} served, but not stored"
+            )
             self.watch.served[origin] = self.stored[origin]  # what is stored must be served from now on
             hit += self.primary.sent[origin] > self.stored[origin]
         self.left = self.temporary()
@@ -175,8 +184,8 @@ class Secondary:
         self.kills_that_hit += hit > 0
         self.left_over += len(self.left)
 
-    def look_at_state(self, context: str) -> None:
-        """Open a copy of the database, as the next start will."""
+    async def look_at_state(self, context: str) -> None:
+        """Open a copy of the database, as the next start will, and see what it has to add to the files."""
         state = self.server.folder / ".bindpy-state"
         if not (state / "state.db").exists():
             return
@@ -187,6 +196,12 @@ class Secondary:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",), context
             for (row,) in db.execute("SELECT zone FROM times").fetchall() if _has_tables(db) else ():
                 assert row in ZONES, context
+        if self.behind:
+            unwritten, database = Unwritten(PYTHON_ZONES), StateDb.open(str(copy))
+            await unwritten.open(database)
+            await database.close()
+            self.replayed += sum(unwritten.of(("_default", origin)) is not None for origin in ZONES)
+            self.read = unwritten.read_file
 
 
 def _has_tables(db: sqlite3.Connection) -> bool:
@@ -195,7 +210,8 @@ def _has_tables(db: sqlite3.Connection) -> bool:
 
 
 @pytest.mark.timeout(150)
-def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("behind", [False, True], ids=["stored first", "served first"])
+def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path, behind: bool) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)
     port = free_port()
@@ -206,8 +222,8 @@ def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path) ->
         async with RisingPrimary(ZONES, rng) as primary:
             (tmp_path / "named.conf").write_text(secondary_conf(port, primary.remote.port))
             looking = asyncio.create_task(watch.run())
-            with Restarts(tmp_path) as server:
-                here = Secondary(server, primary, watch, rng)
+            with Restarts(tmp_path, SERVE_FIRST if behind else "") as server:
+                here = Secondary(server, primary, watch, behind=behind)
                 for number in range(KILLS):
                     await here.live_and_die(f"seed {SEED}, kill {number}")
                 watch.life += 1
@@ -216,6 +232,7 @@ def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path) ->
                 await here.until(lambda: " running\n" in server.log_since_start, "it does not start")
                 await here.until(lambda: watch.served == primary.serials, "it does not converge")
                 assert server.end(signal.SIGTERM) == 0, server.log_since_start
+                await here.look_at_state("at the end")
                 here.look_at_files("at the end")
             looking.cancel()
         transport.close()
@@ -224,7 +241,8 @@ def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path) ->
     here = asyncio.run(steps())
     print(
         f"{KILLS} kills, {here.primary.transfers} transfers begun, {here.hits} interrupted by "
-        f"{here.kills_that_hit} kills, {here.left_over} temporary files left, {here.watch.answers} answers"
+        f"{here.kills_that_hit} kills, {here.left_over} temporary files left, {here.replayed} unwritten, "
+        f"{here.watch.answers} answers"
     )
     assert here.stored == here.primary.serials
     assert here.left == set()
@@ -235,4 +253,5 @@ def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path) ->
     assert here.primary.transfers >= TRANSFERS
     assert here.hits >= HITS, "the kills do not hit transfers"
     assert here.left_over, "no kill has hit a store"
+    assert bool(here.replayed) == behind, "no kill has come between serving and storing"
     assert here.watch.answers >= KILLS, "it was never seen to serve"

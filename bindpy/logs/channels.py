@@ -108,11 +108,12 @@ class RouteBuilder:
             return _at_work(config, self._sink(config))
         except OSError as failure:
             where = f"file {self._base / config.path}" if config.destination == "file" else "syslog"
-            hint = (
-                "create its directory and give the server's user the right to write there"
-                if config.destination == "file"
-                else f"start a log daemon that listens on {self._syslog_socket}, or log to a file"
-            )
+            if isinstance(failure, IsADirectoryError):
+                hint = "name a file"
+            elif config.destination == "file":
+                hint = "create its directory and give the server's user the right to write there"
+            else:
+                hint = f"start a log daemon that listens on {self._syslog_socket}, or log to a file"
             reason = failure.strerror or str(failure)
             self.findings.warning(
                 f"logging channel {config.name!r}: cannot open {where}: {reason}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from io import FileIO
@@ -42,7 +43,7 @@ def open_zone_file(path: str) -> FileIO:
     except ValueError:
         raise UnreadableError("the file name holds a NUL octet") from None
     except OSError as e:
-        raise UnreadableError(_reason(e)) from None
+        raise UnreadableError(_reason(e), _HINTS.get(e.errno or 0, "")) from None
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
@@ -52,6 +53,12 @@ def open_zone_file(path: str) -> FileIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+_HINTS = {
+    errno.ENOENT: "create it, or correct its name",
+    errno.EACCES: "give the user that reads it the right to",
+}
 
 
 def _reason(error: OSError) -> str:

@@ -51,7 +51,7 @@ def test_missing(path: Path) -> None:
     assert loaded.is_missing
     (found,) = messages(loaded)
     assert found.startswith(f"{path}: error: ")
-    assert found.endswith(": No such file or directory")
+    assert found.endswith(": No such file or directory; create it, or correct its name")
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "loop", "below a file"])
@@ -78,7 +78,9 @@ def test_unreadable(path: Path) -> None:
     path.write_text(GOOD)
     path.chmod(0)
     with without_root():
-        assert messages(load(path))[0].endswith(": Permission denied")
+        assert messages(load(path))[0].endswith(
+            ": Permission denied; give the user that reads it the right to"
+        )
 
 
 def test_empty(path: Path) -> None:

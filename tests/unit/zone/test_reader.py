@@ -296,7 +296,8 @@ class TestFiles:
     def test_missing_file_and_directory(self, tmp_path: Path) -> None:
         missing = read_zone_text(str(tmp_path / "x"), ORIGIN)
         assert str(missing.diagnostics[0]) == (
-            f"{tmp_path}/x: error: the zone file cannot be read: No such file or directory"
+            f"{tmp_path}/x: error: the zone file cannot be read: No such file or directory; "
+            "create it, or correct its name"
         )
         assert missing.stamps == (None,)
         directory = read_zone_text(str(tmp_path), ORIGIN)

@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+import struct
+from typing import Final
+
+_FIELDS: Final = struct.Struct("=QQQqq")
+_TIMES: Final = range(-(1 << 63), 1 << 63)
 
 
-class FileStamp(NamedTuple):
-    """Enough of `os.stat` to tell that a file is another one or was written to (times in nanoseconds)."""
+class FileStamp(bytes):
+    """Enough of `os.stat` to tell that a file is another one or was written to (times in nanoseconds).
 
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
+    Its fields are in 40 octets, as there may be 100,000. A time beyond the year 2262 is the last one before.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, device: int, inode: int, size: int, mtime_ns: int, ctime_ns: int) -> FileStamp:
+        """Return the stamp that has these fields."""
+        try:
+            octets = _FIELDS.pack(device, inode, size, mtime_ns, ctime_ns)
+        except struct.error:
+            times = [min(max(time_ns, _TIMES[0]), _TIMES[-1]) for time_ns in (mtime_ns, ctime_ns)]
+            octets = _FIELDS.pack(device, inode, size, *times)
+        return super().__new__(cls, octets)
+
+    @property
+    def size(self) -> int:
+        """How many octets the file has."""
+        size: int = _FIELDS.unpack(self)[2]
+        return size
+
+    @property
+    def mtime_ns(self) -> int:
+        """When it was written to."""
+        time_ns: int = _FIELDS.unpack(self)[3]
+        return time_ns
+
+    @property
+    def ctime_ns(self) -> int:
+        """When anything of it changed."""
+        time_ns: int = _FIELDS.unpack(self)[4]
+        return time_ns
+
+    def __repr__(self) -> str:
+        return f"FileStamp{_FIELDS.unpack(self)}"
 
     @classmethod
     def of(cls, path: str) -> FileStamp | None:

@@ -105,8 +105,8 @@ class ZoneTable:
         """Note the files that *entry* is made of."""
         if files != entry.files:
             self._unlink(entry)
-            entry.files = files
             self._link(entry, files)
+        entry.files = files  # which may be shared with what was loaded
 
     def made_of(self, paths: Iterable[str]) -> set[ZoneId]:
         """Return the zones that any of *paths* is part of."""

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from bindpy.files import FileStamp
 from bindpy.watch.kernel import DirectoryWatch, Kernel
 from bindpy.watch.mounts import MountTable
 from bindpy.watch.observe import Known
@@ -27,15 +28,40 @@ _MAX_TRIES: Final = 5
 
 
 class File:
-    """A watched path, what was known of it when it was reported last, and how many want to know."""
+    """A watched path, what was known of it when it was reported last, and how many want to know.
 
-    __slots__ = ("hops", "known", "owners", "path")
+    There may be 100,000: what one of them is made of is kept small. ``racy`` as in `Known`; None while
+    somebody is about to read the file and to tell how it is.
+    """
+
+    __slots__ = ("links", "owners", "path", "place", "racy", "stamp")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.owners = 0  # how many: thousands of zones may be made of one file
-        self.known = Known(None, False)
-        self.hops: tuple[tuple[Place, str], ...] = ()
+        self.stamp: FileStamp | None = None
+        self.racy: bool | None = False
+        self.place: Place | None = None
+        self.links: tuple[tuple[Place, str], ...] = ()  # the hops behind the first
+
+    @property
+    def known(self) -> Known:
+        """How it was when it was last reported."""
+        return Known(self.stamp, bool(self.racy))
+
+    @known.setter
+    def known(self, known: Known) -> None:
+        self.stamp, self.racy = known
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether somebody is about to read it."""
+        return self.racy is None
+
+    @property
+    def hops(self) -> tuple[tuple[Place, str], ...]:
+        """The places and names on the way to it."""
+        return () if self.place is None else ((self.place, self.path.rpartition("/")[2]), *self.links)
 
     @property
     def blind(self) -> bool:
@@ -50,11 +76,29 @@ class Place:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.entries: dict[str, tuple[File, ...]] = {}
+        self.entries: dict[str, File | tuple[File, ...]] = {}  # by name; nearly always one
         self.route = Route(None, (), ())
         self.directories: tuple[Directory, ...] = ()
         self.blind = ""
         self.identity: tuple[int, int] | None = None
+
+    def files(self, name: str) -> tuple[File, ...]:
+        """Return the files that the entry *name* is a hop of."""
+        found = self.entries.get(name, ())
+        return found if isinstance(found, tuple) else (found,)
+
+    def add(self, name: str, file: File) -> None:
+        """Make the entry *name* a hop of *file*, which it is not yet."""
+        others = self.entries.get(name)
+        self.entries[name] = file if others is None else (*self.files(name), file)
+
+    def drop(self, name: str, file: File) -> None:
+        """Make the entry *name* a hop of *file* no longer."""
+        rest = tuple(other for other in self.files(name) if other is not file)
+        if rest:
+            self.entries[name] = rest if len(rest) > 1 else rest[0]
+        else:
+            self.entries.pop(name, None)
 
     def present_identity(self) -> tuple[int, int] | None:
         """Return device and inode of what the path leads to now."""
@@ -135,28 +179,26 @@ class Layout:
             directory, _, name = path.rpartition("/")
             place = self._place(directory or "/")
             hops.append((place, name))
-            files = place.entries.get(name, ())
-            if file not in files:
-                place.entries[name] = (*files, file)
+            if file not in place.files(name):
+                place.add(name, file)
             try:
                 target = os.readlink(path)
             except (OSError, ValueError):
                 break
             path = target if target.startswith("/") else f"{directory}/{target}"
         left = [hop for hop in file.hops if hop not in hops]
-        file.hops = tuple(hops)
+        file.place, file.links = hops[0][0], tuple(hops[1:])
         self._leave(file, left)
 
     def attach_unseen(self, file: File) -> None:
         """Watch where ``file.path`` is, which is new here; if it turns out to be a link, `attach` it."""
         directory, _, name = file.path.rpartition("/")
-        place = self._place(directory or "/")
-        file.hops = ((place, name),)
-        place.entries[name] = (*place.entries.get(name, ()), file)
+        file.place = self._place(directory or "/")
+        file.place.add(name, file)
 
     def detach(self, file: File) -> None:
         """Forget a file, and every place and directory that only it needed."""
-        left, file.hops = file.hops, ()
+        left, file.place, file.links = file.hops, None, ()
         self._leave(file, left)
 
     def locate(self, place: Place) -> bool:
@@ -187,9 +229,17 @@ class Layout:
         for directory in self._directories.values():
             directory.watch = None
 
+    def find(self, path: str) -> File | None:
+        """Return the file that is watched as *path*."""
+        directory, _, name = path.rpartition("/")
+        place = self._places.get(directory or "/")
+        if place is None:
+            return None
+        return next((file for file in place.files(name) if file.path == path), None)
+
     def files_of(self, places: Iterable[Place]) -> list[File]:
         """Return the files that are entries of *places*."""
-        return list({file: None for place in places for files in place.entries.values() for file in files})
+        return list({file: None for place in places for name in place.entries for file in place.files(name)})
 
     def _place(self, path: str) -> Place:
         place = self._places.get(path)
@@ -200,11 +250,7 @@ class Layout:
 
     def _leave(self, file: File, hops: Iterable[tuple[Place, str]]) -> None:
         for place, name in hops:
-            rest = tuple(other for other in place.entries.get(name, ()) if other is not file)
-            if rest:
-                place.entries[name] = rest
-            else:
-                place.entries.pop(name, None)
+            place.drop(name, file)
             if not place.entries and self._places.pop(place.path, None) is not None:
                 self._follow(place, Route(None, (), ()))
                 self.blind.discard(place)

@@ -84,8 +84,6 @@ def open_for_writing(path: str) -> bool | None:
 
 
 _NOTHING: Final = Known(None, False)
-EXPECTED: Final = Known(None, True)
-"""What is known of a file that somebody is about to read: this one object."""
 
 
 def is_racy(stamp: FileStamp) -> bool:

@@ -19,7 +19,7 @@ from bindpy.files import FileStamp
 from bindpy.watch.kernel import ATTRIB, CLOSE_WRITE, CREATE, GONE, MODIFY, MOVED_TO, REPLACED, Kernel
 from bindpy.watch.layout import Directory, File, Layout, Place
 from bindpy.watch.mounts import MountTable
-from bindpy.watch.observe import EXPECTED, Known, Observation, is_racy, known_of, observe, stamp_of
+from bindpy.watch.observe import Known, Observation, is_racy, known_of, observe, stamp_of
 from bindpy.watch.settle import Hint, Pending, Timing, Verdict, judge
 
 _log = logging.getLogger("bindpy.general")
@@ -69,8 +69,8 @@ class FileWatcher:
         self._blind_timing = replace(self._timing, quiet_s=max(self._timing.quiet_s, self._timing.poll_s))
         self._kernel = kernel(self._overflowed)
         self._layout = Layout(self._kernel, self._arrived, mounts)
-        self._files: dict[str, File] = {}
-        self._owned: dict[Hashable, tuple[str, ...]] = {}
+        self._count = 0  # of files
+        self._owned: dict[Hashable, str | tuple[str, ...]] = {}  # nearly always one
         self._pending: dict[File, Pending] = {}
         self._timers: dict[File, asyncio.TimerHandle] = {}
         self._changed: set[str] = set()
@@ -94,21 +94,22 @@ class FileWatcher:
         Costs a comparison of the two sets, and some 20 µs for each path that is new.
         """
         wanted = tuple(dict.fromkeys(paths))
-        before = self._owned.pop(owner, ())
+        owned = self._owned.pop(owner, ())
+        before = (owned,) if isinstance(owned, str) else owned
         if wanted:
-            self._owned[owner] = wanted
+            self._owned[owner] = wanted if len(wanted) > 1 else wanted[0]
         if wanted != before:
             for path in set(before).difference(wanted):
                 self._disown(path)
             for path in set(wanted).difference(before):
                 self._own(path)
         for path, stamp in (read or {}).items():
-            file = self._files.get(path)
+            file = self._layout.find(path)
             if file is None:
                 continue
             self._see(file)
-            if file.known.stamp == stamp:
-                file.known = file.known._replace(stamp=stamp)  # one object for both: there may be many
+            if file.stamp == stamp:
+                file.stamp = stamp  # one object for both: there may be many
             else:
                 file.known = Known(stamp, False)
                 self._hint(file, Hint.LOOK)
@@ -120,25 +121,25 @@ class FileWatcher:
 
         From here on no change goes unnoticed, so that nobody need look at the file a second time.
         """
-        if owner in self._owned or path in self._files:
+        if owner in self._owned or self._layout.find(path) is not None:
             return
-        file = self._files[path] = File(path)
-        self._owned[owner] = (path,)
-        file.known = EXPECTED
-        file.owners = 1
+        file = File(path)
+        self._count += 1
+        self._owned[owner] = path
+        file.owners, file.racy = 1, None
         self._layout.attach_unseen(file)
 
     def was_read(self, owner: Hashable, path: str, stamp: FileStamp | None) -> None:
         """Take in how *path*, no symbolic link, was when *owner* read it, which watches nothing else."""
-        file = self._files.get(path)
-        if file is None or file.known is not EXPECTED or stamp is None or self._owned.get(owner) != (path,):
+        file = self._layout.find(path)
+        if file is None or not file.is_expected or stamp is None or self._owned.get(owner) != path:
             self.watch(owner, (path,), {path: stamp})
         else:
-            file.known = Known(stamp, is_racy(stamp))
+            file.stamp, file.racy = stamp, is_racy(stamp)
 
     def is_settling(self, path: str) -> bool:
         """Return whether *path* has changed and is not yet fit to be read; its change will be told."""
-        file = self._files.get(path)
+        file = self._layout.find(path)
         return file is not None and file in self._pending
 
     def rescan(self) -> None:
@@ -147,7 +148,7 @@ class FileWatcher:
 
     def status(self) -> WatchStatus:
         """Return what is watched, and how."""
-        return WatchStatus(len(self._files), self._layout.watched, self._blind_reasons())
+        return WatchStatus(self._count, self._layout.watched, self._blind_reasons())
 
     # --- life ----------------------------------------------------------------------------------------
 
@@ -176,9 +177,10 @@ class FileWatcher:
     # --- files ---------------------------------------------------------------------------------------
 
     def _own(self, path: str) -> None:
-        file = self._files.get(path)
+        file = self._layout.find(path)
         if file is None:
-            file = self._files[path] = File(path)
+            file = File(path)
+            self._count += 1
             self._layout.attach(file)
             file.known = known_of(path)
         else:
@@ -187,15 +189,16 @@ class FileWatcher:
 
     def _see(self, file: File) -> None:
         """Look at a file that was expected to be read, and is watched as any other from now on."""
-        if file.known is EXPECTED:
+        if file.is_expected:
             self._layout.attach(file)
             file.known = known_of(file.path)
 
     def _disown(self, path: str) -> None:
-        file = self._files[path]
+        file = self._layout.find(path)
+        assert file is not None, "it is owned"
         file.owners -= 1
         if not file.owners:
-            del self._files[path]
+            self._count -= 1
             self._layout.detach(file)
             self._settled(file)
 
@@ -244,7 +247,7 @@ class FileWatcher:
             if mask & REPLACED:
                 moved.update(dict.fromkeys(directory.turns.get(name, ())))
             for place in directory.places:
-                for file in place.entries.get(name, ()):
+                for file in place.files(name):
                     self._event(file, mask)
                     if mask & ~MODIFY:
                         touched[file] = None
@@ -255,7 +258,7 @@ class FileWatcher:
                 self._look(file)
 
     def _event(self, file: File, mask: int) -> None:
-        if mask & REPLACED and (len(file.hops) > 1 or os.path.islink(file.path)):
+        if mask & REPLACED and (file.links or os.path.islink(file.path)):
             self._layout.attach(file)
         if mask & (CLOSE_WRITE | MOVED_TO):
             self._hint(file, Hint.COMPLETE)
@@ -357,7 +360,7 @@ class FileWatcher:
             self._revive()
             await self._rescan_places()
             polled = set(self._layout.files_of(self._layout.blind))
-            files = [file for file in self._files.values() if file not in polled]
+            files = [file for file in self._layout.files_of(self._layout.places) if file not in polled]
             chunks = -(-len(files) // _CHUNK)
             pause_s = 0.0 if hurried or not chunks else min(0.05, self._timing.rescan_s / 2 / chunks)
             await self._scan(files, pause_s)
@@ -425,7 +428,7 @@ class FileWatcher:
 
 
 def _changed_files(files: list[File]) -> list[File]:
-    return [file for file in files if file.known is not EXPECTED and stamp_of(file.path) != file.known.stamp]
+    return [file for file in files if not file.is_expected and stamp_of(file.path) != file.stamp]
 
 
 def _moved_places(places: Iterable[Place]) -> list[Place]:

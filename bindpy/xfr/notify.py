@@ -116,7 +116,9 @@ class Notifier:
         self._ourselves = Ourselves(endpoints, local)
         self._port = config.options.port
         self._queue.configure(config.options.notify_rate, config.options.startup_notify_rate)
-        for zone_id in list(self._news) if changed is None else changed:
+        if changed is None:
+            changed = dict.fromkeys((*self._news, *(entry.id for entry in self._table)))
+        for zone_id in changed:
             self.update(zone_id)
         self._wake.set()
 
@@ -125,7 +127,7 @@ class Notifier:
         entry, news = self._table.get(zone_id), self._news.get(zone_id)
         if entry is None:
             self._forget(zone_id)
-        elif news is not None and _whom(news.told) != _whom(entry.config):
+        elif entry.zone is not None and (news is None or _whom(news.told) != _whom(entry.config)):
             self._numbers += 1
             self._news[zone_id] = _News(self._numbers, Lane.START, entry.config)
             self._to_plan[zone_id] = None
@@ -241,6 +243,9 @@ class Notifier:
             ourselves=self._ourselves,
             addresses_of=lambda name: self._addresses(name, config.view),
         )
+        if not (targets.known or targets.unresolved):  # as for most of very many zones
+            self._forget(zone_id)
+            return
         for name in targets.unresolved:
             self._unresolved.setdefault(name.lower(), set()).add(zone_id)
         self._queue.keep(zone_id, targets.known)

@@ -109,7 +109,9 @@ def in_motion(watcher: FileWatcher, path: Path) -> Callable[[], object]:
     """Return a function that returns what was seen of *path* in motion."""
 
     def seen() -> object:
-        pending = watcher._pending.get(watcher._files[str(path)])
+        file = watcher._layout.find(str(path))
+        assert file is not None
+        pending = watcher._pending.get(file)
         return pending and pending.seen
 
     return seen

@@ -73,3 +73,18 @@ def test_a_fresh_stamp_is_racy_and_an_old_one_is_not(tmp_path: Path, monkeypatch
     assert observe(str(path)).racy
     monkeypatch.setattr("bindpy.watch.observe.time.time_ns", lambda: changed_ns + 1_000_000_000)
     assert observe(str(path)) == (FileStamp.of(str(path)), open_for_writing(str(path)), False)
+
+
+def test_a_stamp_has_its_fields_and_differs_in_each() -> None:
+    fields = [1, 10, 100, -5, 7 * 10**18]
+    stamp = FileStamp(*fields)
+    assert (stamp.size, stamp.mtime_ns, stamp.ctime_ns) == (100, -5, 7 * 10**18)
+    assert stamp == FileStamp(*fields)
+    assert repr(stamp) == f"FileStamp{tuple(fields)}"
+    for at in range(len(fields)):
+        others = [value + (number == at) for number, value in enumerate(fields)]
+        assert FileStamp(*others) != stamp
+
+
+def test_a_time_beyond_what_a_stamp_holds_is_the_last_one() -> None:
+    assert FileStamp(1, 2, 3, 1 << 63, 4) == FileStamp(1, 2, 3, (1 << 63) - 1, 4)

@@ -142,6 +142,8 @@ def parse(data: bytes) -> Query | Refusal | Outcome:
     flags = data[2] << 8 | data[3]
     query = read_query(data, flags)
     if opcode != Opcode.QUERY:
+        if query is Outcome.NOT_MINE:  # the answer has to be signed
+            return query
         # What the message means is not known: only its EDNS version is looked at (RFC 6891 section 6.1.3).
         edns = query if isinstance(query, Query) and query.edns else None
         bad_version = edns is not None and edns.edns_version > 0
@@ -225,10 +227,10 @@ def _read_records(query: Query) -> Refusal | Outcome | None:
             # RFC 6891 section 6.1.1: one OPT, owned by the root, in the additional section.
             if query.edns or not root_owner or index < leading or not _read_opt(query, at, end):
                 return Refusal(Rcode.FORMERR, query.flags, query.question_end)
-        elif rtype in (RRType.TSIG, RRType.SIG) and index >= leading:
-            if index == count - 1:
+        elif rtype in (RRType.TSIG, RRType.SIG):
+            if index >= leading and index == count - 1:
                 return Outcome.NOT_MINE
-            if rtype == RRType.TSIG:  # RFC 8945 section 5.1: it is the last record
+            if rtype == RRType.TSIG:  # RFC 8945 section 5.1: it is the last record, in the additional section
                 return Refusal(Rcode.FORMERR, query.flags, query.question_end)
         at = end
     return None

@@ -44,6 +44,7 @@ HEADER_OCTETS = 12
 DEFAULT_EDNS_OCTETS = 1232
 _QR, _RD = 0x8000, 0x0100
 _AA_OCTET = 0x04  # in the third octet
+_KNOWN = frozenset(Opcode)
 _TRANSFERS = frozenset((RRType.AXFR, RRType.IXFR))
 
 
@@ -195,6 +196,9 @@ class ControlPlane:
         if isinstance(query, Refusal):
             return encode_refusal(packet, query, self._edns_octets)
         opcode = packet[2] >> 3 & 0xF
+        if opcode not in _KNOWN:
+            edns = query if isinstance(query, Query) and query.edns else None
+            return encode_refusal(packet, Refusal(Rcode.NOTIMP, flags, edns=edns), self._edns_octets)
         question = read_question(packet)
         if question is None:
             return error_reply(packet, Rcode.FORMERR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import dns.message
+import dns.rcode
 import pytest
 
 from bindpy.answer.policy import AnswerPolicy, Outcome, Transport, ViewPolicy, ZonePolicy
@@ -73,3 +74,42 @@ def test_room_for_a_signature_is_left_free() -> None:
         assert bool(answer[2] & 2) == cut
         assert len(answer) <= 512 - room
     assert asker.answerer.answer(query, CLIENT, LOCAL, Transport.UDP) == whole
+
+
+def tsig_record() -> bytes:
+    """Return a TSIG record that looks well, whatever it is worth."""
+    rdata = b"\x0bhmac-sha256\0" + bytes(6) + b"\x01\x2c\0\x20" + bytes(32) + b"\0\0\0\0\0\0"
+    return b"\x01k\0" + b"\0\xfa\0\xff\0\0\0\0" + len(rdata).to_bytes(2) + rdata
+
+
+@pytest.mark.parametrize(
+    ("counts", "records", "expected"),
+    [
+        (b"\0\0\0\0\0\1", 1, "not-mine"),
+        (b"\0\1\0\0\0\0", 1, "FORMERR"),
+        (b"\0\0\0\1\0\0", 1, "FORMERR"),
+        (b"\0\0\0\0\0\2", 2, "FORMERR"),
+    ],
+    ids=["last", "answer section", "authority section", "twice"],
+)
+def test_a_signature_is_the_last_record_of_the_additional_section(
+    counts: bytes, records: int, expected: str
+) -> None:
+    """RFC 8945 section 5.1."""
+    asker = Asker({"example.": ZONE})
+    query = dns.message.make_query("www.example.", "A", use_edns=False).to_wire()
+    packet = query[:6] + counts + query[12:] + records * tsig_record()
+    answer = asker.answerer.answer(packet, CLIENT, LOCAL, Transport.UDP)
+    if isinstance(answer, bytes):
+        assert dns.rcode.to_text(dns.message.from_wire(answer).rcode()) == expected
+    else:
+        assert answer.value == expected
+
+
+def test_a_signed_message_of_an_unknown_kind_is_for_who_can_sign_the_answer() -> None:
+    asker = Asker({"example.": ZONE})
+    query = dns.message.make_query("www.example.", "A", use_edns=False).to_wire()
+    for tail, expected in ((b"", b"\4"), (tsig_record(), Outcome.NOT_MINE)):
+        packet = query[:2] + b"\x18" + query[3:11] + bytes([bool(tail)]) + query[12:] + tail
+        answer = asker.answerer.answer(packet, CLIENT, LOCAL, Transport.UDP)
+        assert (answer if isinstance(answer, Outcome) else answer[3:4]) == expected

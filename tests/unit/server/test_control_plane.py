@@ -335,6 +335,18 @@ def test_a_stream_that_is_not_read_to_its_end_is_closed(tmp_path: Path) -> None:
     assert transfers.closed == 1
 
 
+def test_a_signed_message_of_an_unknown_kind_is_answered_notimp_and_signed(tmp_path: Path) -> None:
+    handler = plane(configuration(tmp_path, statement("one")))
+    message = dns.message.make_query("example.com", "A", use_edns=0)
+    message.set_opcode(dns.opcode.STATUS)
+    message.use_tsig(KEYS["one"])
+    wire = ask(message.to_wire(), handler)
+    assert wire is not None
+    answer = dns.message.from_wire(wire, keyring=KEYS["one"], request_mac=message.mac)
+    assert (answer.rcode(), answer.opcode(), answer.edns) == (dns.rcode.NOTIMP, dns.opcode.STATUS, 0)
+    assert answer.had_tsig
+
+
 def test_refusals_of_signed_requests_are_signed(tmp_path: Path) -> None:
     handler = plane(configuration(tmp_path, statement("one")))
     message = dns.update.UpdateMessage("example.com")

@@ -138,6 +138,9 @@ pub fn parse(data: &[u8]) -> Result<Query<'_>, Other> {
     let flags = word(data, 2);
     let query = read_query(data, flags);
     if opcode != OPCODE_QUERY {
+        if let Err(Other::Outcome(Outcome::NotMine)) = query {
+            return Err(Other::Outcome(Outcome::NotMine)); // the answer has to be signed
+        }
         // What the message means is not known: only its EDNS version is looked at (RFC 6891 section 6.1.3).
         let edns = query.ok().and_then(|query| query.edns);
         let bad_version = edns.is_some_and(|edns| edns.version > 0);
@@ -230,14 +233,11 @@ fn read_records(query: &mut Query<'_>) -> Result<(), Other> {
                 }
                 query.edns = Some(read_opt(data, at, end).ok_or(with_question)?);
             }
-            rtype::TSIG | rtype::SIG if index >= leading => {
-                if index == count - 1 {
-                    return Err(Other::Outcome(Outcome::NotMine));
-                }
-                if rtype == rtype::TSIG {
-                    return Err(with_question); // RFC 8945 section 5.1: it is the last record
-                }
+            rtype::TSIG | rtype::SIG if index >= leading && index == count - 1 => {
+                return Err(Other::Outcome(Outcome::NotMine));
             }
+            // RFC 8945 section 5.1: it is the last record, in the additional section.
+            rtype::TSIG => return Err(with_question),
             _ => {}
         }
         at = end;

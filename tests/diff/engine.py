@@ -68,6 +68,19 @@ class Scenario:
 
     def lines(self) -> Iterator[str]:
         """Yield what the program is to be told."""
+        yield from self.policy_lines()
+        for zone in self.zones:
+            allow, on = _list(zone.policy.allow_query), _list(zone.policy.allow_query_on)
+            yield f"zone {zone.view} {zone.origin.hex()} {allow} {on}"
+            if zone.records is None:
+                yield f"unavailable {'expired' if zone.reason == 'expired' else 'not-ready'}"
+                continue
+            for owner, rtype, ttl, rdata in zone.records:
+                yield f"rr {owner.hex()} {rtype} {ttl} {rdata.hex()}"
+            yield "publish"
+
+    def policy_lines(self) -> Iterator[str]:
+        """Yield what it is to be told before any zone."""
         policy = self.policy
         yield f"set max-udp-size {policy.max_udp_size}"
         yield f"set edns-udp-size {policy.edns_udp_size}"
@@ -85,15 +98,6 @@ class Scenario:
                 f"{_list(view.match_destinations)}"
             )
         yield "configure"
-        for zone in self.zones:
-            allow, on = _list(zone.policy.allow_query), _list(zone.policy.allow_query_on)
-            yield f"zone {zone.view} {zone.origin.hex()} {allow} {on}"
-            if zone.records is None:
-                yield f"unavailable {'expired' if zone.reason == 'expired' else 'not-ready'}"
-                continue
-            for owner, rtype, ttl, rdata in zone.records:
-                yield f"rr {owner.hex()} {rtype} {ttl} {rdata.hex()}"
-            yield "publish"
 
 
 def _flag(value: bool) -> str:
@@ -158,12 +162,16 @@ class Difference:
         zones = []
         for zone in self.scenario.zones:
             state = "unavailable" if zone.records is None else f"{len(zone.records)} records"
-            zones.append(f"; {to_text(zone.origin)} in view {zone.view}: {state}")
+            allowed = f"for {_list(zone.policy.allow_query)} at {_list(zone.policy.allow_query_on)}"
+            zones.append(f"; {to_text(zone.origin)} in view {zone.view}, {allowed}: {state}")
             zones += [
                 f"{to_text(owner)} {ttl} TYPE{rtype} \\# {len(rdata)} {rdata.hex()}"
                 for owner, rtype, ttl, rdata in zone.records or ()
             ]
-        return "\n".join([*zones, self.question.line, f"python {self.python}", f"rust   {self.rust}"])
+        policy = self.scenario.policy_lines()
+        return "\n".join(
+            [*policy, *zones, self.question.line, f"python {self.python}", f"rust   {self.rust}"]
+        )
 
 
 @dataclass(slots=True)

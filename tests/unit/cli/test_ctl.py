@@ -33,6 +33,13 @@ from bindpy.control.socket_server import LocalSocket, SocketTimes
 from bindpy.control.verb import CLASS, VIEW, ZONE, Caller, Kind, Parameter, Verb, flag
 
 DEADLINE_S = 10.0
+INTERRUPTED = """\
+import signal
+from bindpy.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""bindpy that ends by Ctrl-C, even where the tests run in the background of a shell, which has it ignored."""
 Answer = Callable[[str, Jobs], Result]
 
 
@@ -229,8 +236,8 @@ def test_ctrl_c_ends_the_waiting_and_not_the_work(tmp_path: Path, serve: Callabl
     with subprocess.Popen(
         [
             sys.executable,
-            "-m",
-            "bindpy.cli.main",
+            "-c",
+            INTERRUPTED,
             "ctl",
             "ping",
             "--wait",

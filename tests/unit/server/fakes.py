@@ -19,7 +19,8 @@ from bindpy.server.listeners import Listeners
 from bindpy.server.request import BrokenStreamError, Reply, Request, Stream
 from bindpy.server.tcp_limits import TcpSettings
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
+"""For what comes at once on a quiet machine; less than the time-outs of TCP, which are 30 s by themselves."""
 QTYPE_AXFR = 252
 
 

@@ -20,7 +20,7 @@ from bindpy.server.sockets import open_sockets
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.server.udp import NEVER_ANSWERED_PORTS
 from tests.unit.server.engines import ServedZone, answers_in, ask, serving_zone
-from tests.unit.server.fakes import UdpClient, framed, query, response_to, until
+from tests.unit.server.fakes import DEADLINE_S, UdpClient, framed, query, response_to, until
 
 pytestmark = pytest.mark.parametrize(
     "choice", [EngineChoice.PYTHON, EngineChoice.RUST], ids=lambda c: c.value
@@ -110,14 +110,16 @@ async def test_ports_that_reflect_and_empty_datagrams_are_not_answered(choice: E
     async with serving_zone(choice, address="0.0.0.0") as served:
         to = ("127.0.0.1", served.endpoint.port)
         with UdpClient() as client, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reflector:
+            # An address of its own for each run at the same time, as their other ports differ.
+            own = f"127.{client.port >> 8}.{client.port & 255}.1"
             try:
-                reflector.bind(("127.0.0.1", port))
+                reflector.bind((own, port))
             except PermissionError:
                 pytest.skip("ports below 1024 need root")
             reflector.sendto(query(), to)
             client.sock.sendto(b"", to)
             assert answers_in((await client.ask(query(), to))[0]) == 1
-            await until(lambda: served.listeners.counters().udp_dropped == 1)
+            await until(lambda: served.listeners.counters().udp_dropped >= 1)
             reflector.setblocking(False)
             with pytest.raises(BlockingIOError):
                 reflector.recv(100)
@@ -129,7 +131,7 @@ async def test_blackholed_clients_get_nothing(choice: EngineChoice) -> None:
         with UdpClient("127.0.0.7") as shunned, UdpClient() as client:
             for packet in (query(), AXFR):
                 shunned.sock.sendto(packet, served.endpoint)
-            await until(lambda: served.listeners.counters().udp_dropped == 2)
+            await until(lambda: served.listeners.counters().udp_dropped >= 2)
             assert answers_in((await client.ask(query(), served.endpoint))[0]) == 1
             shunned.sock.setblocking(False)
             with pytest.raises(BlockingIOError):
@@ -376,9 +378,9 @@ async def test_close_under_traffic_is_quick(choice: EngineChoice) -> None:
         with UdpClient() as udp:
             for _ in range(100):
                 udp.sock.sendto(query(), served.endpoint)
-            began = time.monotonic()
-            await served.listeners.close()
-            assert time.monotonic() - began < 3
+            # It waits for no client, whose time-outs are longer, and for no request, which has no end.
+            async with asyncio.timeout(DEADLINE_S):
+                await served.listeners.close()
         for client in clients:
             assert await client.is_ended()
             client.writer.close()

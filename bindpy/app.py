@@ -30,8 +30,9 @@ from bindpy.files import FileStamp
 from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
 from bindpy.native import EngineChoice, NoEngineError, choose_engine
 from bindpy.policy import answer_policy
+from bindpy.reload.bulk import Bulk
 from bindpy.reload.collector import without_collector
-from bindpy.reload.keeper import Bulk, ZoneKeeper
+from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.running import Parts, Running, Stop, Wishes
 from bindpy.server.activation import InheritedSockets

@@ -12,15 +12,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bindpy.answer.policy import EXPIRED, Publication, ZonePolicy
 from bindpy.config.changes import ZoneChanges
 from bindpy.config.model import ZoneConfig, ZoneSettings, ZoneType
 from bindpy.diagnostics import Severity
-from bindpy.engine import Answerer, ManyFilesReader, Zone, ZoneFileReader
+from bindpy.engine import Answerer, Zone, ZoneFileReader
 from bindpy.files import FileStamp
 from bindpy.reload import reports
+from bindpy.reload.bulk import Bulk
 from bindpy.reload.collector import without_collector
 from bindpy.reload.loading import Load, Outcome, ZoneLoader, absolute_files, must_load_anew
 from bindpy.reload.queue import Loading, LoadQueue, Wish
@@ -39,19 +40,6 @@ OnFiles = Callable[[ZoneId, Mapping[str, FileStamp | None]], None]
 _Change = tuple[ZoneEntry, Zone | None, Zone, Outcome | None]
 OnPublished = Callable[[ZoneEntry, Zone | None, Zone], None]
 IsExpired = Callable[[ZoneEntry, Zone, LoadedZone], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Bulk:
-    """What makes the first reading of many zones cheap; it does no more than what is there anyway.
-
-    *expect_file* is told of a zone's file before it is read, *file_read* afterwards how it was then, if it is
-    no symbolic link: then nobody has to look at it once more. `OnFiles` is told of all others.
-    """
-
-    read_files: ManyFilesReader
-    expect_file: Callable[[ZoneId, str], None]
-    file_read: Callable[[ZoneId, str, FileStamp | None], None]
 
 
 def _never_expired(_entry: ZoneEntry, _zone: Zone, _loaded: LoadedZone) -> bool:
@@ -325,9 +313,11 @@ class ZoneKeeper:
         elif entry.frozen and not wish.by_order:
             wish.end(Loading.CURRENT)
         else:
-            if entry.loaded is None and self._bulk is not None and entry.config.settings.watch:
-                self._bulk.expect_file(entry.id, entry.config.file)
-            return Load(wish, entry, entry.config, entry.config.file, entry.zone)
+            config, file = entry.config, entry.config.file
+            expected = None
+            if entry.loaded is None and self._bulk is not None and config.settings.watch:
+                expected = self._bulk.expect_file(entry.id, file)
+            return Load(wish, entry, config, file, entry.zone, expected)
         return None
 
     # --- what became of it ------------------------------------------------------------------------
@@ -345,18 +335,18 @@ class ZoneKeeper:
             wish.urgent = wish.only_if_changed = True
             self._want(wish)
         else:
-            self._note_files(entry, loaded, is_file=outcome.is_file)
+            self._note_files(entry, loaded, outcome)
             if loaded.zone is None:
                 wish.end(self._failed(entry, loaded))
             else:
                 self._loaded(entry, loaded, loaded.zone, outcome)
                 wish.end(Loading.LOADED)
 
-    def _note_files(self, entry: ZoneEntry, loaded: LoadedZone, *, is_file: bool = False) -> None:
+    def _note_files(self, entry: ZoneEntry, loaded: LoadedZone, outcome: Outcome | None = None) -> None:
         entry.loaded, entry.is_stored = loaded, False
         self.table.set_files(entry, absolute_files(loaded))
-        if is_file and self._bulk is not None and entry.config.settings.watch:
-            self._bulk.file_read(entry.id, entry.files[0], loaded.stamps[0])
+        if outcome is not None and outcome.is_file and self._bulk is not None and entry.config.settings.watch:
+            self._bulk.file_read(entry.id, entry.files[0], loaded.stamps[0], outcome.load.expected)
         else:
             self._tell_files(entry)
 

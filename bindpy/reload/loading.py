@@ -31,13 +31,17 @@ LARGE_OCTETS = 1 << 20
 
 
 class Load(NamedTuple):
-    """One zone to be read, as it stood when that was decided; ``path`` is its file."""
+    """One zone to be read, as it stood when that was decided; ``path`` is its file.
+
+    ``expected`` is what its watcher has to say of that.
+    """
 
     wish: Wish
     entry: ZoneEntry
     config: ZoneConfig
     path: str
     served: Zone | None
+    expected: object = None
 
 
 class Outcome(NamedTuple):

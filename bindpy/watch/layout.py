@@ -190,11 +190,18 @@ class Layout:
         file.place, file.links = hops[0][0], tuple(hops[1:])
         self._leave(file, left)
 
-    def attach_unseen(self, file: File) -> None:
-        """Watch where ``file.path`` is, which is new here; if it turns out to be a link, `attach` it."""
-        directory, _, name = file.path.rpartition("/")
-        file.place = self._place(directory or "/")
-        file.place.add(name, file)
+    def expect(self, path: str) -> File | None:
+        """Watch where *path* is and return it, expected; if it turns out to be a link, `attach` it.
+
+        None, and nothing is done, where any file is watched that has to do with that entry.
+        """
+        directory, _, name = path.rpartition("/")
+        place = self._place(directory or "/")
+        if name in place.entries:
+            return None
+        file = place.entries[name] = File(path)
+        file.place, file.racy = place, None
+        return file
 
     def detach(self, file: File) -> None:
         """Forget a file, and every place and directory that only it needed."""

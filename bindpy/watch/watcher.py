@@ -116,26 +116,35 @@ class FileWatcher:
                 self._look(file)
         self._blind_changed()
 
-    def expect(self, owner: Hashable, path: str) -> None:
+    def expect(self, owner: Hashable, path: str) -> object:
         """Watch *path* for *owner*, which watches nothing yet and tells by `was_read` what it has read there.
 
-        From here on no change goes unnoticed, so that nobody need look at the file a second time.
+        From here on no change goes unnoticed, so that nobody need look at the file a second time. Returns
+        what `was_read` wants.
         """
-        if owner in self._owned or self._layout.find(path) is not None:
-            return
-        file = File(path)
-        self._count += 1
-        self._owned[owner] = path
-        file.owners, file.racy = 1, None
-        self._layout.attach_unseen(file)
+        if owner in self._owned:
+            return None
+        file = self._layout.expect(path)
+        if file is not None:
+            self._count += 1
+            self._owned[owner] = path
+            file.owners = 1
+        return file
 
-    def was_read(self, owner: Hashable, path: str, stamp: FileStamp | None) -> None:
-        """Take in how *path*, no symbolic link, was when *owner* read it, which watches nothing else."""
-        file = self._layout.find(path)
-        if file is None or not file.is_expected or stamp is None or self._owned.get(owner) != path:
-            self.watch(owner, (path,), {path: stamp})
+    def was_read(self, owner: Hashable, path: str, stamp: FileStamp | None, expected: object) -> None:
+        """Take in how *path*, no symbolic link, was when *owner* read it, which watches nothing else.
+
+        *expected* is what `expect` has returned.
+        """
+        if (
+            isinstance(expected, File)
+            and expected.is_expected
+            and stamp is not None
+            and self._owned.get(owner) == expected.path == path
+        ):
+            expected.stamp, expected.racy = stamp, is_racy(stamp)
         else:
-            file.stamp, file.racy = stamp, is_racy(stamp)
+            self.watch(owner, (path,), {path: stamp})
 
     def is_settling(self, path: str) -> bool:
         """Return whether *path* has changed and is not yet fit to be read; its change will be told."""

@@ -23,7 +23,8 @@ from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.engine import PlainLoad, Zone
 from bindpy.files import FileStamp
 from bindpy.reload.bind_journal import journal_beyond
-from bindpy.reload.keeper import Bulk, ZoneKeeper
+from bindpy.reload.bulk import Bulk
+from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState
 from bindpy.zone import names
 from bindpy.zone.loaded import LoadedZone
@@ -627,11 +628,12 @@ class Watched:
     def __init__(self) -> None:
         self.said: list[tuple[str, object]] = []
 
-    def expect(self, _id: ZoneId, path: str) -> None:
+    def expect(self, _id: ZoneId, path: str) -> object:
         self.said.append(("expect", Path(path).name))
+        return path
 
-    def was_read(self, _id: ZoneId, path: str, stamp: FileStamp | None) -> None:
-        assert stamp == FileStamp.of(path)
+    def was_read(self, _id: ZoneId, path: str, stamp: FileStamp | None, expected: object) -> None:
+        assert (stamp, expected) == (FileStamp.of(path), path)
         self.said.append(("read", Path(path).name))
 
     def files(self, _id: ZoneId, files: Mapping[str, FileStamp | None]) -> None:

@@ -514,10 +514,10 @@ async def test_a_file_that_changed_between_reading_and_watching(zone: Path, beac
 @on_loop
 async def test_an_expected_file_is_watched_from_before_it_is_read(zone: Path, beacon: Path) -> None:
     async with Watching() as watching:
-        watching.watcher.expect("zone", str(zone))
+        expected = watching.watcher.expect("zone", str(zone))
         replace(zone, NEW)
         await watching.sees(zone, NEW)
-        watching.watcher.was_read("zone", str(zone), FileStamp.of(str(zone)))
+        watching.watcher.was_read("zone", str(zone), FileStamp.of(str(zone)), expected)
         watch_beacon(watching, beacon)
         await watching.settles(beacon)
         assert watching.contents(zone) == [NEW]
@@ -535,8 +535,8 @@ async def test_an_expected_file_that_was_read_is_looked_at_no_more(
         with monkeypatch.context() as patch:
             for name in ("stat", "lstat", "readlink", "open"):
                 patch.setattr(os, name, lambda *_: pytest.fail("it was looked at"))
-            watching.watcher.expect("zone", str(zone))
-            watching.watcher.was_read("zone", str(zone), stamp)
+            expected = watching.watcher.expect("zone", str(zone))
+            watching.watcher.was_read("zone", str(zone), stamp, expected)
         watch_beacon(watching, beacon)
         await watching.settles(beacon)
         assert watching.contents(zone) == []
@@ -548,10 +548,10 @@ async def test_an_expected_file_that_was_read_is_looked_at_no_more(
 async def test_an_expected_file_that_changed_after_it_was_read(zone: Path, beacon: Path) -> None:
     """The event comes before what was read, which is then not what is there."""
     async with Watching() as watching:
-        watching.watcher.expect("zone", str(zone))
+        expected = watching.watcher.expect("zone", str(zone))
         stamp = FileStamp.of(str(zone))
         replace(zone, NEW)
-        watching.watcher.was_read("zone", str(zone), stamp)
+        watching.watcher.was_read("zone", str(zone), stamp, expected)
         await watching.sees(zone, NEW)
         watch_beacon(watching, beacon)
         await watching.settles(beacon)
@@ -574,11 +574,11 @@ async def test_an_expected_file_that_is_a_link_is_followed(zone: Path, tmp_path:
 @on_loop
 async def test_an_expected_file_that_another_zone_has_too(zone: Path) -> None:
     async with Watching() as watching:
-        watching.watcher.expect("zone", str(zone))
-        watching.watcher.expect("another", str(zone))
+        expected = watching.watcher.expect("zone", str(zone))
+        again = watching.watcher.expect("another", str(zone))
         stamp = FileStamp.of(str(zone))
-        watching.watcher.was_read("zone", str(zone), stamp)
-        watching.watcher.was_read("another", str(zone), stamp)
+        watching.watcher.was_read("zone", str(zone), stamp, expected)
+        watching.watcher.was_read("another", str(zone), stamp, again)
         watching.watcher.watch("zone", ())
         replace(zone, NEW)
         await watching.sees(zone, NEW)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib.util
 from pathlib import Path
 
+import bindpy
 from tests.peers.process import ServerProcess, installed
 from tests.peers.servers import PEERS, Bindpy
 
@@ -32,6 +34,11 @@ SERVERS: dict[str, type[ServerProcess]] = {
     PythonBindpy.name: PythonBindpy,
     **PEERS,
 }
+
+
+def compile_bindpy() -> None:
+    """Have bindpy start from byte code, as it does where it was installed, whatever the environment says."""
+    compileall.compile_dir(str(Path(bindpy.__file__).parent), quiet=1)
 
 
 def is_installed(name: str) -> bool:

@@ -27,8 +27,8 @@ from bindpy.zone.names import to_text
 
 _T = TypeVar("_T")
 
-MOST_WAITING_OCTETS = 8 << 20
-"""What is received, about, while the worker is busy with what came before."""
+AT_ONCE_S = 0.1
+"""How long a worker thread takes what comes before it says how far it is."""
 LARGE_OCTETS = 1 << 20
 """From so much of an answer on, its records are worth keeping Python's collector from."""
 
@@ -203,7 +203,7 @@ async def transfer(
 ) -> Zone:
     """Ask *remote* by TCP for what *incoming* wants, and return the new version of the zone.
 
-    Messages are checked and read in *executor* (None: the loop's own), as many at a time as have come;
+    Messages are checked and read in *executor* (None: the loop's own), as many at a time as come;
     *on_connected* is called on the loop with our end of the connection, *on_progress* after each such batch.
     *settings* bound the time in all, the time without a message and the rate. *tsig_start* is as in
     `bindpy.engine.Zones`. Raises `XferFailure`.
@@ -300,39 +300,30 @@ class _Transfer:
         return await self._in_worker(self._result)
 
     async def _receive(self, stream: TcpStream) -> None:
-        """Read until the last record has come; the worker takes what there is while more is received."""
-        loop = asyncio.get_running_loop()
-        pace = _Pace(self._settings, loop.time())
-        waiting: list[bytes] = []
-        waiting_octets = 0
-        feeding: asyncio.Future[bool] | None = None
-        incoming = _Received(stream)
-        try:
-            while True:
-                if feeding is not None and feeding.done():
-                    is_complete, feeding = feeding.result(), None
-                    if self._on_progress is not None:
-                        self._on_progress(self._incoming)
-                    if is_complete:
-                        return
-                if feeding is None and waiting:
-                    feeding = self._in_worker(self._feed, waiting)
-                    waiting, waiting_octets = [], 0
-                if feeding is not None and (incoming.has_ended or waiting_octets >= MOST_WAITING_OCTETS):
-                    await asyncio.wait((feeding,))
-                    pace = _Pace(self._settings, loop.time())  # it was us who kept the peer waiting
-                    continue
-                await incoming.wait(pace.next_check, feeding)
-                octets, messages = incoming.take(is_last=feeding is None)
-                waiting += messages
-                waiting_octets += octets
-                if not incoming.has_ended:
-                    pace.note(loop.time(), octets, len(messages))
-        finally:
-            await incoming.close()
+        """Read until the last record has come."""
+        clock = asyncio.get_running_loop().time
+        pace = _Pace(self._settings, clock())
+        is_complete = False
+        while not is_complete:
+            try:
+                async with asyncio.timeout_at(pace.next_check):
+                    octets = await stream.receive()
+            except TimeoutError:
+                octets = -1
+            if not octets:
+                where = "inside a message" if stream.is_inside_message else "before the end of the zone"
+                raise XferFailure(Stage.WAIT, f"closed the connection {where}")
+            messages = stream.messages() if octets > 0 else []
+            pace.note(clock(), max(octets, 0), len(messages))
+            if messages:
+                is_complete, octets, count = await self._in_worker(self._feed, stream, messages)
+                if count:
+                    pace.note(clock(), octets, count)
+                if self._on_progress is not None:
+                    self._on_progress(self._incoming)
 
-    def _in_worker(self, function: Callable[..., _T], *arguments: object) -> asyncio.Future[_T]:
-        return asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+    async def _in_worker(self, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
     def _result(self) -> Zone:
         with self._collector_off():
@@ -343,12 +334,27 @@ class _Transfer:
         may take hours, and what others leave behind while the collector is off stays.
         """
         large = self._incoming.progress.octets >= LARGE_OCTETS
-        return without_collector() if large else nullcontext()
+        return without_collector() if large and self._incoming.makes_objects else nullcontext()
 
-    def _feed(self, messages: list[bytes]) -> bool:
-        """Take *messages*; return whether the transfer is complete, its last signature included."""
+    def _feed(self, stream: TcpStream, messages: list[bytes]) -> tuple[bool, int, int]:
+        """Take *messages*, and then what has come meanwhile: a large zone comes faster than it is taken.
+
+        Return whether the transfer is complete, its last signature included, and how many octets and messages
+        there were besides *messages*. Raises `XferFailure` and OSError.
+        """
+        until = time.monotonic() + AT_ONCE_S
+        octets = count = 0
         with self._collector_off():
-            return self._take(messages)
+            while True:
+                is_complete = self._take(messages)
+                if is_complete or time.monotonic() > until:
+                    return is_complete, octets, count
+                received = stream.receive_now()
+                if not received:
+                    return False, octets, count
+                messages = stream.messages()
+                octets += received
+                count += len(messages)
 
     def _take(self, messages: list[bytes]) -> bool:
         if self._verifier is None:
@@ -370,53 +376,3 @@ class _Transfer:
                 self._incoming.discard()
                 raise _tsig_failure(e, message) from None
         return is_complete
-
-
-class _Received:
-    """What comes by a stream, while other things are waited for, too. Close it."""
-
-    def __init__(self, stream: TcpStream) -> None:
-        self._stream = stream
-        self._receiving: asyncio.Task[int] | None = None
-        self._error: OSError | None = None
-        self.has_ended = False
-
-    async def wait(self, until: float, other: asyncio.Future[bool] | None) -> None:
-        """Wait for octets or *other*, until *until* (the loop's time) at the latest."""
-        if self.has_ended:
-            return
-        if self._receiving is None:
-            self._receiving = asyncio.create_task(self._stream.receive(), name="octets of a transfer in")
-        both: set[asyncio.Future[int] | asyncio.Future[bool]] = {self._receiving}
-        if other is not None:
-            both.add(other)
-        left_s = max(0.0, until - asyncio.get_running_loop().time())
-        await asyncio.wait(both, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-
-    def take(self, *, is_last: bool) -> tuple[int, list[bytes]]:
-        """Return how many octets have come, and the messages that they complete.
-
-        Where the connection has ended there are none; *is_last*: and nothing that came before is still being
-        looked at, so that is a failure. Raises `XferFailure` and OSError.
-        """
-        octets, messages = 0, []
-        if self._receiving is not None and self._receiving.done():
-            receiving, self._receiving = self._receiving, None
-            try:
-                octets = receiving.result()
-            except OSError as e:
-                self._error = e
-            self.has_ended = not octets
-            messages = self._stream.messages()
-        if self.has_ended and is_last:
-            if self._error is not None:
-                raise self._error
-            where = "inside a message" if self._stream.is_inside_message else "before the end of the zone"
-            raise XferFailure(Stage.WAIT, f"closed the connection {where}")
-        return octets, messages
-
-    async def close(self) -> None:
-        """Wait for nothing any more."""
-        if self._receiving is not None:
-            self._receiving.cancel()
-            await asyncio.wait((self._receiving,))

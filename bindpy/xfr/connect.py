@@ -6,11 +6,13 @@ import asyncio
 import errno
 import os
 import socket
+import threading
 
 from bindpy.config.model import ANY_SOURCE, RemoteServer, SourceAddress
 from bindpy.xfr.failure import Stage, XferFailure
 
 _RECEIVE_OCTETS = 256 * 1024
+_RECEIVE_NOW_OCTETS = 1 << 20
 
 
 def peer_text(remote: RemoteServer) -> str:
@@ -76,6 +78,7 @@ class TcpStream:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._buffer = bytearray()
+        self._closing = threading.Lock()  # a descriptor that somebody reads from must not become another one
 
     @classmethod
     async def open(cls, remote: RemoteServer, source: SourceAddress, timeout_s: float) -> TcpStream:
@@ -110,7 +113,8 @@ class TcpStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sock.close()
+        with self._closing:
+            self._sock.close()
 
     async def send(self, message: bytes) -> None:
         """Send one message. Raises OSError."""
@@ -120,6 +124,16 @@ class TcpStream:
     async def receive(self) -> int:
         """Wait until octets have come and return their number, 0 at the end. Raises OSError."""
         octets = await asyncio.get_running_loop().sock_recv(self._sock, _RECEIVE_OCTETS)
+        self._buffer += octets
+        return len(octets)
+
+    def receive_now(self) -> int:
+        """Take what has come, in any thread while nobody awaits `receive`; 0 for nothing. Raises OSError."""
+        with self._closing:
+            try:
+                octets = self._sock.recv(_RECEIVE_NOW_OCTETS)
+            except BlockingIOError:
+                return 0
         self._buffer += octets
         return len(octets)
 

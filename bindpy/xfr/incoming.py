@@ -106,6 +106,11 @@ class Incoming:
         self._done = False
         self._failed = False
 
+    @property
+    def makes_objects(self) -> bool:
+        """Whether the records that come become objects of Python's."""
+        return self._taker is None or self.style is Style.DELTAS or self._old_soa is not None
+
     def request(self, message_id: int, *, edns_payload_octets: int = 0, expire: bool = False) -> bytes:
         """Return the query to send, with *message_id*, which the answer must have; else as `build_query`."""
         self.id = message_id

@@ -58,7 +58,7 @@ def store_zone(
 
     Until `make_lasting` has been called, too, a power cut may bring the old file back, whole.
     """
-    large = zone.rr_count >= LARGE_RECORDS
+    large = zone.rr_count >= LARGE_RECORDS and zones.write_checked is None  # else no objects are made of it
     with without_collector() if large else contextlib.nullcontext():
         return _store(_New(zone, path, checks, None if raw else origin_of_data, zones), before_rename)
 

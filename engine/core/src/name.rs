@@ -194,13 +194,43 @@ pub fn write_text(name: &[u8], out: &mut Vec<u8>) {
         out.push(b'.');
         return;
     }
-    for label in labels(name) {
+    labels(name).for_each(|label| write_label(label, out));
+}
+
+/// Appends the labels of `name` down to `octets` from its end on in presentation form, with dots between them.
+pub fn write_text_above(name: &[u8], octets: usize, out: &mut Vec<u8>) {
+    let mut at = 0;
+    while at + octets < name.len() {
+        let size = name[at] as usize;
+        write_label(&name[at + 1..at + 1 + size], out);
+        at += 1 + size;
+    }
+    if at > 0 {
+        out.pop();
+    }
+}
+
+/// Octets that stand for themselves in a name: printable, and without a meaning in zone files.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut octet = 0x21;
+    while octet <= 0x7e {
+        plain[octet] = !matches!(octet as u8, b'"' | b'$' | b'(' | b')' | b'.' | b';' | b'@' | b'\\');
+        octet += 1;
+    }
+    plain
+};
+
+/// Appends a label and a dot.
+fn write_label(label: &[u8], out: &mut Vec<u8>) {
+    // All octets are looked at, without a branch for each.
+    if label.iter().fold(true, |all, &octet| all & PLAIN[octet as usize]) {
+        out.extend_from_slice(label);
+    } else {
         for &octet in label {
             match octet {
-                b'"' | b'$' | b'(' | b')' | b'.' | b';' | b'@' | b'\\' => {
-                    out.extend_from_slice(&[b'\\', octet]);
-                }
-                0x21..=0x7e => out.push(octet),
+                _ if PLAIN[octet as usize] => out.push(octet),
+                0x21..=0x7e => out.extend_from_slice(&[b'\\', octet]),
                 _ => out.extend_from_slice(&[
                     b'\\',
                     b'0' + octet / 100,
@@ -209,8 +239,8 @@ pub fn write_text(name: &[u8], out: &mut Vec<u8>) {
                 ]),
             }
         }
-        out.push(b'.');
     }
+    out.push(b'.');
 }
 
 /// Returns `name` in presentation form, see [`write_text`].

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
 from bindpy.config.model import RemoteServer, SourceAddress, TransferSettings, TsigKey
 from bindpy.diagnostics import SourceSpan
+from bindpy.engine import Zone
 from bindpy.tsig import Keyring, StreamSigner, sign, verify
-from bindpy.xfr import client
+from bindpy.xfr import client, connect
 from bindpy.xfr.client import QueryTiming, query, transfer
 from bindpy.xfr.connect import TcpStream
 from bindpy.xfr.failure import Stage, XferFailure
@@ -21,7 +21,7 @@ from bindpy.xfr.incoming import Incoming, Style
 from bindpy.xfr.wire import Message, Question, build_query, read_message
 from bindpy.zone import names
 from bindpy.zone.diff import soa_record
-from bindpy.zone.records import RR, RRType
+from bindpy.zone.records import RRType
 from bindpy.zone.snapshot import ZoneSnapshot
 from tests.faults.primary import Action, Cut, FaultyPrimary, Handler
 from tests.peers.process import LOOPBACK, free_port
@@ -299,46 +299,37 @@ def test_a_primary_that_closes_the_connection_when_all_is_sent() -> None:
     assert fetch(handler, Incoming(ORIGIN, zones=engine.zones)).same_data(zone_of(engine, TWO))
 
 
-def test_a_fast_primary_waits_for_a_slow_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is received meanwhile is bounded, and that we are slow is not held against the primary."""
-    fed: list[int] = []
-    enough = threading.Event()
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("at_once_s", [-1.0, 60.0])
+def test_what_comes_while_records_are_taken(monkeypatch: pytest.MonkeyPatch, at_once_s: float) -> None:
+    """It is taken by the same worker, which tells how far it is now and then."""
+    engine = make_engine()
+    incoming = Incoming(ORIGIN, zones=engine.zones)
+    seen: list[int] = []
 
-    class Slow(Incoming):
-        def feed_all(self, messages: Sequence[bytes]) -> bool:
-            if len(fed) == 1:
-                assert enough.wait(10)
-            fed.append(len(messages))
-            return super().feed_all(messages)
-
-    class Fast(TcpStream):
-        """One message at a time, without end but for that of the zone."""
-
-        received = 0
-
-        async def receive(self) -> int:
-            await (asyncio.sleep(0) if self.received < 500 else asyncio.Event().wait())
-            self.received += 1
-            if self.received == 20:
-                enough.set()
-            return 1000
-
-        def messages(self) -> list[bytes]:
-            records = [soa_record(ONE)] if self.received in (1, 500) else [RR(ORIGIN, RRType.A, 1, b"1234")]
-            return [message(records, message_id=incoming.id)]
-
-    async def run() -> ZoneSnapshot:
+    async def run() -> Zone:
         ours, theirs = socket.socketpair()
-        with theirs, Fast(ours) as opened:
+        ours.setblocking(False)
+        with theirs, TcpStream(ours) as opened:
+            for octets in stream(bytes(2), TWO, 10):
+                theirs.sendall(len(octets).to_bytes(2) + octets)
             monkeypatch.setattr(TcpStream, "open", lambda *_: asyncio.sleep(0, opened))
-            return await transfer(RemoteServer(LOOPBACK, 1), incoming, settings=settings)
+            return await transfer(
+                RemoteServer(LOOPBACK, 1),
+                incoming,
+                settings=TransferSettings(),
+                on_progress=lambda it: seen.append(it.progress.records),
+            )
 
-    monkeypatch.setattr(client, "MOST_WAITING_OCTETS", 20_000)
-    settings = TransferSettings(min_rate_in_octets=1 << 40, min_rate_in_window_s=3600)
-    incoming = Slow(ORIGIN)
-    assert asyncio.run(run()).rr_count == 2
-    assert sum(fed) == 500
-    assert max(fed) <= 20 + 1
+    monkeypatch.setattr(client, "AT_ONCE_S", at_once_s)
+    monkeypatch.setattr(connect, "_RECEIVE_OCTETS", 1000)
+    monkeypatch.setattr(connect, "_RECEIVE_NOW_OCTETS", 1000)
+    monkeypatch.setattr("secrets.randbits", lambda _: 0)
+    monkeypatch.setattr(TcpStream, "local", "ours")
+    assert asyncio.run(run()).same_data(zone_of(engine, TWO))
+    assert seen[-1] == TWO.rr_count + 1
+    assert seen == sorted(seen)
+    assert (len(seen) == 1) == (at_once_s > 0)
 
 
 def test_incremental_transfer_and_progress() -> None:

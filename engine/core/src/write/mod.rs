@@ -50,8 +50,12 @@ pub struct ZoneText {
     style: Style,
     /// The last name that was written.
     after: Option<Vec<u8>>,
-    types: HashMap<u16, String>,
+    /// The text of types that have been, and the place of the last one in it.
+    types: Vec<(u16, String)>,
+    last_type: usize,
     class: String,
+    /// The owner's text, where it is to be written.
+    owner: Vec<u8>,
 }
 
 impl ZoneText {
@@ -66,9 +70,15 @@ impl ZoneText {
     /// RRset in the zone's own order; the commonest TTL is `$TTL` and left out.
     pub fn file(zone: Zone) -> Self {
         let mut ttls: HashMap<u32, usize> = HashMap::new();
+        let mut run = (0, 0); // most RRsets have the TTL of the one before
         for rrset in zone.nodes().flat_map(|node| node.rrsets()) {
-            *ttls.entry(rrset.ttl()).or_default() += 1;
+            if rrset.ttl() != run.0 {
+                *ttls.entry(run.0).or_default() += run.1;
+                run = (rrset.ttl(), 0);
+            }
+            run.1 += 1;
         }
+        *ttls.entry(run.0).or_default() += run.1;
         let default_ttl = ttls.iter().max_by_key(|(ttl, count)| (**count, **ttl)).map_or(0, |(ttl, _)| *ttl);
         ZoneText::new(zone, Style::File { default_ttl })
     }
@@ -80,7 +90,8 @@ impl ZoneText {
             4 => "HS".to_string(),
             number => format!("CLASS{number}"),
         };
-        ZoneText { zone, style, after: None, types: HashMap::new(), class }
+        let (types, owner) = (Vec::new(), Vec::new());
+        ZoneText { zone, style, after: None, types, last_type: 0, class, owner }
     }
 
     /// Appends the next piece to `out`; returns false, and appends nothing, at the end.
@@ -117,7 +128,8 @@ impl ZoneText {
     }
 
     fn node(&mut self, node: Node<'_>, out: &mut Vec<u8>, rare: &mut dyn RareText) {
-        let mut owner = Vec::new();
+        let mut owner = std::mem::take(&mut self.owner);
+        owner.clear();
         let rrsets = match self.style {
             Style::Dump => {
                 name::write_text(node.owner(), &mut owner);
@@ -126,7 +138,10 @@ impl ZoneText {
                 rrsets
             }
             Style::File { .. } => {
-                relative_text(node.owner(), self.zone.origin().len(), &mut owner);
+                name::write_text_above(node.owner(), self.zone.origin().len(), &mut owner);
+                if node.is_apex() {
+                    owner.push(b'@');
+                }
                 in_file_order(node)
             }
         };
@@ -154,6 +169,7 @@ impl ZoneText {
                 self.record(&rrset, rdata, out, rare);
             }
         }
+        self.owner = owner;
     }
 
     /// Appends class, type and RDATA.
@@ -161,11 +177,14 @@ impl ZoneText {
         let rtype = rrset.rtype();
         out.extend_from_slice(self.class.as_bytes());
         out.push(b'\t');
-        let text = self
-            .types
-            .entry(rtype)
-            .or_insert_with(|| mnemonic(rtype).map_or_else(|| format!("TYPE{rtype}"), str::to_string));
-        out.extend_from_slice(text.as_bytes());
+        if self.types.get(self.last_type).is_none_or(|(known, _)| *known != rtype) {
+            self.last_type = self.types.iter().position(|(known, _)| *known == rtype).unwrap_or_else(|| {
+                let text = mnemonic(rtype).map_or_else(|| format!("TYPE{rtype}"), str::to_string);
+                self.types.push((rtype, text));
+                self.types.len() - 1
+            });
+        }
+        out.extend_from_slice(self.types[self.last_type].1.as_bytes());
         out.push(b'\t');
         match self.zone.class() {
             rtype::IN => rdata_text(rtype, octets, out, rare),
@@ -187,6 +206,9 @@ pub(crate) fn rdata_text(rtype: u16, rdata: &[u8], out: &mut Vec<u8>, rare: &mut
 /// Returns the RRsets of `node` as a zone file has them: the SOA first, signatures after what they cover.
 pub(crate) fn in_file_order(node: Node<'_>) -> SmallVec<[Rrset<'_>; 8]> {
     let mut rrsets: SmallVec<[Rrset<'_>; 8]> = node.rrsets().collect();
+    if rrsets.len() == 1 {
+        return rrsets;
+    }
     rrsets.sort_by_key(|rrset| {
         let (covers, own) = (rrset.covers(), rrset.rtype());
         let place = if covers != 0 { covers } else { own };
@@ -206,17 +228,4 @@ fn number(mut number: u32, out: &mut Vec<u8>) {
         }
     }
     out[start..].reverse();
-}
-
-/// Appends `owner` relative to the zone's name, which is its last `origin_octets` octets.
-fn relative_text(owner: &[u8], origin_octets: usize, out: &mut Vec<u8>) {
-    let below = owner.len() - origin_octets;
-    if below == 0 {
-        out.push(b'@');
-        return;
-    }
-    let mut relative = owner[..below].to_vec();
-    relative.push(0);
-    name::write_text(&relative, out);
-    out.pop(); // the dot of the root
 }

@@ -1,5 +1,6 @@
 //! RDATA of the usual types as text, octet by octet what Python writes; `None` leaves it to Python.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::number;
@@ -57,7 +58,13 @@ impl<'r> Fields<'r> {
 pub fn write(rtype: u16, rdata: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut fields = Fields { rest: rdata };
     match rtype {
-        rtype::A => out.extend_from_slice(Ipv4Addr::from(fields.value(4)?).to_string().as_bytes()),
+        rtype::A => {
+            for octet in fields.take(4)? {
+                number(u32::from(*octet), out);
+                out.push(b'.');
+            }
+            out.pop();
+        }
         rtype::AAAA => ipv6(fields.take(16)?.try_into().ok()?, out),
         rtype::NS | rtype::CNAME | rtype::PTR | rtype::DNAME => fields.name(out)?,
         rtype::MX => {
@@ -164,18 +171,23 @@ pub fn write(rtype: u16, rdata: &[u8], out: &mut Vec<u8>) -> Option<()> {
 /// Appends an address as `inet_ntop` of the C library writes it.
 fn ipv6(octets: [u8; 16], out: &mut Vec<u8>) {
     let address = Ipv6Addr::from(octets);
-    let text = match address.segments() {
+    let _ = match address.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if high > 0 => {
-            format!("::{}", Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+            write!(out, "::{}", Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
         }
-        _ => address.to_string(),
-    };
-    out.extend_from_slice(text.as_bytes());
+        _ => write!(out, "{address}"),
+    }; // into memory, which never fails
 }
 
 /// Appends a quoted string that means `octets`, in printable ASCII.
 fn quoted(octets: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    let is_plain = |octet: u8| (b' '..=b'~').contains(&octet) & (octet != b'"') & (octet != b'\\');
+    if octets.iter().fold(true, |all, &octet| all & is_plain(octet)) {
+        out.extend_from_slice(octets);
+        out.push(b'"');
+        return;
+    }
     for &octet in octets {
         match octet {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', octet]),

@@ -6,6 +6,7 @@ More random zones with BINDPY_READER_ZONES=N, others with BINDPY_READER_SEED=N.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import random
 import struct
@@ -32,7 +33,7 @@ from bindpy.xfr.store import StoreError, store_zone
 from bindpy.xfr.stream import Packer, axfr_entries
 from bindpy.zone.diff import Delta
 from bindpy.zone.loaded import LoadedZone
-from bindpy.zone.names import Name, from_text
+from bindpy.zone.names import Name, from_text, to_text
 from bindpy.zone.protocol import Zone
 from bindpy.zone.records import IN, RR, RRType
 from bindpy.zone.snapshot import MAX_RRSETS, ZoneSnapshot, ZoneTooLargeError
@@ -234,6 +235,52 @@ def test_text_raw_and_digest(rust: RustZones, worlds: list[tuple[str, str]]) -> 
         assert rust.digest(zone) == PYTHON_ZONES.digest(python)
         count += 1
     assert count > len(worlds) // 2
+
+
+def test_raw_files(
+    rust: RustZones, worlds: list[tuple[str, str]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What Rust reads is what Python reads, and most zones need no Python."""
+    path = tmp_path / "zone"
+    by_python = count = 0
+    files = []
+    checks = ZoneChecks(integrity=False, names=CheckMode.IGNORE)
+    with caplog.at_level(logging.DEBUG, "bindpy.zoneload"):
+        for python, zone in _pairs(rust, worlds):
+            octets = b"".join(PYTHON_ZONES.raw(python))
+            files.append((to_text(python.origin), octets))
+            path.write_bytes(octets)
+            caplog.clear()
+            _alike(rust, str(path), to_text(python.origin))
+            loaded = _alike(rust, str(path), to_text(python.origin), checks)
+            assert loaded.zone is None or loaded.zone.same_data(zone)
+            by_python += "read by Python" in caplog.text
+            count += 1
+    assert by_python < count // 2
+    rng = random.Random(FIRST_SEED)
+    whole = 0
+    for _ in range(ZONES):
+        origin, octets = rng.choice(files)
+        path.write_bytes(_damaged(rng, octets))
+        whole += _alike(rust, str(path), origin, checks).zone is not None
+    assert ZONES // 50 < whole < ZONES
+
+
+def _damaged(rng: random.Random, octets: bytes) -> bytes:
+    """Return a raw file with something changed in it."""
+    changed = bytearray(octets)
+    match rng.randrange(5):
+        case 0:
+            return octets[: rng.randrange(8, len(octets))]
+        case 1:
+            return octets + rng.randbytes(rng.randrange(1, 40))
+        case 2:
+            changed[8 + rng.randrange(4)] ^= 1
+        case _:
+            for _ in range(rng.randrange(1, 4)):
+                place = rng.randrange(7, len(octets))
+                changed[place] = rng.choice((0, 1, 2, 6, 46, 0xC0, 0xFF, rng.randrange(256)))
+    return bytes(changed)
 
 
 def _request(zone: Zone, *, edns: bool, upper: bool = False) -> Query:

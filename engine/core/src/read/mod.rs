@@ -15,6 +15,7 @@ mod compare;
 mod generate;
 mod lex;
 mod places;
+mod raw;
 mod rdata;
 mod text;
 mod types;
@@ -148,7 +149,7 @@ pub struct NeedsPython {
     pub line: u64,
 }
 
-/// Reads the zone `origin` of class IN from the file `path` and judges it by `checks`.
+/// Reads the zone `origin` of class IN from the file `path`, text or BIND's raw format, and judges it by `checks`.
 ///
 /// Relative paths, those in $INCLUDE too, are relative to `directory`, or to the current one where that is
 /// empty.
@@ -353,6 +354,9 @@ impl<'a, T: Target> Reader<'a, T> {
             let old = text.len();
             let read = file.by_ref().take(PIECE as u64).read_to_end(&mut text);
             read.map_err(|_| "a file that cannot be read")?;
+            if text.starts_with(raw::MAGIC) && self.files_read == 1 && self.places.is_none() {
+                return raw::read(text, file, &mut self.target, self.rare);
+            }
             let new = &text[old..];
             if new.contains(&0) {
                 return Err("a NUL octet".into());

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use crate::name::{self, MAX_NAME};
-use crate::rtype;
 use crate::zone::ZoneBuilder;
+use crate::{rdata, rtype};
 
 const HEADER: usize = 12;
 const MAX_TTL: u32 = 0x7fff_ffff;
@@ -241,72 +241,12 @@ impl Reader<'_> {
             return (self.name(at + head, end)? == end).then_some(());
         }
         let is_valid = match rtype {
-            rtype::A => octets.len() == 4,
-            rtype::AAAA => octets.len() == 16,
-            rtype::TXT => is_strings(octets),
-            rtype::DNAME => plain_name_end(octets, 0) == Some(octets.len()),
-            rtype::DS => {
-                let digest = match octets.get(3) {
-                    Some(1) => 20,
-                    Some(2) => 32,
-                    Some(4) => 48,
-                    _ => return None,
-                };
-                octets.len() == 4 + digest
-            }
-            rtype::DNSKEY => octets.len() > 4,
-            rtype::RRSIG => plain_name_end(octets, 18).is_some_and(|signer| {
-                signer < octets.len() && name::label_count(&octets[18..signer]) <= octets[3] as usize
-            }),
-            rtype::NSEC => {
-                let bitmap = plain_name_end(octets, 0)?;
-                bitmap < octets.len() && is_bitmap(&octets[bitmap..])
-            }
-            rtype::NSEC3 => {
-                let hash_at = 5 + *octets.get(4)? as usize;
-                let hash = *octets.get(hash_at)? as usize;
-                let right = hash > 0 && (octets[0] != 1 || hash == 20);
-                right && is_bitmap(octets.get(hash_at + 1 + hash..)?)
-            }
-            rtype::TLSA | rtype::SMIMEA => octets.len() > 3,
-            rtype::CAA => {
-                let tag = *octets.get(1)? as usize;
-                tag > 0 && octets.get(2..2 + tag)?.iter().all(u8::is_ascii_alphanumeric)
-            }
             // names in these may come compressed
             rtype::MD | rtype::MF | rtype::MINFO | rtype::RP | rtype::AFSDB | rtype::RT => return None,
             rtype::SIG | rtype::PX | rtype::NXT | rtype::NAPTR => return None,
-            _ => self.rare.is_valid(rtype, octets),
+            _ => rdata::is_valid(rtype, octets).unwrap_or_else(|| self.rare.is_valid(rtype, octets)),
         };
         self.names.extend_from_slice(octets);
         is_valid.then_some(())
     }
-}
-
-/// Returns where the name at `at` ends, which may not be compressed.
-fn plain_name_end(octets: &[u8], at: usize) -> Option<usize> {
-    name::end(octets, at).filter(|end| end - at <= MAX_NAME)
-}
-
-fn is_strings(octets: &[u8]) -> bool {
-    let mut at = 0;
-    while at < octets.len() {
-        at += 1 + octets[at] as usize;
-    }
-    at == octets.len() && at > 0
-}
-
-/// Whether `octets` are type bit maps (RFC 4034 section 4.1.2), or none.
-fn is_bitmap(mut octets: &[u8]) -> bool {
-    let mut last_window = None;
-    while let [window, size, rest @ ..] = octets {
-        let Some((bits, rest)) = rest.split_at_checked(*size as usize) else { return false };
-        if last_window.is_some_and(|last| *window <= last) || !(1..=32).contains(size) || bits.ends_with(&[0])
-        {
-            return false;
-        }
-        last_window = Some(*window);
-        octets = rest;
-    }
-    octets.is_empty()
 }

@@ -28,6 +28,12 @@ class FileStamp(bytes):
         return super().__new__(cls, octets)
 
     @property
+    def fields(self) -> tuple[int, int, int, int, int]:
+        """Device, inode, size, and when it was written to and changed."""
+        fields: tuple[int, int, int, int, int] = _FIELDS.unpack(self)
+        return fields
+
+    @property
     def size(self) -> int:
         """How many octets the file has."""
         size: int = _FIELDS.unpack(self)[2]

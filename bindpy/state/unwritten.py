@@ -28,7 +28,7 @@ class Look(NamedTuple):
     @classmethod
     def of(cls, stamp: FileStamp) -> Look:
         """Return the look of a file with *stamp*."""
-        return cls(*stamp[:4])
+        return cls(*stamp.fields[:4])
 
 
 Rows = tuple[dict[Look, int], list[tuple[int, bytes]]]

@@ -23,7 +23,7 @@ from bindpy.diagnostics import SourceSpan
 from bindpy.engine import PYTHON_ZONES, MessageTaker, Packed, RecordTooLargeError, Zones
 from bindpy.files import FileStamp
 from bindpy.filter.script import LuaFilter
-from bindpy.native import EngineChoice
+from bindpy.native import EngineChoice, reading
 from bindpy.native.zones import RustZone, RustZones
 from bindpy.tsig import StreamSigner, TsigError
 from bindpy.tsig.record import TsigRecord, find_record, record_at
@@ -94,6 +94,32 @@ def test_many_files_links_and_journals(rust: RustZones, tmp_path: Path) -> None:
     seen = [load and (load.is_link, load.has_journal) for load in found]
     assert seen == [(False, False), (True, False), (False, True), (False, False), None, None]
     assert len(rust.read_files(files, DEFAULTS, within_s=0.0)) == 1
+
+
+@pytest.mark.parametrize("how", ["written", "replaced", "moved away", "not at all"])
+def test_many_files_one_that_changes_while_it_is_read(
+    rust: RustZones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It is left to be read by itself. RDATA of a rare type is where the reading can be met half-way."""
+    path, other = tmp_path / "zone", tmp_path / "other"
+    text = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n@ APL 1:192.0.2.0/24\n"
+    path.write_text(text)
+    other.write_text(text)
+    real = reading._rare_rdata
+
+    def met(rtype: int, words: list[tuple[bytes, bool, bool]], origin: bytes) -> bytes | None:
+        if how == "written":
+            path.write_text(text + "; more\n")
+        elif how == "replaced":
+            other.replace(path)
+        elif how == "moved away":
+            path.rename(tmp_path / "away")
+            other.rename(path)
+        return real(rtype, words, origin)
+
+    monkeypatch.setattr(reading, "_rare_rdata", met)
+    [found] = rust.read_files([(str(path), from_text("example.com"))], DEFAULTS, within_s=60.0)
+    assert (found is not None) == (how == "not at all")
 
 
 def _alike(rust: RustZones, path: str, origin: str, checks: ZoneChecks = DEFAULTS) -> LoadedZone:

@@ -184,19 +184,7 @@ pub fn read_zones(
 fn read_plain(path: &[u8], origin: &[u8], checks: &Checks, rare: &Py<PyAny>) -> Option<Plain> {
     let began = Instant::now();
     let mut asking = AskForRdata::new(rare);
-    let outcome = read::read_zone(path, origin, b"", &checks.0, &mut asking);
-    let read::Loaded { zone, files, suspects, other_ttls } = outcome.ok()?;
-    let [(_, stamp)] = files[..] else { return None };
-    if !suspects.owners.is_empty() || suspects.apex.is_some() || other_ttls.1 > 0 {
-        return None;
-    }
-    let place = Path::new(OsStr::from_bytes(path));
-    let now = std::fs::symlink_metadata(place).ok()?;
-    let is_link = now.is_symlink();
-    let now = if is_link { std::fs::metadata(place).ok()? } else { now };
-    if FileStamp::of_stat(&now) != stamp {
-        return None;
-    }
+    let read::Plain { zone, stamp, is_link } = read::read_plain(path, origin, &checks.0, &mut asking)?;
     let journal = [path, b".jnl"].concat();
     let has_journal = Path::new(OsStr::from_bytes(&journal)).exists();
     Some((Zone(zone), to_stamp(stamp), began.elapsed().as_secs_f64(), is_link, has_journal))

@@ -15,6 +15,7 @@ mod compare;
 mod generate;
 mod lex;
 mod places;
+mod plain;
 mod raw;
 mod rdata;
 mod text;
@@ -22,13 +23,16 @@ mod types;
 
 pub use compare::reads_as;
 pub use places::{Place, Places, read_places};
+pub use plain::{Plain, read_plain};
 pub use types::{MNEMONICS, mnemonic, parse_ttl, type_from_text};
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+use rustix::fs::OFlags;
 
 use crate::check::{self, Checks, Suspects};
 use crate::rtype;
@@ -92,19 +96,15 @@ pub struct FileStamp {
 impl FileStamp {
     fn of(file: &File) -> std::io::Result<Option<Self>> {
         let stat = file.metadata()?;
-        Ok(stat.is_file().then(|| Self::of_stat(&stat)))
-    }
-
-    /// Returns the stamp that `stat` holds.
-    pub fn of_stat(stat: &Metadata) -> Self {
         let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-        FileStamp {
+        let stamp = FileStamp {
             device: stat.dev(),
             inode: stat.ino(),
             size: stat.size(),
             mtime_ns: ns(stat.mtime(), stat.mtime_nsec()),
             ctime_ns: ns(stat.ctime(), stat.ctime_nsec()),
-        }
+        };
+        Ok(stat.is_file().then_some(stamp))
     }
 }
 
@@ -318,12 +318,13 @@ impl<'a, T: Target> Reader<'a, T> {
         if self.open.contains(&path) || self.open.len() > MAX_INCLUDE_DEPTH || self.files_read > MAX_FILES {
             return Err("too many files, or one that includes itself".into());
         }
-        let mut file = std::fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32) // others than regular files may block
-            .open(OsStr::from_bytes(&path))
-            .map_err(|_| "a file that cannot be opened")?;
+        let mut file = open(&path, OFlags::empty()).map_err(|_| "a file that cannot be opened")?;
         let stamp = FileStamp::of(&file).ok().flatten().ok_or("not a regular file")?;
+        self.opened(path, &mut file, stamp, state)
+    }
+
+    /// Reads a file that is open.
+    fn opened(&mut self, path: Vec<u8>, file: &mut File, stamp: FileStamp, state: &mut State) -> Entry {
         if self.files.is_empty() {
             self.target.reserve(stamp.size);
         }
@@ -335,7 +336,7 @@ impl<'a, T: Target> Reader<'a, T> {
         if let Some(places) = &mut self.places {
             places.enter(number);
         }
-        self.text(&mut file, stamp.size, state)?;
+        self.text(file, stamp.size, state)?;
         if let Some(places) = &mut self.places {
             places.leave();
         }
@@ -364,6 +365,7 @@ impl<'a, T: Target> Reader<'a, T> {
             if new.is_empty() {
                 break;
             }
+            let is_end = new.len() < PIECE;
             last = new[new.len() - 1];
             if lines_before == 0 && text.starts_with(b"\xef\xbb\xbf") {
                 return Err("a byte order mark".into());
@@ -383,6 +385,9 @@ impl<'a, T: Target> Reader<'a, T> {
             text.drain(..at);
             if text.len() > MAX_ENTRY {
                 return Err(Refusal { reason: "an entry without an end", line: Some(lines_before + 1) });
+            }
+            if is_end {
+                break;
             }
         }
         if !text.is_empty() || !matches!(last, b'\n') {
@@ -603,6 +608,12 @@ impl<'a, T: Target> Reader<'a, T> {
         }
         Ok(())
     }
+}
+
+/// Opens a file to be read; one that is none, and may block, is opened at once, too.
+fn open(path: &[u8], flags: OFlags) -> std::io::Result<File> {
+    let flags = (flags | OFlags::NONBLOCK).bits() as i32;
+    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(OsStr::from_bytes(path))
 }
 
 fn newlines(text: &[u8]) -> u64 {

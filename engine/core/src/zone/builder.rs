@@ -51,6 +51,8 @@ const NONE: u32 = u32::MAX;
 const MAX_RRSETS: usize = 8192;
 /// A file of which more is taken for granted may be a sparse one.
 const MAX_RESERVED: u64 = 1 << 28;
+/// Octets of a zone file below which all of the zone is made room for at once: what that takes in vain is little.
+const SMALL: u64 = 1 << 16;
 /// Records of an RRset from which on a hash table finds duplicates.
 const MANY: u32 = 16;
 /// Where staging ends: offsets have 32 bits.
@@ -124,6 +126,13 @@ impl ZoneBuilder {
         let likely = octets.min(MAX_RESERVED) as usize / 4;
         self.records.reserve(likely);
         self.names.reserve(likely);
+        if octets < SMALL {
+            let lines = likely / 8;
+            self.nodes.reserve(lines);
+            self.rrsets.reserve(lines);
+            let nodes = &self.nodes;
+            self.index.reserve(lines, |&node| spread(nodes[node as usize].hash));
+        }
     }
 
     /// The zone's name.
@@ -322,7 +331,8 @@ impl ZoneBuilder {
         self.index_parents();
         let order = self.canonical_order();
         let denial = self.denial();
-        let mut layout = Layout::new(self.key.len());
+        let octets = self.names.len() + self.records.len() + 16 * self.rrsets.len();
+        let mut layout = Layout::new(self.key.len(), octets.min(CHUNK), order.len());
         let mut hashes = Vec::with_capacity(order.len());
         for &node in &order {
             hashes.push(self.nodes[node as usize].hash);
@@ -465,8 +475,8 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(apex_octets: usize) -> Self {
-        let (chunks, chunk, places) = (Vec::new(), Vec::new(), Vec::new());
+    fn new(apex_octets: usize, octets: usize, nodes: usize) -> Self {
+        let (chunks, chunk, places) = (Vec::new(), Vec::with_capacity(octets), Vec::with_capacity(nodes));
         Layout { chunks, chunk, places, path: Vec::new(), apex_octets }
     }
 

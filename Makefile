@@ -11,7 +11,10 @@ PYTEST_ARGS ?= -n 3 --dist worksteal
 # these are run once more with the other; tests that start none try both engines as it is.
 PYTHON_ENGINE_TESTS := $(addprefix tests/, \
   e2e/test_serve.py e2e/test_watch.py e2e/test_secondary.py e2e/test_transfers_out.py e2e/test_journal.py \
-  e2e/test_notify_out.py e2e/test_lua.py faults/test_disk.py faults/test_primary.py interop/test_matrix.py \
+  e2e/test_notify_out.py e2e/test_lua.py e2e/test_verbs.py e2e/test_autoprimary.py e2e/test_sockets.py \
+  e2e/test_activation.py e2e/test_sd_notify.py e2e/test_clients.py faults/test_disk.py faults/test_primary.py \
+  faults/test_crash.py faults/test_crash_primary.py faults/test_scale.py interop/test_matrix.py \
+  interop/test_large_and_signed.py interop/test_chain.py interop/test_new_zones.py interop/test_second_server.py \
   diff/test_access.py)
 
 # The Rust engine is built where there is a Rust toolchain; without it bindpy serves with its Python engine.
@@ -31,7 +34,8 @@ test: $(VENV)/.test $(VENV)/.engine  ## all tests; real peers are used where the
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-python-engine: $(VENV)/.test  ## servers with the Python engine; of the real peers, with BIND
-	BINDPY_ENGINE=python $(BIN)/python -m pytest $(PYTEST_ARGS) $(PYTHON_ENGINE_TESTS) -k "not test_matrix or named"
+	BINDPY_ENGINE=python $(BIN)/python -m pytest $(PYTEST_ARGS) $(PYTHON_ENGINE_TESTS) \
+	  -k "not (test_matrix or test_large_and_signed) or named"
 
 lint: $(VENV)/.lint  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -39,11 +43,13 @@ lint: $(VENV)/.lint  ## ruff and mypy
 	$(BIN)/mypy
 	$(if $(CARGO),$(MAKE) --no-print-directory lint-engine)
 
-lint-engine:  ## rustfmt and clippy, and the engine's own tests
+lint-engine: $(VENV)/.lint $(VENV)/.engine  ## rustfmt and clippy, the engine's own tests, and its stubs against the binary
 	cd engine && cargo fmt --check
 	cd engine/fuzz && cargo fmt --check
 	cd engine && cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cd engine && cargo test --quiet
+	test ! -e $(VENV)/.engine || $(BIN)/stubtest --mypy-config-file pyproject.toml \
+	  --allowlist engine/py/stubtest.allowlist bindpy_engine
 
 fuzz:  ## what the Rust engine reads from strangers, guided by coverage; needs a C++ compiler, too
 	FUZZ_SECONDS=$(FUZZ_SECONDS) engine/fuzz/run

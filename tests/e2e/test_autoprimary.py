@@ -301,8 +301,8 @@ def test_a_forged_flood_costs_few_queries(tmp_path: Path) -> None:
         ) as primary,
         secondary(tmp_path, port, primary_port) as server,
     ):
-        flood(port)
         begun = time.monotonic()
+        flood(port)
         wait_until(lambda: primary.log.count("forged.test IN SOA") >= 20, lambda: server.log[-2000:])
         # Ten a second, a second's worth of them at once.
         seconds = time.monotonic() - begun

@@ -2,11 +2,12 @@
 
 use bindpy_core::name;
 use bindpy_core::rtype::{AXFR, IN, SOA};
-use bindpy_core::xfr::{Expected, NoRareWire, Packing, ZoneMessages};
+use bindpy_core::write::GenericText;
+use bindpy_core::xfr::{Expected, NoRareWire, OpenMessage, Packing, ZoneMessages, show, tsig_start};
 use bindpy_core::zone::{Node, Zone, ZoneBuilder};
 
 use crate::Input;
-use crate::message;
+use crate::message::{self, HEADER};
 use crate::world::{plain, signed};
 use crate::zone_text::{ORIGIN, same};
 
@@ -37,16 +38,48 @@ fn zone(input: &mut Input<'_>, serial: u8) -> (Zone, usize) {
             return (builder.finish().expect("it has a SOA"), taken);
         }
         let before = builder.rr_count();
+        let open = builder.open_message(message, &EXPECTED, &mut NoRareWire);
+        open.iter().for_each(shown);
+        if let Some(at) = tsig_start(message) {
+            assert!((HEADER..message.len()).contains(&at));
+        }
         match builder.take_message(message, &EXPECTED, &mut NoRareWire) {
             Some(count) => {
+                assert_eq!(open.map(|open| open.len()), Some(count));
                 // Peers' pointers may lead into the header, as with BIND.
                 let read = message::read_with(message, 0).map(|read| read.sections[0].len());
                 assert_eq!(read, Some(count));
                 assert!(builder.rr_count() <= before + count as u64);
                 taken += count;
             }
-            None => assert_eq!(builder.rr_count(), before, "some of a message was taken"),
+            None => {
+                assert!(open.is_none());
+                assert_eq!(builder.rr_count(), before, "some of a message was taken");
+            }
         }
+    }
+}
+
+/// Reads what a Lua filter gets of a message, in both kinds: as many records, with all that belongs to each.
+fn shown(message: &OpenMessage) {
+    for apart in [false, true] {
+        let mut out = Vec::new();
+        show(message, apart, &mut GenericText, &mut out);
+        let mut input = Input(&out);
+        for number in 0..message.len() {
+            let (owner, rtype, ttl, _) = message.record(number).expect("so many records");
+            let size = u16::from_le_bytes([input.octet(), input.octet()]);
+            let text = input.octets(size.into());
+            assert!(apart && owner.len() > 1 || name::to_text(owner).as_bytes() == text);
+            let head = input.octets(14);
+            assert_eq!(
+                (head[..2].to_vec(), head[2..6].to_vec()),
+                (rtype.to_le_bytes().into(), ttl.to_le_bytes().into())
+            );
+            let size = u32::from_le_bytes(*head.last_chunk().expect("four octets"));
+            assert_eq!(input.octets(size as usize).len(), size as usize);
+        }
+        assert!(input.0.is_empty());
     }
 }
 

@@ -35,7 +35,7 @@ from bindpy.xfr.notify_exchange import (
 )
 from bindpy.xfr.notify_queue import PAUSES_S, Errand, Lane, NotifyQueue, TargetStatus
 from bindpy.xfr.resolver import Lookup, Resolver, system_addresses
-from bindpy.xfr.targets import Ourselves, ServedAddresses, find_targets
+from bindpy.xfr.targets import Ourselves, ServedAddresses, find_targets, is_notifying
 from bindpy.zone.names import Name
 from bindpy.zone.serials import is_newer
 
@@ -145,6 +145,8 @@ class Notifier:
                 self._to_plan.pop(zone_id, None)
                 self._queue.drop_pending(zone_id)
             return
+        if before is None and zone_id not in self._news and not is_notifying(entry.config):
+            return  # at a start there may be very many; `update` looks at those that shall be told of later
         self._numbers += 1
         lane = Lane.START if before is None else Lane.CHANGE
         self._news[zone_id] = _News(self._numbers, lane, entry.config)

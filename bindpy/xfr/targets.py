@@ -27,7 +27,7 @@ from bindpy.reload.table import ZoneTable
 from bindpy.server.endpoint import Endpoint
 from bindpy.xfr.connect import peer_text
 from bindpy.zone.names import Name, ancestors
-from bindpy.zone.records import IN, RRset, RRType, Soa
+from bindpy.zone.records import IN, RRset, RRType, name_end
 
 Addresses: TypeAlias = tuple[str, ...]
 
@@ -166,7 +166,8 @@ def _name_servers(zone: Zone, settings: NotifySettings) -> list[Name]:
     soa = apex_rrset(zone, RRType.SOA)
     by_key = {name.lower(): name for name in (rrset.rdatas if rrset is not None else ())}
     if soa is not None and not settings.to_soa:
-        by_key.pop(Soa.from_rdata(soa.rdatas[0]).mname.lower(), None)
+        rdata = soa.rdatas[0]
+        by_key.pop(rdata[: name_end(rdata, 0)].lower(), None)  # the SOA's first field
     return list(by_key.values())
 
 

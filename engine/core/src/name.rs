@@ -6,6 +6,8 @@
 
 use std::cmp::Ordering;
 
+use smallvec::SmallVec;
+
 /// The most octets that a name has in wire form, the root label included.
 pub const MAX_NAME: usize = 255;
 /// The most octets of a label.
@@ -131,10 +133,7 @@ fn label_cmp(left: &[u8], right: &[u8]) -> Ordering {
 ///
 /// They are the labels of a name from the right, in lower case, each closed by a 0 octet. The octets 0 and 1
 /// inside a label are written as 1 1 and 1 2, so that order is kept. Ancestors sort before descendants.
-pub struct SortKey {
-    octets: [u8; 2 * MAX_NAME + 2],
-    size: usize,
-}
+pub struct SortKey(SmallVec<[u8; 2 * MAX_NAME + 2]>);
 
 impl SortKey {
     /// Makes that of `name` without what begins at its octet number `until`: where its zone's name begins, or
@@ -142,20 +141,18 @@ impl SortKey {
     pub fn new(name: &[u8], until: usize) -> Self {
         let mut starts = [0u8; MAX_LABELS + 1];
         let count = label_starts(name, &mut starts);
-        let mut key = SortKey { octets: [0; 2 * MAX_NAME + 2], size: 0 };
+        let mut key = SortKey(SmallVec::new());
         for &start in starts[..count].iter().rev().skip_while(|&&start| start as usize >= until) {
             let label = label_at(name, start as usize);
-            let end = key.size + label.len();
-            let copy = &mut key.octets[key.size..end];
-            copy.copy_from_slice(label);
-            copy.make_ascii_lowercase();
             // All octets are looked at, without a branch for each.
             if label.iter().fold(false, |any, &octet| any | (octet <= 1)) {
                 key.escape(label);
             } else {
-                key.size = end;
+                let at = key.0.len();
+                key.0.extend_from_slice(label);
+                key.0[at..].make_ascii_lowercase();
             }
-            key.push(0);
+            key.0.push(0);
         }
         key
     }
@@ -165,18 +162,11 @@ impl SortKey {
     fn escape(&mut self, label: &[u8]) {
         for &octet in label {
             if octet > 1 {
-                self.push(octet.to_ascii_lowercase());
+                self.0.push(octet.to_ascii_lowercase());
             } else {
-                self.push(1);
-                self.push(octet + 1);
+                self.0.extend_from_slice(&[1, octet + 1]);
             }
         }
-    }
-
-    #[inline]
-    fn push(&mut self, octet: u8) {
-        self.octets[self.size] = octet;
-        self.size += 1;
     }
 }
 
@@ -184,7 +174,7 @@ impl std::ops::Deref for SortKey {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.octets[..self.size]
+        &self.0
     }
 }
 

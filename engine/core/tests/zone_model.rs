@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bindpy_core::name;
 use bindpy_core::rtype::{A, DNAME, IN, NS, NSEC, NSEC3, NSEC3PARAM, RRSIG, SOA, TXT};
-use bindpy_core::zone::{ApplyError, BuildError, Delta, Denial, Node, Rr, Zone, ZoneBuilder};
+use bindpy_core::zone::{
+    ApplyError, BuildError, Delta, Denial, Node, Rr, SEEK_STEPS, Seek, Zone, ZoneBuilder,
+};
 use proptest::prelude::*;
 
 const ORIGIN: &[u8] = b"\x07Example\0";
@@ -140,7 +142,31 @@ fn check(zone: &Zone, model: &Model) {
             let nsec = sorted.iter().take_while(before).filter(|key| has(key, NSEC)).last();
             let covering = zone.nsec_covering(&probe).map(|node| name::key(node.owner()));
             assert_eq!(covering, nsec.filter(|_| has(KEY, NSEC)).cloned());
+            check_look_up(zone, &probe, &sorted);
         }
+        for ancestor in &ancestors {
+            let found = zone.find(ancestor).unwrap().below(key).map(|node| node.owner());
+            assert_eq!(found, Some(node.owner()), "below {ancestor:?}");
+        }
+    }
+    let owner = |node: Option<Node<'_>>| node.map(|node| node.owner().to_vec());
+    assert_eq!(owner(zone.denying_apex_wildcard()), owner(zone.nsec_covering(&[b"\x01*", KEY].concat())));
+}
+
+/// The closest encloser of `key` is found however many steps were taken beforehand.
+fn check_look_up(zone: &Zone, key: &[u8], sorted: &[Vec<u8>]) {
+    let mut starts = vec![0];
+    while key[starts[starts.len() - 1]..] != *KEY {
+        let at = starts[starts.len() - 1];
+        starts.push(at + 1 + usize::from(key[at]));
+    }
+    let depth = starts.iter().position(|&at| sorted.iter().any(|known| *known == key[at..])).unwrap();
+    let expected = (key[starts[depth]..].to_vec(), depth.checked_sub(1).map(|above| starts[above]));
+    for steps in [0, 1, SEEK_STEPS] {
+        let mut seek = Seek::new(zone, key);
+        (0..steps).for_each(|_| _ = seek.step(zone, key));
+        let (encloser, next_closer) = seek.finish(zone, key);
+        assert_eq!((name::key(encloser.owner()), next_closer), expected, "{steps} steps to {key:?}");
     }
 }
 
@@ -289,6 +315,9 @@ fn the_nsec3_chain_of_rfc_5155_appendix_a_is_followed_through_changes() {
     assert_eq!(find(&zone, b"\x01a\x07example\0"), None);
     assert!(zone.find(&name::key(HASHED[0])).unwrap().flags().is_nsec3_only());
     assert_eq!(owner(zone.nsec3_covering(&[0; 20])).unwrap(), HASHED[0]); // round to the last one
+    assert_eq!(owner(zone.denying_apex_wildcard()).unwrap(), HASHED[0]);
+    let (encloser, next_closer) = Seek::new(&zone, HASHED[0]).finish(&zone, HASHED[0]);
+    assert_eq!((encloser.is_apex(), next_closer), (true, Some(0)), "as a name it does not exist");
 
     let others = [1, 2].map(|i| Rr { owner: HASHED[i].into(), ..nsec3() });
     let glue = Rr { owner: b"\x03ns1\x07example\0"[..].into(), rtype: A, ttl: 1, rdata: [1, 2, 3, 4].into() };
@@ -298,6 +327,9 @@ fn the_nsec3_chain_of_rfc_5155_appendix_a_is_followed_through_changes() {
     assert_eq!(find(&signed, b"\x01a\x07example\0").unwrap(), HASHED[1]);
     assert_eq!(find(&signed, b"\x03ns1\x07example\0").unwrap(), HASHED[2]);
     assert_eq!(owner(signed.nsec3_covering(&[0; 20])).unwrap(), HASHED[1]);
+    let Denial::Nsec3(hashing) = signed.denial() else { panic!("it is as it was") };
+    let wildcard = hashing.hash(b"\x01*\x07example\0");
+    assert_eq!(owner(signed.denying_apex_wildcard()), owner(signed.nsec3_covering(&wildcard)));
     assert_eq!(owner(signed.nsec3_covering(&[0x18; 20])).unwrap(), HASHED[2]);
     assert_eq!(find(&zone, b"\x01a\x07example\0"), None);
 

@@ -153,14 +153,12 @@ impl DatagramBatch {
         Ok(count)
     }
 
-    /// Return datagram `index`, which is below what `receive` returned.
-    pub fn slot(&mut self, index: usize) -> Slot<'_> {
-        let start = index * STRIDE;
-        Slot {
-            packet: &self.received[start..start + self.sizes[index]],
-            answer: &mut self.answers[index],
-            peer: &self.peers[index],
-        }
+    /// Yield the first `count` datagrams, no more than `receive` returned.
+    pub fn slots(&mut self, count: usize) -> impl Iterator<Item = Slot<'_>> {
+        let packets =
+            self.received.chunks_exact(STRIDE).zip(&self.sizes).map(|(buffer, &size)| &buffer[..size]);
+        let slots = packets.zip(&mut self.answers).zip(&self.peers).take(count);
+        slots.map(|((packet, answer), peer)| Slot { packet, answer, peer })
     }
 
     /// Who sent datagram `index`.
@@ -283,8 +281,7 @@ mod tests {
         let mut received = 0;
         while received < words.len() {
             let count = batch.receive(server.as_fd()).unwrap();
-            for index in 0..count {
-                let slot = batch.slot(index);
+            for (index, slot) in batch.slots(count).enumerate() {
                 assert_eq!(slot.packet, words[received + index]);
                 assert_eq!(slot.peer(), client.local_addr().unwrap());
                 let packet = slot.packet.to_vec();
@@ -336,7 +333,7 @@ mod tests {
             let mut batch = DatagramBatch::new(2, true);
             client.send(b"query").unwrap();
             assert_eq!(batch.receive(server.as_fd()).unwrap(), 1);
-            let slot = batch.slot(0);
+            let slot = batch.slots(1).next().unwrap();
             let local = slot.local().unwrap();
             assert_eq!(local.address.to_string(), asked);
             slot.answer.extend_from_slice(b"answer");
@@ -359,9 +356,8 @@ mod tests {
         let mut received = 0;
         while received < 3 {
             let count = batch.receive(server.as_fd()).unwrap();
-            for index in 0..count {
-                let answer = batch.slot(index).answer;
-                answer.resize(if received + index == 1 { 70_000 } else { 5 }, 0);
+            for (index, slot) in batch.slots(count).enumerate() {
+                slot.answer.resize(if received + index == 1 { 70_000 } else { 5 }, 0);
             }
             let sent = batch.send(server.as_fd(), count);
             let bad = 1usize.checked_sub(received).filter(|place| *place < count);
@@ -382,7 +378,7 @@ mod tests {
         let waiting = std::thread::spawn(move || {
             let mut batch = DatagramBatch::new(2, false);
             let count = batch.receive(reader.as_fd()).unwrap();
-            (0..count).all(|index| batch.slot(index).packet.is_empty())
+            batch.slots(count).all(|slot| slot.packet.is_empty())
         });
         while !waiting.is_finished() {
             crate::wake_readers(server.as_fd());

@@ -8,10 +8,9 @@ use smallvec::SmallVec;
 
 use super::proofs::Key;
 use super::response::{Entry, Response};
-use super::stages::closest_encloser;
 use crate::name;
 use crate::rtype;
-use crate::zone::{Node, Rrset, Zone};
+use crate::zone::{Node, Rrset, Seek, Zone};
 
 const ADDRESSES: &[u16] = &[rtype::A, rtype::AAAA];
 const ROUTED: &[u16] = &[X25, ISDN, rtype::A, rtype::AAAA];
@@ -198,7 +197,7 @@ fn find<'a>(zone: &'a Zone, name: &[u8]) -> Option<(Option<&'a [u8]>, Node<'a>)>
     let (owner, node) = match zone.find(key) {
         Some(node) => (Some(node.owner()), node),
         None if name::is_subdomain(key, zone.key()) => {
-            let (encloser, next_closer) = closest_encloser(zone, key);
+            let (encloser, next_closer) = Seek::new(zone, key).finish(zone, key);
             next_closer?;
             let node = encloser.wildcard()?;
             if encloser.rrset(rtype::DNAME).is_some() {
@@ -214,17 +213,19 @@ fn find<'a>(zone: &'a Zone, name: &[u8]) -> Option<(Option<&'a [u8]>, Node<'a>)>
 /// Adds the glue of a referral; that of in-domain name servers is required (RFC 9471 section 3).
 pub fn add_glue<'a>(zone: &'a Zone, response: &mut Response<'a>, cut: Node<'a>, delegation: Rrset<'a>) {
     let mut sibling: SmallVec<[Node<'a>; 8]> = SmallVec::new();
-    let cut = Key::of(cut.owner());
+    let apex = Key::of(cut.owner());
     for server in delegation.rdatas() {
         let key = Key::of(server);
-        let Some(node) = zone.find(key.octets()) else {
+        // `cut` is the topmost cut above all that is below it.
+        let is_below = name::is_subdomain(key.octets(), apex.octets());
+        let node = if is_below { cut.below(key.octets()) } else { zone.find(key.octets()) };
+        let Some(node) = node else {
             continue;
         };
         if !(node.flags().is_cut() || node.flags().is_below_cut()) {
             continue; // authoritative data of ours
         }
-        // `cut` is the topmost cut above all that is below it.
-        if name::is_subdomain(key.octets(), cut.octets()) {
+        if is_below {
             add_addresses(response, node);
         } else {
             sibling.push(node);

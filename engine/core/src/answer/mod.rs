@@ -8,12 +8,14 @@ mod additional;
 mod answerer;
 mod chaos;
 mod counters;
+mod dictionary;
 mod message;
 mod policy;
 mod proofs;
 mod published;
 mod query;
 mod response;
+mod soa;
 mod stages;
 mod worker;
 
@@ -25,4 +27,4 @@ pub use policy::{
 };
 pub use published::{State, Unavailable, UnknownView};
 pub use query::{HEADER, Rcode};
-pub use worker::{Fault, Request, Worker};
+pub use worker::{Exchange, Fault, Request, Worker};

@@ -4,39 +4,36 @@
 //! section, and does nothing for a zone without a usable chain. In NSEC3 an *encloser* may itself have no
 //! matching record, because of Opt-Out: then the closest one above it that has is proven instead.
 
+use smallvec::SmallVec;
+
 use super::response::Response;
 use crate::name::MAX_NAME;
 use crate::rtype;
 use crate::zone::{Denial, Node, Nsec3Params, Zone};
 
 /// A name in lower case, on the stack; with room for an asterisk label before a name of full length.
-pub struct Key {
-    octets: [u8; MAX_NAME + 2],
-    size: usize,
-}
+pub struct Key(SmallVec<[u8; MAX_NAME + 2]>);
 
 impl Key {
     /// Returns the key of `name`.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let mut key = Self { octets: [0; MAX_NAME + 2], size: name.len() };
-        key.octets[..name.len()].copy_from_slice(name);
-        key.octets[..name.len()].make_ascii_lowercase();
-        key
+        let mut key = SmallVec::from_slice(name);
+        key.make_ascii_lowercase();
+        Self(key)
     }
 
     /// Returns the key of the asterisk label below `name`.
     fn of_wildcard_below(name: &[u8]) -> Self {
-        let mut key = Self { octets: [0; MAX_NAME + 2], size: name.len() + 2 };
-        key.octets[..2].copy_from_slice(b"\x01*");
-        key.octets[2..key.size].copy_from_slice(name);
-        key.octets[..key.size].make_ascii_lowercase();
-        key
+        let mut key = SmallVec::from_slice(b"\x01*");
+        key.extend_from_slice(name);
+        key.make_ascii_lowercase();
+        Self(key)
     }
 
     #[inline]
     pub fn octets(&self) -> &[u8] {
-        &self.octets[..self.size]
+        &self.0
     }
 }
 
@@ -52,12 +49,20 @@ pub fn deny_name<'a>(
         Denial::None => {}
         Denial::Nsec => {
             add_nsec_covering(zone, response, key);
-            add_nsec_covering(zone, response, Key::of_wildcard_below(encloser.owner()).octets());
+            if encloser.is_apex() {
+                add(response, zone.denying_apex_wildcard(), rtype::NSEC);
+            } else {
+                add_nsec_covering(zone, response, Key::of_wildcard_below(encloser.owner()).octets());
+            }
         }
         Denial::Nsec3(params) => {
             let proven = prove_encloser(zone, params, response, encloser, Some(next_closer));
-            let wildcard = Key::of_wildcard_below(proven.owner());
-            add_nsec3_covering(zone, params, response, wildcard.octets());
+            if proven.is_apex() {
+                add(response, zone.denying_apex_wildcard(), rtype::NSEC3);
+            } else {
+                let wildcard = Key::of_wildcard_below(proven.owner());
+                add_nsec3_covering(zone, params, response, wildcard.octets());
+            }
         }
     }
 }

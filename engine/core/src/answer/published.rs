@@ -2,8 +2,8 @@
 //! all but the way to what changed.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::quality::FixedState;
 use imbl::GenericHashMap;
@@ -12,6 +12,7 @@ use imbl::shared_ptr::DefaultSharedPtr;
 use super::acl::Sender;
 use super::chaos::ChaosZones;
 use super::policy::{AnswerPolicy, LocalNetwork, ViewPolicy, ZonePolicy};
+use super::soa::CompressedSoa;
 use crate::name::{self, MAX_LABELS};
 use crate::rtype;
 use crate::zone::Zone;
@@ -40,6 +41,8 @@ impl std::error::Error for UnknownView {}
 /// One zone of one view.
 pub struct Served {
     pub key: Box<[u8]>,
+    /// The number of labels of its name.
+    labels: u8,
     pub content: Result<Zone, Unavailable>,
     pub policy: Arc<ZonePolicy>,
     /// Everybody may ask.
@@ -48,6 +51,8 @@ pub struct Served {
     /// (RFC 2308 sections 3 and 5).
     pub negative_ttl: u32,
     pub negative_signatures_ttl: u32,
+    /// That SOA, once it was asked for: of most of very many zones it never is.
+    soa: OnceLock<Box<CompressedSoa>>,
     /// How many queries it was the zone of.
     pub queries: Arc<AtomicU64>,
 }
@@ -67,15 +72,30 @@ impl Served {
             negative_signatures_ttl = soa.signatures().map_or(0, |sigs| sigs.ttl().min(negative_ttl));
         }
         let open = policy.allow_query.matches_all() && policy.allow_query_on.matches_all();
-        let key = name::key(origin).into();
-        Self { key, content, policy, open, negative_ttl, negative_signatures_ttl, queries }
+        let key: Box<[u8]> = name::key(origin).into();
+        let labels = name::label_count(&key) as u8;
+        Self {
+            key,
+            labels,
+            content,
+            policy,
+            open,
+            negative_ttl,
+            negative_signatures_ttl,
+            soa: OnceLock::new(),
+            queries,
+        }
+    }
+
+    /// Returns the RDATA of the SOA of `zone`, which is the zone served, compressed beforehand.
+    pub fn compressed_soa(&self, zone: &Zone) -> &CompressedSoa {
+        self.soa.get_or_init(|| Box::new(CompressedSoa::new(zone.origin(), zone.soa().first())))
     }
 
     /// Returns whether `sender` may ask for the zone's data.
     pub fn admits(&self, sender: &Sender<'_>, local: &LocalNetwork) -> bool {
-        self.open
-            || (self.policy.allow_query.matches(sender.client, sender.keys, local)
-                && self.policy.allow_query_on.matches(sender.local, sender.keys, local))
+        self.policy.allow_query.matches(sender.client, sender.keys, local)
+            && self.policy.allow_query_on.matches(sender.local, sender.keys, local)
     }
 
     pub fn count_query(&self) {
@@ -137,9 +157,8 @@ impl ZoneTable {
         }
     }
 
-    /// Returns the zone of `key` or of its closest ancestor (RFC 1034 section 4.3.2 step 2).
-    pub fn longest_match(&self, mut key: &[u8]) -> Option<&Served> {
-        let mut labels = name::label_count(key);
+    /// Returns the zone of `key`, of so many `labels`, or of its closest ancestor (RFC 1034 section 4.3.2 step 2).
+    fn longest_match(&self, mut key: &[u8], mut labels: usize) -> Option<&Served> {
         loop {
             if self.present >> labels & 1 != 0
                 && let Some(served) = self.zones.get(key)
@@ -151,18 +170,32 @@ impl ZoneTable {
         }
     }
 
-    /// Returns the closest zone of `key`; for DS at an apex the parent's zone, where it is served.
+    /// Returns the closest zone of `key`, which has so many `labels`; for DS at an apex the parent's zone, where it
+    /// is served.
     ///
     /// RFC 4035 section 3.1.4.1: the parent answers for DS, and the child must where the parent is not here.
-    pub fn find(&self, key: &[u8], qtype: u16) -> Option<&Served> {
-        let served = self.longest_match(key)?;
+    pub fn find(&self, key: &[u8], labels: usize, qtype: u16) -> Option<&Served> {
+        let served = self.longest_match(key, labels)?;
         if qtype == rtype::DS
             && *key == *served.key
             && let Some(above) = name::parent(key)
         {
-            return self.longest_match(above).or(Some(served));
+            return self.longest_match(above, labels - 1).or(Some(served));
         }
         Some(served)
+    }
+
+    /// Returns whether it is plain that [`Self::find`] would return `served`, one of these zones: that takes less than
+    /// to find it.
+    #[inline]
+    pub fn is_plainly(&self, served: &Served, key: &[u8], labels: usize, qtype: u16) -> bool {
+        // Zones of more labels, up to those that the name has, are closer to it.
+        let its_labels = usize::from(served.labels);
+        let closer = (self.present & (u128::MAX >> (MAX_LABELS - labels))) >> its_labels >> 1;
+        closer == 0 && labels >= its_labels && qtype != rtype::DS && {
+            let above = (0..labels - its_labels).fold(0, |at, _| at + 1 + usize::from(key[at]));
+            key[above..] == *served.key
+        }
     }
 }
 
@@ -233,12 +266,17 @@ impl State {
         found.map(|known| &mut known.zones).ok_or(UnknownView)
     }
 
-    /// Returns whose a query of `sender` is.
+    /// Returns whose a query of `sender` is, who is not looked at where all are treated alike.
     #[inline]
-    pub(super) fn claim(&self, sender: &Sender<'_>, recursion_desired: bool) -> Claim<'_> {
+    pub(super) fn claim<'s>(
+        &self,
+        sender: impl FnOnce() -> Sender<'s>,
+        recursion_desired: bool,
+    ) -> Claim<'_> {
         if self.everybody {
             return Claim::View(&self.views[0]);
         }
+        let sender = &sender();
         let local = &self.policy.local;
         if self.policy.blackhole.matches(sender.client, sender.keys, local) {
             return Claim::Blackholed;
@@ -256,9 +294,48 @@ impl State {
         recursion_desired: bool,
         keys: &[String],
     ) -> Option<&str> {
-        match self.claim(&Sender::new(client, local, keys), recursion_desired) {
+        match self.claim(|| Sender::new(client, local, keys), recursion_desired) {
             Claim::View(view) => Some(&view.policy.name),
             Claim::Nobody | Claim::Blackholed => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_plainly_the_closest_only_where_it_is() {
+        let origins: [&[u8]; 4] =
+            [b"\x04test\0", b"\x01a\x04test\0", b"\x01c\x01b\x01a\x04test\0", b"\x03org\0"];
+        let longest = [b"\x01x".repeat(MAX_LABELS - 1), b"\x01y\0".to_vec()].concat();
+        let names: [&[u8]; 8] = [
+            b"\0",
+            b"\x04test\0",
+            b"\x01a\x04test\0",
+            b"\x01b\x01a\x04test\0",
+            b"\x01d\x01c\x01b\x01a\x04test\0",
+            b"\x01b\x04test\0",
+            b"\x03\x01a\x04\x04test\0",
+            &longest,
+        ];
+        for served in 1..1 << origins.len() {
+            let mut zones = ZoneTable::default();
+            for (_, origin) in origins.iter().enumerate().filter(|(number, _)| served >> number & 1 != 0) {
+                zones.put(origin, Err(Unavailable::NotReady), Arc::default());
+            }
+            let known: Vec<&Arc<Served>> = origins.iter().filter_map(|origin| zones.get(origin)).collect();
+            let mut plain = 0;
+            for (name, qtype) in names.iter().flat_map(|name| [(name, rtype::A), (name, rtype::DS)]) {
+                let labels = name::label_count(name);
+                let found = zones.find(name, labels, qtype).map(|served| &served.key);
+                for served in known.iter().filter(|served| zones.is_plainly(served, name, labels, qtype)) {
+                    assert_eq!(found, Some(&served.key), "{name:?}");
+                    plain += 1;
+                }
+            }
+            assert!(plain > 0 || known.iter().all(|served| *served.key == *origins[3]));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! without an answer.
 
 use super::policy::Outcome;
-use crate::name::MAX_NAME;
+use crate::name::{MAX_LABEL, MAX_NAME};
 use crate::rtype;
 
 /// The octets of a message's header.
@@ -64,6 +64,8 @@ pub struct Query<'a> {
     pub flags: u16,
     /// Where the question section ends in `data`.
     pub question_end: usize,
+    /// The number of labels of the name asked for, the root label not counted.
+    pub labels: usize,
     /// The type asked for.
     pub qtype: u16,
     /// The class asked for.
@@ -152,17 +154,18 @@ pub fn parse(data: &[u8]) -> Result<Query<'_>, Other> {
 
 /// Reads `data`, at least a header, as a message of one question, whatever it asks for.
 fn read_query(data: &[u8], flags: u16) -> Result<Query<'_>, Other> {
-    let end = match word(data, 4) {
+    let question = match word(data, 4) {
         1 => question_end(data),
         _ => None,
     };
-    let Some(end) = end else {
+    let Some((end, labels)) = question else {
         return Err(Other::Refused(Refusal::bare(Rcode::FormErr, flags)));
     };
     let mut query = Query {
         data,
         flags,
         question_end: end,
+        labels,
         qtype: word(data, end - 4),
         qclass: word(data, end - 2),
         edns: None,
@@ -173,11 +176,19 @@ fn read_query(data: &[u8], flags: u16) -> Result<Query<'_>, Other> {
     Ok(query)
 }
 
-/// Returns where the first question ends, `None` when it is no whole, uncompressed question.
-fn question_end(data: &[u8]) -> Option<usize> {
-    let name_end = crate::name::end(data, HEADER)?;
-    let end = name_end + 4;
-    (end <= data.len() && name_end - HEADER <= MAX_NAME).then_some(end)
+/// Returns where the first question ends and how many labels its name has, `None` when it is no whole,
+/// uncompressed question.
+fn question_end(data: &[u8]) -> Option<(usize, usize)> {
+    let (mut at, mut labels) = (HEADER, 0);
+    loop {
+        match usize::from(*data.get(at)?) {
+            0 => break,
+            size if size <= MAX_LABEL => (at, labels) = (at + 1 + size, labels + 1),
+            _ => return None,
+        }
+    }
+    let (name_end, end) = (at + 1, at + 5);
+    (end <= data.len() && name_end - HEADER <= MAX_NAME).then_some((end, labels))
 }
 
 /// Passes on what secondaries ask, and refuses what cannot be answered whatever the data.

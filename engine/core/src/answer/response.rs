@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use super::query::Rcode;
+use super::soa::CompressedSoa;
 use crate::rtype;
 use crate::zone::{Rdatas, Rrset};
 
@@ -23,6 +24,8 @@ pub struct Entry<'a> {
 pub enum Data<'a> {
     Rrset(Rdatas<'a>),
     One(&'a [u8]),
+    /// Of the zone's SOA, and the same compressed.
+    Soa(&'a [u8], &'a CompressedSoa),
 }
 
 impl<'a> Data<'a> {
@@ -30,7 +33,7 @@ impl<'a> Data<'a> {
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let (many, one) = match self {
             Self::Rrset(rdatas) => (Some(rdatas.clone()), None),
-            Self::One(rdata) => (None, Some(*rdata)),
+            Self::One(rdata) | Self::Soa(rdata, _) => (None, Some(*rdata)),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
@@ -39,7 +42,7 @@ impl<'a> Data<'a> {
     pub fn is_many(&self) -> bool {
         match self {
             Self::Rrset(rdatas) => rdatas.clone().nth(1).is_some(),
-            Self::One(_) => false,
+            Self::One(_) | Self::Soa(..) => false,
         }
     }
 }

@@ -6,16 +6,16 @@
 use bumpalo::Bump;
 use smallvec::SmallVec;
 
-use super::acl::Sender;
 use super::additional::{add_additional, add_glue};
 use super::policy::{LocalNetwork, MinimalResponses, Transport, ViewPolicy};
 use super::proofs::{Key, deny_name, deny_type, deny_wildcard_type, prove_expansion};
 use super::published::{Served, Unavailable, ZoneTable};
 use super::query::{MIN_UDP, Query, Rcode};
 use super::response::{Addition, Data, Ede, Entry, Response};
-use crate::name::MAX_NAME;
+use super::worker::Request;
+use crate::name::{self, MAX_NAME};
 use crate::rtype;
-use crate::zone::{Node, Zone};
+use crate::zone::{Node, Seek, Zone};
 
 /// An alias chain is followed this many times, as by BIND 9.18; then the answer is what there is.
 const MAX_CHAIN_STEPS: usize = 11;
@@ -55,28 +55,82 @@ impl Fill {
     }
 }
 
+/// Room for the key of a name.
+pub type KeyBuffer = [u8; MAX_NAME];
+
 /// Who asks, as the zones' ACLs see it.
 pub struct Asker<'q> {
-    pub sender: Sender<'q>,
+    pub request: &'q Request<'q>,
     pub local: &'q LocalNetwork,
 }
 
-/// Collects the response to `query`, of class IN, from `zones`. Names that are made are kept in `arena`.
-pub fn respond<'a>(
+impl Asker<'_> {
+    /// Returns whether they may ask for the data of `served`.
+    #[inline]
+    fn is_admitted(&self, served: &Served) -> bool {
+        served.open || served.admits(&self.request.sender(), self.local)
+    }
+}
+
+/// Where the answer to a query of class IN begins: the name asked for, and the zone that it is in.
+pub struct Start<'a> {
     zones: &'a ZoneTable,
+    /// The name in lower case.
+    key: &'a [u8],
+    served: Option<&'a Served>,
+    /// The look-up of the name in the zone, if there is one with data.
+    seek: Option<Seek>,
+}
+
+impl<'a> Start<'a> {
+    /// Finds the zone of the name that `query` asks for. Its key is kept in `buffer`.
+    ///
+    /// What the query before this one has found may be known as `before`.
+    pub fn new(
+        zones: &'a ZoneTable,
+        query: &Query<'_>,
+        buffer: &'a mut KeyBuffer,
+        before: Option<&Start<'a>>,
+    ) -> Self {
+        let qname = query.qname();
+        let key = &mut buffer[..qname.len()];
+        key.copy_from_slice(qname);
+        key.make_ascii_lowercase();
+        let key = &*key;
+        let known =
+            before.filter(|before| std::ptr::eq(before.zones, zones)).and_then(|before| before.served);
+        let known = known.filter(|served| zones.is_plainly(served, key, query.labels, query.qtype));
+        let served = known.or_else(|| zones.find(key, query.labels, query.qtype));
+        let zone = served.and_then(|served| served.content.as_ref().ok());
+        let seek = zone.map(|zone| Seek::new(zone, key));
+        Self { zones, key, served, seek }
+    }
+
+    /// Takes a step of the look-up of the name, see [`Seek::step`].
+    #[inline]
+    pub fn step(&mut self) -> bool {
+        match (self.served, &mut self.seek) {
+            (Some(Served { content: Ok(zone), .. }), Some(seek)) => seek.step(zone, self.key),
+            _ => false,
+        }
+    }
+}
+
+/// Collects the response to `query`, of class IN. Names that are made are kept in `arena`.
+pub fn respond<'a>(
+    start: &Start<'a>,
     query: &Query<'a>,
     fill: Fill,
     asker: &Asker<'_>,
     arena: &'a Bump,
     response: &mut Response<'a>,
 ) {
-    let key = Key::of(query.qname());
-    let Some(served) = zones.find(key.octets(), query.qtype) else {
+    let Some(served) = start.served else {
         response.refuse(Rcode::Refused, Some(Ede::NotAuthoritative));
         return;
     };
     served.count_query();
-    if !served.admits(&asker.sender, asker.local) {
+    if !asker.is_admitted(served) {
         response.refuse(Rcode::Refused, Some(Ede::Prohibited));
         return;
     }
@@ -93,28 +147,9 @@ pub fn respond<'a>(
     };
     response.authoritative = true;
     response.origin = zone.origin();
-    Walk { zones, query, response, fill, asker, arena, served, zone }.run(&key);
-}
-
-/// Returns the node of `key`, or its closest encloser and where in `key` the next closer name begins.
-///
-/// RFC 4592 section 3.3.1, RFC 5155 section 1.3. `key` is at or below the zone's apex, which ends the
-/// search. Owners of nothing but NSEC3 do not exist (RFC 5155 section 7.2.8).
-pub fn closest_encloser<'a>(zone: &'a Zone, key: &[u8]) -> (Node<'a>, Option<usize>) {
-    let mut at = 0;
-    let mut next_closer = None;
-    loop {
-        if let Some(node) = zone.find(&key[at..])
-            && !node.flags().is_nsec3_only()
-        {
-            return (node, next_closer);
-        }
-        if key.len() - at <= zone.key().len() {
-            return (zone.apex(), next_closer);
-        }
-        next_closer = Some(at);
-        at += 1 + usize::from(key[at]);
-    }
+    let seek = start.seek.unwrap_or_else(|| Seek::new(zone, start.key));
+    let zones = start.zones;
+    Walk { zones, query, response, fill, asker, arena, served, zone }.run(start.key, seek);
 }
 
 /// One query's way through the zones: from its name, over aliases, to an end.
@@ -130,9 +165,9 @@ struct Walk<'a, 'w> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn run(&mut self, key: &Key) {
+    fn run(&mut self, key: &[u8], seek: Seek) {
         let qname = self.query.qname();
-        if let Some(target) = self.step(qname, key.octets()) {
+        if let Some(target) = self.step(qname, key, seek) {
             self.follow(qname, target);
         }
         if self.fill.additional && !self.response.referral {
@@ -151,18 +186,19 @@ impl<'a> Walk<'a, '_> {
             }
             visited.push(target);
             let key = Key::of(target);
-            let Some(served) = self.zones.find(key.octets(), self.query.qtype) else {
+            let key = key.octets();
+            let Some(served) = self.zones.find(key, name::label_count(key), self.query.qtype) else {
                 return;
             };
             let Ok(zone) = &served.content else {
                 return;
             };
-            if !served.admits(&self.asker.sender, self.asker.local) {
+            if !self.asker.is_admitted(served) {
                 return;
             }
             self.served = served;
             self.zone = zone;
-            match self.step(target, key.octets()) {
+            match self.step(target, key, Seek::new(zone, key)) {
                 Some(next) => target = next,
                 None => return,
             }
@@ -170,9 +206,9 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Answers for `sname` from its zone; returns the name to go on with, if it is an alias.
-    fn step(&mut self, sname: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    fn step(&mut self, sname: &'a [u8], key: &[u8], seek: Seek) -> Option<&'a [u8]> {
         let zone = self.zone;
-        let (encloser, next_closer) = closest_encloser(zone, key);
+        let (encloser, next_closer) = seek.finish(zone, key);
         let flags = encloser.flags();
         if !flags.is_plain() || flags.has_dname() {
             let mut dname = encloser.dname();
@@ -341,7 +377,7 @@ impl<'a> Walk<'a, '_> {
     fn deny(&mut self) {
         let (owner, soa) = (self.zone.origin(), self.zone.soa());
         let authority = &mut self.response.authority;
-        let data = Data::One(soa.first());
+        let data = Data::Soa(soa.first(), self.served.compressed_soa(self.zone));
         authority.push(Entry { owner, rtype: rtype::SOA, ttl: self.served.negative_ttl, data });
         if let Some(signatures) = soa.signatures()
             && self.response.dnssec_ok

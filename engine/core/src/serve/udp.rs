@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bindpy_sys::{DatagramBatch, Sent};
+use bindpy_sys::{DatagramBatch, Sent, Slot};
+use smallvec::SmallVec;
 
 use super::pulse::{Pulse, ThreadState};
 use super::upcalls::{ControlRequest, Event, Upcalls};
 use super::{STOP_WITHIN, join_all, worker};
-use crate::answer::{Answerer, Outcome, Request, Role, Transport, Worker};
+use crate::answer::{Answerer, Exchange, Outcome, Request, Role, Transport, Worker};
 use crate::fault::quietly;
 
 /// Source ports that no resolver has: echo, daytime, chargen, time, kpasswd; answering them makes loops.
@@ -141,10 +142,21 @@ impl UdpThread {
     fn answer(&mut self, batch: &mut DatagramBatch, count: usize) {
         let began = Instant::now();
         self.pulse.begin(began);
+        self.write_answers(batch, count);
+        let sent = batch.send(self.socket.as_fd(), count);
+        let counters = self.worker.counters();
+        counters.count_latency(count, began.elapsed());
+        if sent.failures > 0 {
+            self.send_failed(batch, sent);
+        }
+        self.pulse.end();
+    }
+
+    /// Writes the answers to `count` datagrams, and passes up what is not for us to answer.
+    fn write_answers(&mut self, batch: &mut DatagramBatch, count: usize) {
         let tapping = self.upcalls.is_tapping();
-        let state = self.answerer.state();
-        for index in 0..count {
-            let slot = batch.slot(index);
+        let mut slots: SmallVec<[(Slot<'_>, SocketAddr); BATCH]> = SmallVec::new();
+        for slot in batch.slots(count) {
             if slot.packet.is_empty() {
                 continue; // woken up to stop, or an empty datagram
             }
@@ -153,30 +165,33 @@ impl UdpThread {
                 self.worker.counters().dropped.count();
                 continue;
             }
-            let leave_from = slot.local();
-            let local = leave_from.map_or(self.bound.ip(), |local| local.address);
+            slots.push((slot, client));
+        }
+        let mut exchanges: SmallVec<[Exchange<'_>; BATCH]> = SmallVec::new();
+        for (slot, client) in &mut slots {
+            let local = slot.local().map_or(self.bound.ip(), |local| local.address);
             if tapping {
-                self.upcalls.tap(slot.packet, client, local, Transport::Udp);
+                self.upcalls.tap(slot.packet, *client, local, Transport::Udp);
             }
             let request = Request::plain(slot.packet, client.ip(), local, Transport::Udp);
-            if self.worker.answer(&state, &request, slot.answer) == Outcome::NotMine {
-                self.upcalls.request(|| ControlRequest {
-                    packet: slot.packet.to_vec(),
-                    client,
-                    local,
-                    socket: Arc::downgrade(&self.socket),
-                    leave_from,
-                });
-            }
+            exchanges.push(Exchange { request, answer: slot.answer, outcome: Outcome::Drop });
         }
-        drop(state); // sending may take its time
-        let sent = batch.send(self.socket.as_fd(), count);
-        let counters = self.worker.counters();
-        counters.count_latency(count, began.elapsed());
-        if sent.failures > 0 {
-            self.send_failed(batch, sent);
+        self.worker.answer_all(&self.answerer.state(), &mut exchanges);
+        let not_mine = |exchange: &Exchange<'_>| exchange.outcome == Outcome::NotMine;
+        let requests: SmallVec<[usize; 1]> =
+            (0..exchanges.len()).filter(|&index| not_mine(&exchanges[index])).collect();
+        drop(exchanges); // what it borrows of `slots`
+        for index in requests {
+            let (slot, client) = &slots[index];
+            let leave_from = slot.local();
+            self.upcalls.request(|| ControlRequest {
+                packet: slot.packet.to_vec(),
+                client: *client,
+                local: leave_from.map_or(self.bound.ip(), |local| local.address),
+                socket: Arc::downgrade(&self.socket),
+                leave_from,
+            });
         }
-        self.pulse.end();
     }
 
     /// Counts answers that the kernel did not take: no route, a firewall rule, a full buffer.

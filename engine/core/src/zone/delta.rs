@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::builder::{BuildError, ZoneBuilder, write_records};
 use super::denial::{self, Denial};
@@ -336,7 +336,8 @@ struct Change {
 
 impl Change {
     fn new(base: &Data) -> Self {
-        Change { data: base.clone(), unsure: BTreeMap::new() }
+        let data = Data { apex_denial: OnceLock::new(), ..base.clone() };
+        Change { data, unsure: BTreeMap::new() }
     }
 
     /// Puts `nodes`, by their keys, in place of what was there.

@@ -91,6 +91,20 @@ impl HashIndex {
         page.iter().filter(|&&e| (e >> 32) as u32 == hash).find_map(|&e| look(e as u32))
     }
 
+    /// Returns the first node with `hash`.
+    #[inline]
+    pub fn first(&self, hash: u32) -> Option<u32> {
+        let page = self.pages.page(bucket_of(hash, self.buckets));
+        page.iter().find(|&&e| (e >> 32) as u32 == hash).map(|&e| e as u32)
+    }
+
+    /// Reads a little of where nodes with `hash` are, so that it is at hand.
+    #[inline]
+    pub fn touch(&self, hash: u32) -> u64 {
+        let page = self.pages.page(bucket_of(hash, self.buckets));
+        page.first().zip(page.last()).map_or(0, |(first, last)| first ^ last)
+    }
+
     /// Adds the node `id`, which is not in it.
     pub fn insert(&mut self, hash: u32, id: u32) {
         let bucket = bucket_of(hash, self.buckets);

@@ -13,6 +13,7 @@ mod hash;
 mod order;
 mod pages;
 mod record;
+mod seek;
 mod store;
 
 pub use builder::{BuildError, ZoneBuilder};
@@ -20,8 +21,9 @@ pub use delta::{ApplyError, Delta, Rr};
 pub use denial::{Denial, MAX_NSEC3_ITERATIONS, Nsec3Params};
 pub use digest::ZoneDigest;
 pub use record::{Rdatas, Rrset, Rrsets};
+pub use seek::{SEEK_STEPS, Seek};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::name::{self, MAX_NAME, SortKey};
 use crate::rtype;
@@ -132,7 +134,22 @@ struct Data {
     denial: Denial,
     /// The owners of the chain's NSEC or NSEC3 records.
     chain: Order,
+    /// What denies the apex's wildcard, once somebody has asked. Of a version in the making it is not there.
+    apex_denial: OnceLock<ApexDenial>,
 }
+
+/// Most names that do not exist would be right below the apex: what proves that there is no wildcard either is the
+/// same for all of them.
+#[derive(Clone, Copy)]
+struct ApexDenial {
+    /// The owner of the NSEC3 that matches the apex.
+    apex: Option<u32>,
+    /// The owner of the NSEC or NSEC3 that covers, or matches, the asterisk label below the apex.
+    wildcard: Option<u32>,
+}
+
+/// So many nodes behind one are looked at for names below it.
+const NEAR: u32 = 4;
 
 /// The number of the apex: it is the first node of every zone, and stays.
 const APEX: u32 = 0;
@@ -142,17 +159,18 @@ impl Data {
     fn new(origin: Box<[u8]>, key: Box<[u8]>, class: u16, store: Store, index: HashIndex) -> Self {
         let denial = Denial::None;
         let (order, chain) = (Order::empty(), Order::empty());
-        Data { origin, key, class, serial: 0, rr_count: 0, store, index, order, denial, chain }
+        let apex_denial = OnceLock::new();
+        Data { origin, key, class, serial: 0, rr_count: 0, store, index, order, denial, chain, apex_denial }
     }
 
     #[inline]
     fn find(&self, key: &[u8]) -> Option<u32> {
-        self.look_up(key).map(|(id, ..)| id)
+        self.look_up(self.index.hash(key), key).map(|(id, ..)| id)
     }
 
     #[inline]
-    fn look_up(&self, key: &[u8]) -> Option<(u32, Record<'_>, NodeFlags)> {
-        self.index.find(self.index.hash(key), |id| {
+    fn look_up(&self, hash: u32, key: &[u8]) -> Option<(u32, Record<'_>, NodeFlags)> {
+        self.index.find(hash, |id| {
             let (record, flags) = self.store.get(id);
             record.owner().eq_ignore_ascii_case(key).then_some((id, record, flags))
         })
@@ -245,7 +263,13 @@ impl Zone {
     /// Returns the node of the name `key` (in lower case), empty non-terminals and occluded names included.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<Node<'_>> {
-        self.0.look_up(key).map(|(id, record, flags)| Node { zone: self, id, flags, record })
+        self.find_by(self.0.index.hash(key), key)
+    }
+
+    /// Returns the node of the name `key`, whose hash is known.
+    #[inline]
+    fn find_by(&self, hash: u32, key: &[u8]) -> Option<Node<'_>> {
+        self.0.look_up(hash, key).map(|(id, record, flags)| Node { zone: self, id, flags, record })
     }
 
     /// Returns the RRset stored at `key` (no wildcard, no cut applied). For RRSIG see [`Node::rrsets`].
@@ -277,6 +301,26 @@ impl Zone {
         let owner = denial::hashed_owner(hash, &self.0.key, &mut owner)?;
         let covering = self.0.chain.at_or_before(&self.0.place(owner), &*self.0);
         covering.or_else(|| self.0.chain.last()).map(|id| self.node(id))
+    }
+
+    /// Returns the owner of the NSEC or NSEC3 that covers the asterisk label below the apex, or that matches it.
+    pub fn denying_apex_wildcard(&self) -> Option<Node<'_>> {
+        self.apex_denial().wildcard.map(|id| self.node(id))
+    }
+
+    fn apex_denial(&self) -> ApexDenial {
+        *self.0.apex_denial.get_or_init(|| {
+            let wildcard = [b"\x01*", self.key()].concat();
+            let (apex, wildcard) = match &self.0.denial {
+                Denial::None => (None, None),
+                Denial::Nsec => (None, self.nsec_covering(&wildcard)),
+                Denial::Nsec3(params) => (
+                    self.nsec3_matching(&params.hash(self.key())),
+                    self.nsec3_covering(&params.hash(&wildcard)),
+                ),
+            };
+            ApexDenial { apex: apex.map(|node| node.id), wildcard: wildcard.map(|node| node.id) }
+        })
     }
 
     /// Returns the owner of the NSEC3 that matches `hash`; `None` without one, or unless [`Denial::Nsec3`].
@@ -379,6 +423,19 @@ impl<'z> Node<'z> {
         self.record.get(rtype)
     }
 
+    /// Returns the node of `key`, a name below this one.
+    ///
+    /// In a zone that was loaded whole, the nodes below a node have the numbers that follow its own and lie behind it:
+    /// the first few are looked at before the index is asked.
+    pub fn below(&self, key: &[u8]) -> Option<Node<'z>> {
+        let zone = self.zone;
+        let near = (self.id + 1..self.id.saturating_add(NEAR)).find_map(|id| {
+            let (record, flags) = zone.0.store.get_if_used(id)?;
+            record.owner().eq_ignore_ascii_case(key).then_some(Node { zone, id, flags, record })
+        });
+        near.or_else(|| zone.find(key))
+    }
+
     /// The topmost cut at or above this node: a delegation's NS RRset, never the apex.
     pub fn cut(&self) -> Option<Node<'z>> {
         if self.flags.is_cut() {
@@ -415,6 +472,9 @@ impl<'z> Node<'z> {
     /// of nothing but NSEC3 records it is that owner itself.
     pub fn nsec3(&self) -> Option<Node<'z>> {
         let Denial::Nsec3(params) = &self.zone.0.denial else { return None };
+        if self.is_apex() {
+            return self.zone.apex_denial().apex.map(|id| self.zone.node(id));
+        }
         if self.flags.is_nsec3_only() {
             return Some(*self);
         }

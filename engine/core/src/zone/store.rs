@@ -17,6 +17,9 @@ pub(crate) const CHUNK: usize = 1 << 20;
 /// The most octets in a chunk; offsets have 32 bits.
 pub(crate) const MAX_CHUNK: usize = 1 << 31;
 
+/// What a processor's cache takes from memory at once; most nodes are not much larger.
+const LINE: usize = 64;
+
 const FREE: u64 = 0xff_ffff;
 
 /// Where a node is (24 bits of chunk, 32 of offset) and its flags, or the next number that is free.
@@ -77,6 +80,29 @@ impl Store {
     pub fn get(&self, id: u32) -> (Record<'_>, NodeFlags) {
         let entry = Entry(self.table.get(id as usize));
         (Record::at(&self.chunks[entry.chunk()].octets, entry.at()), entry.flags())
+    }
+
+    /// Returns a node by a number that may be nobody's.
+    #[inline]
+    pub fn get_if_used(&self, id: u32) -> Option<(Record<'_>, NodeFlags)> {
+        let is_used =
+            (id as usize) < self.table.len() && Entry(self.table.get(id as usize)).chunk() as u64 != FREE;
+        is_used.then(|| self.get(id))
+    }
+
+    /// Reads where the node is, so that it is at hand.
+    #[inline]
+    pub fn touch_place(&self, id: u32) -> u64 {
+        self.table.get(id as usize)
+    }
+
+    /// Reads a little of the node, likewise.
+    #[inline]
+    pub fn touch_node(&self, id: u32) -> u64 {
+        let entry = Entry(self.table.get(id as usize));
+        let octets = &self.chunks[entry.chunk()].octets;
+        let at = |at: usize| octets.get(at).copied().map_or(0, u64::from);
+        at(entry.at()) ^ at(entry.at() + LINE)
     }
 
     pub fn flags(&self, id: u32) -> NodeFlags {

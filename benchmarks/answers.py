@@ -1,10 +1,13 @@
 """CPU time for each answered query, of bindpy, its peers, and a C echo that marks the physical limit.
 
-    python -m benchmarks.answers            # the full table, about a quarter of an hour
-    python -m benchmarks.answers --short    # all servers and cases once, in less than four minutes
+    python -m benchmarks.answers            # the full table, about ten minutes
+    python -m benchmarks.answers --short    # all servers and cases once, in less than three minutes
     python -m benchmarks.answers --quick    # a smoke run of a minute; its numbers are too noisy to quote
 
-How it is measured: benchmarks/README.md.
+How it is measured: benchmarks/README.md. What makes it fair: every server has one worker for UDP; all run,
+idle, while one is asked, and each case is put to all of them one right after the other, so that they meet the
+same machine; nothing is asked before their processors' clocks stand still; a slow server is asked for as long
+as a fast one, not as much.
 """
 
 from __future__ import annotations
@@ -17,11 +20,12 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.engines import SERVERS as NAME_SERVERS
 from benchmarks.engines import is_installed
-from benchmarks.load import FULL, QUICK, SHORT, Case, Run, Scale, prepare, run
+from benchmarks.load import FULL, QUICK, SHORT, Case, Run, Scale, prepare, run, settle
 from tests.peers.client import exchange_udp, soa_query
 from tests.peers.process import PeerError, ServerProcess, installed
 
@@ -60,15 +64,18 @@ def measure(names: Sequence[str], scale: Scale, rounds: int, seed: int) -> tuple
     with tempfile.TemporaryDirectory(prefix="bindpy-bench-") as directory:
         served, cases = prepare(Path(directory), scale, seed)
         for number in range(rounds):
-            for name in names:
-                zones = () if name == "echo" else served
-                with SERVERS[name](zones) as server:
-                    for case in cases:
-                        if case.tcp and name == "echo":
-                            continue
-                        outcome = run(server, case, scale.seconds, check_rcode=name != "echo")
-                        results[name, case.title].append(outcome)
-                print(f"round {number + 1} of {rounds}: {name} done", file=sys.stderr, flush=True)
+            with ExitStack() as running:
+                servers = {}
+                for name in names:
+                    servers[name] = running.enter_context(SERVERS[name](() if name == "echo" else served))
+                for server in servers.values():
+                    settle(server)
+                for case in cases:
+                    for name, server in servers.items():
+                        if not (case.tcp and name == "echo"):
+                            outcome = run(server, case, scale.seconds, check_rcode=name != "echo")
+                            results[name, case.title].append(outcome)
+                    print(f"round {number + 1} of {rounds}: {case.title} done", file=sys.stderr, flush=True)
     return cases, results
 
 
@@ -88,7 +95,7 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="small zones, one round")
     parser.add_argument("--short", action="store_true", help="fewer queries and signed names, one round")
-    parser.add_argument("--rounds", type=int, help="runs of each case (default 5, otherwise 1)")
+    parser.add_argument("--rounds", type=int, help="runs of each case (default 3, otherwise 1)")
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), metavar="NAME")
     parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
@@ -99,7 +106,7 @@ def main() -> int:
         else:
             names.append(name)
     scale = QUICK if arguments.quick else SHORT if arguments.short else FULL
-    rounds = arguments.rounds or (5 if scale is FULL else 1)
+    rounds = arguments.rounds or (3 if scale is FULL else 1)
     cases, results = measure(names, scale, rounds, arguments.seed)
     cpu = {key: f"{statistics.median(r.cpu_us for r in runs):.1f}" for key, runs in results.items()}
     rate = {key: f"{statistics.median(r.answers_per_s for r in runs):,.0f}" for key, runs in results.items()}
@@ -108,7 +115,7 @@ def main() -> int:
     lost = {key: sum(r.lost for r in runs) for key, runs in results.items()}
     for (name, title), count in lost.items():
         if count:
-            print(f"{name}, {title}: {count} queries lost in {rounds} rounds of {scale.queries:,}")
+            print(f"{name}, {title}: {count} queries lost in {rounds} rounds")
     return 0
 
 

@@ -12,7 +12,6 @@ from bindpy.config.model import ANY_SOURCE, RemoteServer, SourceAddress
 from bindpy.xfr.failure import Stage, XferFailure
 
 _RECEIVE_OCTETS = 256 * 1024
-_RECEIVE_NOW_OCTETS = 1 << 20
 
 
 def peer_text(remote: RemoteServer) -> str:
@@ -131,7 +130,7 @@ class TcpStream:
         """Take what has come, in any thread while nobody awaits `receive`; 0 for nothing. Raises OSError."""
         with self._closing:
             try:
-                octets = self._sock.recv(_RECEIVE_NOW_OCTETS)
+                octets = self._sock.recv(_RECEIVE_OCTETS)
             except BlockingIOError:
                 return 0
         self._buffer += octets

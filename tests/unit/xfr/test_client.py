@@ -323,7 +323,6 @@ def test_what_comes_while_records_are_taken(monkeypatch: pytest.MonkeyPatch, at_
 
     monkeypatch.setattr(client, "AT_ONCE_S", at_once_s)
     monkeypatch.setattr(connect, "_RECEIVE_OCTETS", 1000)
-    monkeypatch.setattr(connect, "_RECEIVE_NOW_OCTETS", 1000)
     monkeypatch.setattr("secrets.randbits", lambda _: 0)
     monkeypatch.setattr(TcpStream, "local", "ours")
     assert asyncio.run(run()).same_data(zone_of(engine, TWO))

@@ -196,7 +196,7 @@ class LuaFilter:
         made = []
         for at in range(0, len(flat), _FIELDS):
             one = self._row(rr, flat[at : at + _FIELDS])
-            if is_subdomain(one.owner.lower(), self._key):
+            if one.owner is rr.owner or is_subdomain(one.owner.lower(), self._key):
                 made.append(one)
             elif len(self.ignored) < _MAX_IGNORED:
                 self.ignored.append(_named(one))
@@ -219,8 +219,9 @@ class LuaFilter:
                 raise self._bad_row(rr, f"with the bad qname {_shown(qname)}: {error}") from None
         if content is False and rtype == rr.rtype and (prio is False or rtype not in _WITH_PRIORITY):
             return RR(owner, rtype, seconds, rr.rdata)
-        said = self._content(rr, rtype, content, prio)
-        if rtype == rr.rtype and said == self._text(rtype, rr.rdata):
+        own = self._text(rr.rtype, rr.rdata)
+        said = self._content(rr.rtype, own, rtype, content, prio)
+        if rtype == rr.rtype and said == own:
             return RR(owner, rtype, seconds, rr.rdata)
         try:
             if "\n" in said:
@@ -231,12 +232,12 @@ class LuaFilter:
             raise self._bad_row(rr, what) from None
         return RR(owner, rtype, seconds, rdata)
 
-    def _content(self, rr: RR, rtype: int, content: object, prio: object) -> str:
-        """Return RDATA as a zone file has it, from what a row says and *rr* for the rest."""
-        said = self._text(rr.rtype, rr.rdata)
+    def _content(self, own_type: int, own: str, rtype: int, content: object, prio: object) -> str:
+        """Return RDATA as a zone file has it, by what a row says; the rest is *own*, of type *own_type*."""
+        said = own
         first = 0
         is_whole = self._parameters != _OLD_FORM
-        if _has_priority(rr.rtype, said):
+        if _has_priority(own_type, said):
             first, said = _split(said)
             is_whole = is_whole and content is not False
         if isinstance(content, str):

@@ -29,15 +29,22 @@ import bindpy_engine
 import bindpy.native.reading as reading
 from bindpy.cli.main import main
 
-sound_rdata, sound_reading = reading._rare_rdata, bindpy_engine.read_zone
+sound_rdata = reading._rare_rdata
+sound_reading, sound_reading_of_many = bindpy_engine.read_zone, bindpy_engine.read_zones
 
 def rare_rdata(rtype, words, origin):
     return b"\\5ab" if rtype == 5 else sound_rdata(rtype, words, origin)
 
-def read_zone(path, origin, *rest):
-    return sound_reading(path, origin[:-1] * 40 + b"\\0" if b"bad/" in path else origin, *rest)
+def told(path, origin):
+    return path, origin[:-1] * 40 + b"\\0" if b"bad/" in path else origin
 
-reading._rare_rdata, bindpy_engine.read_zone = rare_rdata, read_zone
+def read_zone(path, origin, *rest):
+    return sound_reading(*told(path, origin), *rest)
+
+def read_zones(zones, *rest):
+    return sound_reading_of_many([told(*zone) for zone in zones], *rest)
+
+reading._rare_rdata, bindpy_engine.read_zone, bindpy_engine.read_zones = rare_rdata, read_zone, read_zones
 main()
 """
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"

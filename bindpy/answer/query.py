@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from bindpy.answer.options import is_well_formed
 from bindpy.answer.policy import Outcome
 from bindpy.zone.names import MAX_NAME_OCTETS, Key, Name
 from bindpy.zone.records import RRType
@@ -119,7 +120,7 @@ class Refusal:
     """A query that is answered with *rcode* alone.
 
     Its question is repeated when it was read: up to ``question_end``, which is `HEADER_OCTETS` otherwise.
-    ``edns`` is the query where it was read whole and holds an OPT record, so that the answer has one, too.
+    ``edns`` is the query where its OPT record was read, so that the answer has one, too.
     """
 
     rcode: Rcode
@@ -145,7 +146,7 @@ def parse(data: bytes) -> Query | Refusal | Outcome:
         if query is Outcome.NOT_MINE:  # the answer has to be signed
             return query
         # What the message means is not known: only its EDNS version is looked at (RFC 6891 section 6.1.3).
-        edns = query if isinstance(query, Query) and query.edns else None
+        edns = _edns_of(query)
         bad_version = edns is not None and edns.edns_version > 0
         return Refusal(Rcode.BADVERS if bad_version else Rcode.NOTIMP, flags, edns=edns)
     return _judge(query) if isinstance(query, Query) else query
@@ -153,12 +154,38 @@ def parse(data: bytes) -> Query | Refusal | Outcome:
 
 def read_query(data: bytes, flags: int) -> Query | Refusal | Outcome:
     """Read *data*, at least a header, as a message of one question, whatever it asks for."""
-    end = question_end(data) if data[4:6] == b"\0\1" else 0
+    if data[4:6] != b"\0\1":
+        return _refuse_questions(data, flags)
+    end = question_end(data)
     if not end:
         return Refusal(Rcode.FORMERR, flags)
     query = Query(data, flags, end)
     failed = None if data[6:12] == b"\0\0\0\0\0\0" else _read_records(query)
     return failed or query
+
+
+def _refuse_questions(data: bytes, flags: int) -> Refusal:
+    """Refuse a message of no question or several (RFC 9619).
+
+    The answer has OPT if the message does (RFC 6891 section 6.1.1).
+    """
+    at = HEADER_OCTETS
+    for _ in range(data[4] << 8 | data[5]):
+        name_end = _name_end(data, at)
+        at = name_end + 4
+        if not name_end or at > len(data):
+            return Refusal(Rcode.FORMERR, flags)
+    query = Query(data, flags, at)  # what it says of a question means nothing
+    edns = _edns_of(_read_records(query) or query)
+    bad_version = edns is not None and edns.edns_version > 0
+    return Refusal(Rcode.BADVERS if bad_version else Rcode.FORMERR, flags, edns=edns)
+
+
+def _edns_of(query: Query | Refusal | Outcome) -> Query | None:
+    """Return that query whose OPT record makes the answer have one."""
+    if isinstance(query, Refusal):
+        return query.edns
+    return query if isinstance(query, Query) and query.edns else None
 
 
 def without_expire(query: Query) -> bytes:
@@ -217,23 +244,28 @@ def _read_records(query: Query) -> Refusal | Outcome | None:
     for index in range(count):
         root_owner = at < size_octets and data[at] == 0
         at = _name_end(data, at)
-        if not at or at + 10 > size_octets:
+        is_whole = at and at + 10 <= size_octets
+        end = at + 10 + (data[at + 8] << 8 | data[at + 9]) if is_whole else 0
+        if not is_whole or end > size_octets:
             return Refusal(Rcode.FORMERR, query.flags)
         rtype = data[at] << 8 | data[at + 1]
-        end = at + 10 + (data[at + 8] << 8 | data[at + 9])
-        if end > size_octets:
-            return Refusal(Rcode.FORMERR, query.flags)
         if rtype == RRType.OPT:
             # RFC 6891 section 6.1.1: one OPT, owned by the root, in the additional section.
-            if query.edns or not root_owner or index < leading or not _read_opt(query, at, end):
-                return Refusal(Rcode.FORMERR, query.flags, query.question_end)
+            misplaced = query.edns or not root_owner or index < leading
+            failed = _malformed(query) if misplaced else _read_opt(query, at, end)
+            if failed is not None:
+                return failed
         elif rtype in (RRType.TSIG, RRType.SIG):
             if index >= leading and index == count - 1:
                 return Outcome.NOT_MINE
             if rtype == RRType.TSIG:  # RFC 8945 section 5.1: it is the last record, in the additional section
-                return Refusal(Rcode.FORMERR, query.flags, query.question_end)
+                return _malformed(query)
         at = end
     return None
+
+
+def _malformed(query: Query) -> Refusal:
+    return Refusal(Rcode.FORMERR, query.flags, query.question_end)
 
 
 def _name_end(data: bytes, at: int) -> int:
@@ -254,8 +286,8 @@ def _name_end(data: bytes, at: int) -> int:
     return 0
 
 
-def _read_opt(query: Query, at: int, end: int) -> bool:
-    """Take over the OPT record whose type is at *at*; return whether its options are well-formed."""
+def _read_opt(query: Query, at: int, end: int) -> Refusal | None:
+    """Take over the OPT record whose type is at *at*; refuse options that are not well-formed."""
     data = query.data
     query.edns = True
     query.payload_octets = max(MIN_UDP_OCTETS, data[at + 2] << 8 | data[at + 3])
@@ -266,13 +298,16 @@ def _read_opt(query: Query, at: int, end: int) -> bool:
     query.options_end = end
     while at < end:
         if at + 4 > end:
-            return False
+            return _malformed(query)
         code = data[at] << 8 | data[at + 1]
-        at += 4 + (data[at + 2] << 8 | data[at + 3])
+        start = at + 4
+        at = start + (data[at + 2] << 8 | data[at + 3])
         if at > end:
-            return False
+            return _malformed(query)
+        if not is_well_formed(code, data[start:at]):
+            return Refusal(Rcode.FORMERR, query.flags, query.question_end, query)
         if code == OPTION_NSID:
             query.nsid = True
         elif code == OPTION_EXPIRE:
             query.expire = True
-    return True
+    return None

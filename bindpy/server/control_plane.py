@@ -193,12 +193,10 @@ class ControlPlane:
         packet = request.packet
         flags = packet[2] << 8 | packet[3]
         query = read_query(packet, flags)
-        if isinstance(query, Refusal):
-            return encode_refusal(packet, query, self._edns_octets)
+        refusal = _refusal(packet, query)
+        if refusal is not None:
+            return encode_refusal(packet, refusal, self._edns_octets)
         opcode = packet[2] >> 3 & 0xF
-        if opcode not in _KNOWN:
-            edns = query if isinstance(query, Query) and query.edns else None
-            return encode_refusal(packet, Refusal(Rcode.NOTIMP, flags, edns=edns), self._edns_octets)
         question = read_question(packet)
         if question is None:
             return error_reply(packet, Rcode.FORMERR)
@@ -213,7 +211,9 @@ class ControlPlane:
             if reply is Outcome.DROP:
                 return None
             self._log_refusal(request, opcode, question)
-            reply = error_reply(packet, Rcode.REFUSED, question)
+            edns = query if isinstance(query, Query) and query.edns else None
+            refusal = Refusal(Rcode.REFUSED, flags, question.end, edns)
+            reply = encode_refusal(packet, refusal, self._edns_octets)
         return reply
 
     def _answer(self, request: CheckedRequest, query: Query) -> bytes | Outcome:
@@ -264,6 +264,19 @@ class ControlPlane:
                     dns.opcode.to_text(dns.opcode.Opcode(opcode)),
                     question.type_text,
                 )
+
+
+def _refusal(packet: bytes, query: Query | Refusal | Outcome) -> Refusal | None:
+    """Return how *packet*, read as *query*, is refused whatever it asks for."""
+    if isinstance(query, Refusal):
+        return query
+    flags = packet[2] << 8 | packet[3]
+    edns = query if isinstance(query, Query) and query.edns else None
+    if packet[2] >> 3 & 0xF not in _KNOWN:
+        return Refusal(Rcode.NOTIMP, flags, edns=edns)
+    if edns is not None and edns.edns_version > 0:
+        return Refusal(Rcode.BADVERS, flags, edns.question_end, edns)
+    return None
 
 
 def error_reply(packet: bytes, rcode: int, question: Question | None = None) -> bytes:

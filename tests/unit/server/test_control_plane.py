@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import struct
 from collections.abc import AsyncGenerator, Collection, Coroutine
 from contextlib import aclosing
 from pathlib import Path
@@ -211,6 +212,18 @@ def test_malformed_requests_get_formerr_and_no_log_line(caplog: pytest.LogCaptur
 )
 def test_what_must_not_be_answered(packet: bytes) -> None:
     assert ask(packet) is None
+
+
+@pytest.mark.parametrize("packet", [update(), notify()], ids=["update", "notify"])
+def test_opt_is_answered_with_opt(packet: bytes) -> None:
+    def with_opt(ttl: int) -> bytes:
+        assert packet[10:12] == b"\0\0"
+        return packet[:10] + b"\0\1" + packet[12:] + struct.pack("!xHHIH", 41, 1232, ttl, 0)
+
+    assert answer_to(packet).edns == -1
+    answer = answer_to(with_opt(0))
+    assert (answer.edns, answer.rcode()) == (0, dns.rcode.REFUSED)
+    assert answer_to(with_opt(1 << 16)).rcode() == dns.rcode.BADVERS
 
 
 def test_two_questions_are_formerr() -> None:

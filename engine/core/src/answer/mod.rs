@@ -10,6 +10,7 @@ mod chaos;
 mod counters;
 mod dictionary;
 mod message;
+mod options;
 mod policy;
 mod proofs;
 mod published;

@@ -3,6 +3,7 @@
 //! Nothing here fails, whatever the octets: the outcome is a query, a refusal to answer with, or an outcome
 //! without an answer.
 
+use super::options::is_well_formed;
 use super::policy::Outcome;
 use crate::name::{MAX_LABEL, MAX_NAME};
 use crate::rtype;
@@ -105,7 +106,7 @@ pub struct Refusal {
     pub flags: u16,
     /// The question is repeated up to here; `HEADER` where it was not read.
     pub question_end: usize,
-    /// Where the query was read whole and holds an OPT record, the answer has one, too.
+    /// Where the query's OPT record was read, the answer has one, too.
     pub edns: Option<Edns>,
 }
 
@@ -144,7 +145,11 @@ pub fn parse(data: &[u8]) -> Result<Query<'_>, Other> {
             return Err(Other::Outcome(Outcome::NotMine)); // the answer has to be signed
         }
         // What the message means is not known: only its EDNS version is looked at (RFC 6891 section 6.1.3).
-        let edns = query.ok().and_then(|query| query.edns);
+        let edns = match query {
+            Ok(query) => query.edns,
+            Err(Other::Refused(refusal)) => refusal.edns,
+            Err(Other::Outcome(_)) => None,
+        };
         let bad_version = edns.is_some_and(|edns| edns.version > 0);
         let rcode = if bad_version { Rcode::BadVers } else { Rcode::NotImp };
         return Err(Other::Refused(Refusal { edns, ..Refusal::bare(rcode, flags) }));
@@ -154,11 +159,10 @@ pub fn parse(data: &[u8]) -> Result<Query<'_>, Other> {
 
 /// Reads `data`, at least a header, as a message of one question, whatever it asks for.
 fn read_query(data: &[u8], flags: u16) -> Result<Query<'_>, Other> {
-    let question = match word(data, 4) {
-        1 => question_end(data),
-        _ => None,
-    };
-    let Some((end, labels)) = question else {
+    if word(data, 4) != 1 {
+        return Err(Other::Refused(refuse_questions(data, flags)));
+    }
+    let Some((end, labels)) = question_end(data) else {
         return Err(Other::Refused(Refusal::bare(Rcode::FormErr, flags)));
     };
     let mut query = Query {
@@ -174,6 +178,27 @@ fn read_query(data: &[u8], flags: u16) -> Result<Query<'_>, Other> {
         read_records(&mut query)?;
     }
     Ok(query)
+}
+
+/// Refuses a message of no question or several (RFC 9619); with OPT if it has one (RFC 6891 section 6.1.1).
+#[cold]
+fn refuse_questions(data: &[u8], flags: u16) -> Refusal {
+    let bare = Refusal::bare(Rcode::FormErr, flags);
+    let mut at = HEADER;
+    for _ in 0..word(data, 4) {
+        at = match name_end(data, at) {
+            Some(name_end) if name_end + 4 <= data.len() => name_end + 4,
+            _ => return bare,
+        };
+    }
+    let mut query = Query { data, flags, question_end: at, labels: 0, qtype: 0, qclass: 0, edns: None };
+    let edns = match read_records(&mut query) {
+        Ok(()) => query.edns,
+        Err(Other::Refused(refusal)) => refusal.edns,
+        Err(Other::Outcome(_)) => None,
+    };
+    let bad_version = edns.is_some_and(|edns| edns.version > 0);
+    Refusal { rcode: if bad_version { Rcode::BadVers } else { Rcode::FormErr }, edns, ..bare }
 }
 
 /// Returns where the first question ends and how many labels its name has, `None` when it is no whole,
@@ -218,10 +243,8 @@ fn judge(query: Query<'_>) -> Result<Query<'_>, Other> {
 fn read_records(query: &mut Query<'_>) -> Result<(), Other> {
     let data = query.data;
     let bare = Other::Refused(Refusal::bare(Rcode::FormErr, query.flags));
-    let with_question = Other::Refused(Refusal {
-        question_end: query.question_end,
-        ..Refusal::bare(Rcode::FormErr, query.flags)
-    });
+    let refusal = Refusal { question_end: query.question_end, ..Refusal::bare(Rcode::FormErr, query.flags) };
+    let with_question = Other::Refused(refusal);
     let mut at = query.question_end;
     let leading = usize::from(word(data, 6)) + usize::from(word(data, 8));
     let count = leading + usize::from(word(data, 10));
@@ -242,7 +265,8 @@ fn read_records(query: &mut Query<'_>) -> Result<(), Other> {
                 if query.edns.is_some() || !root_owner || index < leading {
                     return Err(with_question);
                 }
-                query.edns = Some(read_opt(data, at, end).ok_or(with_question)?);
+                let edns = read_opt(data, at, end);
+                query.edns = Some(edns.map_err(|edns| Other::Refused(Refusal { edns, ..refusal }))?);
             }
             rtype::TSIG | rtype::SIG if index >= leading && index == count - 1 => {
                 return Err(Other::Outcome(Outcome::NotMine));
@@ -273,8 +297,11 @@ fn name_end(data: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Reads the OPT record whose type is at `at`; `None` when its options are not well-formed.
-fn read_opt(data: &[u8], at: usize, end: usize) -> Option<Edns> {
+/// Reads the OPT record whose type is at `at`.
+///
+/// Fails when its options are not well-formed, with what the answer's OPT record is to be made of: nothing where
+/// they cannot even be told apart.
+fn read_opt(data: &[u8], at: usize, end: usize) -> Result<Edns, Option<Edns>> {
     let mut edns = Edns {
         payload: word(data, at + 2).max(MIN_UDP),
         version: data[at + 5],
@@ -285,17 +312,21 @@ fn read_opt(data: &[u8], at: usize, end: usize) -> Option<Edns> {
     let mut at = at + 10;
     while at < end {
         if at + 4 > end {
-            return None;
+            return Err(None);
         }
         let code = word(data, at);
-        at += 4 + usize::from(word(data, at + 2));
+        let start = at + 4;
+        at = start + usize::from(word(data, at + 2));
         if at > end {
-            return None;
+            return Err(None);
+        }
+        if !is_well_formed(code, &data[start..at]) {
+            return Err(Some(edns));
         }
         edns.nsid |= code == OPTION_NSID;
         edns.expire |= code == OPTION_EXPIRE;
     }
-    Some(edns)
+    Ok(edns)
 }
 
 /// Returns the 16-bit number at `at`, which is there.

@@ -21,7 +21,7 @@ import dns.rdatatype
 import dns.tokenizer
 
 from bindpy.diagnostics import BindpyError
-from bindpy.zone import moretypes, names, strict
+from bindpy.zone import bindwords, moretypes, names, strict
 from bindpy.zone.lexer import LexError, Token, next_entry, shown, to_ascii, to_octets
 from bindpy.zone.names import BadNameError, Name
 from bindpy.zone.records import IN
@@ -486,7 +486,7 @@ def rdata_to_text(rtype: int, rdata: bytes, rdclass: int = IN) -> str:
         text = moretypes.to_text(rtype, rdata)
     elif _has_text_form(rtype, rdclass):
         try:
-            text = _from_wire(rtype, rdata, rdclass).to_text()
+            text = bindwords.readable(rtype, rdata, _from_wire(rtype, rdata, rdclass))
         except _FAILURES:
             text = None
     return text if text is not None else generic_text(rdata)

@@ -6,8 +6,6 @@ each zone once, so it sees a publication wholly or not at all.
 
 from __future__ import annotations
 
-import itertools
-import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -17,6 +15,7 @@ from typing import Final
 from bindpy.answer.cache import AnswerCache, Table, TableKey
 from bindpy.answer.chaos import ChaosZones
 from bindpy.answer.encode import encode, encode_refusal
+from bindpy.answer.order import Turns
 from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.answer.query import HEADER_OCTETS, Query, Rcode, Refusal, parse
 from bindpy.answer.response import Response
@@ -66,8 +65,7 @@ class PythonAnswerer:
         self.counters: Counter[Rcode] = Counter()
         self._on_error = on_error
         self._lock = threading.Lock()  # for whoever changes state; no query waits for it
-        self._turns = itertools.count()
-        self._arrangements = {"cyclic": self._turned, "random": _shuffled}  # rrset-order
+        self._turns = Turns()
         self._state: _State
         self._bind(_configured(policy, {}))
 
@@ -236,9 +234,8 @@ class PythonAnswerer:
             response.refuse(Rcode.REFUSED)
         else:
             response = respond(view.zones, query, fill_for(view.policy, query, transport), admit)
-            arrange = self._arrangements.get(view.policy.rrset_order)
-            if arrange is not None:
-                response.reorder(arrange)
+            if view.policy.rrset_order:
+                self._turns.arrange(view.policy.rrset_order, response)
         self.counters[response.rcode] += 1
         limit = TCP_LIMIT_OCTETS
         if transport is Transport.UDP:
@@ -251,10 +248,6 @@ class PythonAnswerer:
             self._refresh_hot(state.cache)
         return message
 
-    def _turned(self, rdatas: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        start = next(self._turns) % len(rdatas)
-        return rdatas[start:] + rdatas[:start]
-
     def _refresh_hot(self, cache: AnswerCache) -> None:
         """Follow the cache when its halves have changed places."""
         if self.hot is None or cache.table(_SHARED_UDP) is self.hot:
@@ -262,10 +255,6 @@ class PythonAnswerer:
         with self._lock:
             if self._state.cache is cache and self._state.classes.everybody is not None:
                 self.hot = cache.table(_SHARED_UDP)
-
-
-def _shuffled(rdatas: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    return tuple(random.sample(rdatas, len(rdatas)))
 
 
 def _configured(policy: AnswerPolicy, old_views: dict[str, View]) -> _State:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bindpy.config.acl import LocalAddresses
-from bindpy.config.model import MATCH_ANY, MATCH_NONE, AddressMatchList
+from bindpy.config.model import MATCH_ANY, MATCH_NONE, AddressMatchList, OrderRule
 from bindpy.zone.names import Name
 
 
@@ -56,7 +56,7 @@ class ViewPolicy:
     match_recursive_only: bool = False
     minimal_responses: str = "no-auth-recursive"
     minimal_any: bool = False
-    rrset_order: str = "none"
+    rrset_order: tuple[OrderRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

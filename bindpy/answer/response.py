@@ -7,7 +7,7 @@ in one place (`bindpy.answer.encode`).
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from bindpy.answer.query import Rcode
@@ -97,13 +97,6 @@ class Response:
         self.additional.append((owner, rrset.rtype, rrset.ttl, rrset.rdatas))
         if rrset.sigs and self.dnssec_ok:
             self.additional.append((owner, RRType.RRSIG, rrset.sigs_ttl, rrset.sigs))
-
-    def reorder(self, arrange: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]) -> None:
-        """Let *arrange* order the RDATAs of each RRset of the answer section that has several."""
-        for index, (owner, rtype, ttl, rdatas) in enumerate(self.answer):
-            if len(rdatas) > 1:
-                self.answer[index] = (owner, rtype, ttl, arrange(rdatas))
-                self.varies = True
 
     def extend_authority(self, entries: Iterable[Entry]) -> None:
         """Add entries that nothing else puts anywhere (a negative answer's SOA)."""

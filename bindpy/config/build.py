@@ -20,8 +20,9 @@ from bindpy.config.build_options import (
     match_list,
     scalar,
 )
+from bindpy.config.build_order import rrset_order
 from bindpy.config.build_settings import BUILTIN_SETTINGS, Settings, SettingsBuilder
-from bindpy.config.build_zones import ZoneBuilder, data_class, rrset_order
+from bindpy.config.build_zones import ZoneBuilder, data_class
 from bindpy.config.model import (
     MATCH_ANY,
     Config,
@@ -35,9 +36,6 @@ from bindpy.config.resolve import Resolver
 from bindpy.config.sections import Entry, Section
 from bindpy.diagnostics import Diagnostics
 from bindpy.zone.records import IN
-
-_DEFAULT_ORDER = "none"
-"""The order in the zone. BIND shuffles where the configuration says nothing; see ARCHITECTURE.md."""
 
 _DEFAULT_MINIMAL = "no-auth-recursive"
 _NOTHING = Section("options")
@@ -154,7 +152,7 @@ class _ViewBuilder:
             match_recursive_only=scalar(own, "match-recursive-only", False),
             minimal_responses={True: "yes", False: "no"}.get(minimal, minimal),
             minimal_any=scalar(own, "minimal-any", scalar(options, "minimal-any", False)),
-            rrset_order=rrset_order(own, rrset_order(options, _DEFAULT_ORDER, resolver), resolver),
+            rrset_order=rrset_order(own.first("rrset-order") or options.first("rrset-order"), resolver),
             settings=inherited[ZoneType.PRIMARY],
             zones=tuple(zones),
             keys=self._keys | build_keys(own, resolver),

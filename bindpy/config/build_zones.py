@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bindpy.config.build_settings import ZONE_TYPES, Settings, SettingsBuilder
 from bindpy.config.model import ProvisionedBy, ZoneConfig, ZoneType
 from bindpy.config.new_zones import kept_in
@@ -119,38 +117,3 @@ def _provisioned_by(section: Section) -> ProvisionedBy | None:
     if entry is None:
         return None
     return ProvisionedBy(entry.value.args[0], entry.value.named.get("account", ""))
-
-
-def rrset_order(section: Section, base: str, resolver: Resolver) -> str:
-    """Return the order for all RRsets; rules for some names, types or classes only are reported."""
-    entry = section.first("rrset-order")
-    if entry is None:
-        return base
-    partial = False
-    for rule in entry.value.args[0]:
-        wanted = rule.named["order"].lower()
-        if wanted not in ("fixed", "random", "cyclic", "none"):
-            resolver.error(
-                entry.statement,
-                f"invalid rrset-order '{wanted}'",
-                rule.named["order"],
-                hint="fixed, random, cyclic or none",
-            )
-        elif _matches_all(rule.named):
-            base = wanted
-            break
-        else:
-            partial = True
-    if partial:
-        resolver.warning(
-            entry.statement, "'rrset-order' for some names, types or classes only is not supported yet"
-        )
-    return base
-
-
-def _matches_all(rule: Any) -> bool:
-    return (
-        rule.get("class", "any").lower() in ("any", "in")
-        and rule.get("type", "any").lower() == "any"
-        and rule.get("name", "*") == "*"
-    )

@@ -6,12 +6,12 @@ from ipaddress import IPv6Address
 
 import dns.exception
 import dns.rdataclass
-import dns.rdatatype
 
 from bindpy.config.check_policies import algorithm_number, digest_number
 from bindpy.config.check_report import Report, check_name, inside, members, number, out_of_range, word
 from bindpy.config.check_servers import server_prefix
 from bindpy.config.tree import Statement, Token
+from bindpy.config.values import type_number
 
 _RATE_LIMIT: dict[str, tuple[int, int]] = {
     "responses-per-second": (0, 1000),
@@ -27,8 +27,6 @@ _RATE_LIMIT: dict[str, tuple[int, int]] = {
     "ipv6-prefix-length": (16, 64),
 }
 _RATE_TABLE = 500
-_TYPES_OF_BIND = frozenset({"UINFO", "UID", "GID", "KEYDATA", "SINK", "ATMA"})
-_TYPES_OF_DNSPYTHON = frozenset({"NONE", "NSAP_PTR", "NXNAME"})
 _DNS64_LENGTHS = (32, 40, 48, 56, 64, 96)
 
 
@@ -54,7 +52,7 @@ def check_rrset_order(report: Report, statement: Statement) -> None:
             report.at(
                 f"'rrset-order': invalid class '{word(element, at['class'] + 1)}'", element, at["class"] + 1
             )
-        if "type" in at and not is_type(word(element, at["type"] + 1)):
+        if "type" in at and type_number(word(element, at["type"] + 1)) is None:
             report.at(
                 f"'rrset-order': invalid type '{word(element, at['type'] + 1)}'", element, at["type"] + 1
             )
@@ -69,18 +67,6 @@ def check_rrset_order(report: Report, statement: Statement) -> None:
             )
         elif order.lower() not in ("random", "cyclic", "none"):
             report.at(f"'rrset-order': invalid order '{order}'", element, len(element.items) - 1)
-
-
-def is_type(text: str) -> bool:
-    """Return whether *text* is an RR type to BIND; dnspython knows some other names."""
-    name = text.upper()
-    if name in _TYPES_OF_BIND:
-        return True
-    try:
-        dns.rdatatype.from_text(name)
-    except (dns.exception.DNSException, ValueError):
-        return False
-    return name not in _TYPES_OF_DNSPYTHON
 
 
 def _is_class(text: str) -> bool:

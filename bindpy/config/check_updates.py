@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bindpy.config.check_report import Report, inside, name_of, word
-from bindpy.config.check_structures import is_type
 from bindpy.config.tree import Statement, Token
+from bindpy.config.values import type_number
 from bindpy.zone.names import ROOT, BadNameError, Name, is_wildcard
 
 _SELF_RULES = frozenset({"self", "selfsub", "selfwild"})
@@ -82,5 +82,5 @@ def _check_type(report: Report, rule: Statement, index: int, text: str) -> None:
         if not (digits.isascii() and digits.isdigit() and int(digits[:6]) <= 65535):
             report.at(f"'({rest}' is not a valid count", rule, index)
             return
-    if not is_type(name):
+    if type_number(name) is None:
         report.at(f"'{name}' is not a valid type", rule, index)

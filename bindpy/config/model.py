@@ -9,11 +9,11 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from bindpy.diagnostics import SourceSpan
 from bindpy.files import FileStamp
-from bindpy.zone.names import Key, Name
+from bindpy.zone.names import Key, Name, is_subdomain, is_wildcard, parent
 
 # --- address match lists -------------------------------------------------------------------------
 
@@ -381,6 +381,28 @@ class ZoneConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderRule:
+    """One rule of ``rrset-order``: RRsets of *rtype* (None: of all) with such an owner stand in *order*.
+
+    The owner is *name*; where that is a wildcard, any name below the wildcard's parent; where it is None,
+    any name at all.
+    """
+
+    order: Literal["none", "cyclic", "random"]
+    rtype: int | None = None
+    name: Key | None = None
+
+    def matches(self, owner: Key, rtype: int) -> bool:
+        """Return whether the rule is for RRsets of *owner* and *rtype*."""
+        if self.rtype not in (None, rtype):
+            return False
+        if self.name is None or not is_wildcard(self.name):
+            return self.name in (None, owner)
+        above = parent(self.name)
+        return len(owner) > len(above) and is_subdomain(owner, above)
+
+
+@dataclass(frozen=True, slots=True)
 class ViewConfig:
     """One view; a configuration without ``view`` statements has one, ``_default``, that matches everybody.
 
@@ -395,7 +417,7 @@ class ViewConfig:
     match_recursive_only: bool
     minimal_responses: str  # yes, no, no-auth, no-auth-recursive
     minimal_any: bool
-    rrset_order: str  # none, fixed, cyclic, random
+    rrset_order: tuple[OrderRule, ...]
     settings: ZoneSettings
     zones: tuple[ZoneConfig, ...]
     keys: Mapping[str, TsigKey]

@@ -137,7 +137,7 @@ def _plain_view(view: ViewPolicy) -> dict[str, object]:
         "match_recursive_only": view.match_recursive_only,
         "minimal_responses": view.minimal_responses,
         "minimal_any": view.minimal_any,
-        "rrset_order": view.rrset_order,
+        "rrset_order": [(rule.order, rule.rtype, rule.name) for rule in view.rrset_order],
     }
 
 

@@ -25,9 +25,10 @@ from bindpy.config.model import (
     MatchKey,
     MatchNested,
     MatchNetwork,
+    OrderRule,
 )
-from bindpy.zone.names import Name, to_text
-from bindpy.zone.records import RR
+from bindpy.zone.names import Name, from_text, to_text
+from bindpy.zone.records import RR, RRType
 from bindpy.zone.snapshot import NoSoaError, ZoneSnapshot, build_snapshot
 from tests.support.engines import fail_on_error
 
@@ -93,7 +94,7 @@ class Scenario:
         yield from (f"localnet {net}" for net in policy.local.localnets)
         for view in policy.views:
             yield (
-                f"view {view.name} {view.minimal_responses} {_flag(view.minimal_any)} {view.rrset_order} "
+                f"view {view.name} {view.minimal_responses} {_flag(view.minimal_any)} {_order(view)} "
                 f"{_flag(view.match_recursive_only)} {_list(view.match_clients)} "
                 f"{_list(view.match_destinations)}"
             )
@@ -102,6 +103,15 @@ class Scenario:
 
 def _flag(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _order(view: ViewPolicy) -> str:
+    rules = []
+    for rule in view.rrset_order:
+        rtype = "-" if rule.rtype is None else rule.rtype
+        name = "-" if rule.name is None else rule.name.hex()
+        rules.append(f"{rule.order}/{rtype}/{name}")
+    return ",".join(rules) or "-"
 
 
 def _list(elements: AddressMatchList) -> str:
@@ -256,8 +266,8 @@ def random_questions(rng: random.Random, packets: Sequence[bytes], count: int) -
     return questions
 
 
-def random_policy(rng: random.Random) -> AnswerPolicy:
-    """Return a policy with one to three views; the last one serves everybody."""
+def random_policy(rng: random.Random, owners: Sequence[str] = ("example.",)) -> AnswerPolicy:
+    """Return a policy with one to three views; the last one serves everybody. *owners* are in the zones."""
     views = [
         ViewPolicy(
             name=f"view{number}",
@@ -273,7 +283,7 @@ def random_policy(rng: random.Random) -> AnswerPolicy:
             view,
             minimal_responses=rng.choice(("no", "yes", "no-auth", "no-auth-recursive")),
             minimal_any=rng.random() < 0.3,
-            rrset_order=rng.choice(("none", "none", "cyclic")),
+            rrset_order=random_order(rng, owners),
         )
         for view in views
     ]
@@ -287,6 +297,21 @@ def random_policy(rng: random.Random) -> AnswerPolicy:
         blackhole=random_list(rng) if rng.random() < 0.2 else MATCH_NONE,
         local=LocalAddresses((ip_network("127.0.0.1/32")[0],), (ip_network("192.0.2.0/24"),)),
     )
+
+
+def random_order(rng: random.Random, owners: Sequence[str]) -> tuple[OrderRule, ...]:
+    """Return rules of an ``rrset-order``, some for names of *owners*; none in half of all cases."""
+    rules = []
+    for _ in range(rng.choice((0, 0, 0, 1, 2, 4))):
+        name = rng.choice((None, None, ".", "*.", rng.choice(owners), f"*.{rng.choice(owners)}"))
+        rules.append(
+            OrderRule(
+                rng.choice(("none", "cyclic", "cyclic")),
+                rng.choice((None, None, RRType.A, RRType.NS, RRType.MX, RRType.DS)),
+                from_text(name).lower() if name is not None else None,
+            )
+        )
+    return tuple(rules)
 
 
 def random_list(rng: random.Random, depth: int = 0) -> AddressMatchList:

@@ -30,8 +30,8 @@ use std::thread;
 use std::time::Duration;
 
 use bindpy_core::answer::{
-    AnswerPolicy, Answerer, Match, MatchElement, MatchList, MinimalResponses, Outcome, Request, RrsetOrder,
-    Transport, Unavailable, ViewPolicy, ZonePolicy,
+    AnswerPolicy, Answerer, Match, MatchElement, MatchList, MinimalResponses, OrderRule, Outcome, Request,
+    RrsetOrder, Transport, Unavailable, ViewPolicy, ZonePolicy,
 };
 use bindpy_core::rtype;
 use bindpy_core::serve::{TcpService, TcpSettings, UdpService, UdpSocket, Upcalls};
@@ -174,13 +174,24 @@ fn minimal_responses(word: &str) -> Result<MinimalResponses> {
     })
 }
 
-fn rrset_order(word: &str) -> Result<RrsetOrder> {
-    Ok(match word {
+/// Reads rules with commas between them, `-` where there are none: ORDER/TYPE/NAME, the name in hexadecimal, a
+/// dash for every type and every name.
+fn rrset_order(text: &str) -> Result<Vec<OrderRule>> {
+    if text == "-" { Ok(Vec::new()) } else { text.split(',').map(order_rule).collect() }
+}
+
+fn order_rule(text: &str) -> Result<OrderRule> {
+    let wrong = || format!("rrset-order {text}?");
+    let [order, rtype, name] = *text.split('/').collect::<Vec<_>>() else { return Err(wrong().into()) };
+    let order = match order {
         "none" => RrsetOrder::None,
         "cyclic" => RrsetOrder::Cyclic,
         "random" => RrsetOrder::Random,
-        _ => return Err(format!("rrset-order {word}?").into()),
-    })
+        _ => return Err(wrong().into()),
+    };
+    let rtype = if rtype == "-" { None } else { Some(rtype.parse()?) };
+    let name = if name == "-" { None } else { Some(hex(name)?.into()) };
+    Ok(OrderRule { order, rtype, name })
 }
 
 fn keys(names: &str) -> Vec<String> {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use bindpy_core::answer::{
-    AnswerPolicy, Answerer, Match, MatchElement, MatchList, MinimalResponses, RrsetOrder, Unavailable,
-    ViewPolicy, ZonePolicy,
+    AnswerPolicy, Answerer, Match, MatchElement, MatchList, MinimalResponses, OrderRule, RrsetOrder,
+    Unavailable, ViewPolicy, ZonePolicy,
 };
 use bindpy_core::name;
 use bindpy_core::read::NoRareRdata;
@@ -74,7 +74,7 @@ fn policy() -> AnswerPolicy {
         match_clients: MatchList(vec![MatchElement { negated: false, what }]),
         minimal_responses: MinimalResponses::No,
         minimal_any: true,
-        rrset_order: RrsetOrder::Cyclic,
+        rrset_order: vec![OrderRule { order: RrsetOrder::Cyclic, rtype: None, name: None }],
         ..ViewPolicy::named("other")
     };
     AnswerPolicy {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bindpy_core::answer::{
-    AnswerPolicy, LocalNetwork, Match, MatchElement, MatchList, MinimalResponses, RrsetOrder, ViewPolicy,
-    ZonePolicy,
+    AnswerPolicy, LocalNetwork, Match, MatchElement, MatchList, MinimalResponses, OrderRule, RrsetOrder,
+    ViewPolicy, ZonePolicy,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -72,7 +72,7 @@ struct View {
     match_recursive_only: bool,
     minimal_responses: String,
     minimal_any: bool,
-    rrset_order: String,
+    rrset_order: Vec<Rule>,
 }
 
 impl View {
@@ -90,14 +90,22 @@ impl View {
                 other => return Err(unknown("minimal-responses", other)),
             },
             minimal_any: self.minimal_any,
-            rrset_order: match self.rrset_order.as_str() {
-                "none" => RrsetOrder::None,
-                "cyclic" => RrsetOrder::Cyclic,
-                "random" => RrsetOrder::Random,
-                other => return Err(unknown("rrset-order", other)),
-            },
+            rrset_order: self.rrset_order.into_iter().map(order_rule).collect::<PyResult<_>>()?,
         })
     }
+}
+
+/// A rule of `rrset-order`: the order, and the type and the name in lower case that it is for.
+type Rule = (String, Option<u16>, Option<Vec<u8>>);
+
+fn order_rule((order, rtype, name): Rule) -> PyResult<OrderRule> {
+    let order = match order.as_str() {
+        "none" => RrsetOrder::None,
+        "cyclic" => RrsetOrder::Cyclic,
+        "random" => RrsetOrder::Random,
+        other => return Err(unknown("rrset-order", other)),
+    };
+    Ok(OrderRule { order, rtype, name: name.map(Into::into) })
 }
 
 /// All that shapes answers besides the zones' data, as a dict.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from ipaddress import ip_network
+from typing import Literal
 
 import dns.edns
 import dns.message
@@ -25,6 +26,7 @@ from bindpy.config.model import (
     MatchBuiltin,
     MatchNested,
     MatchNetwork,
+    OrderRule,
 )
 from bindpy.engine import Answerer
 from bindpy.zone import names
@@ -253,14 +255,64 @@ def test_the_order_in_the_zone_is_kept() -> None:
 
 
 @pytest.mark.parametrize("order", ["cyclic", "random"])
-def test_the_order_is_turned_when_asked_to(order: str) -> None:
-    policy = AnswerPolicy(views=(ViewPolicy("_default", rrset_order=order),))
+def test_the_order_is_turned_when_asked_to(order: Literal["cyclic", "random"]) -> None:
+    policy = AnswerPolicy(views=(ViewPolicy("_default", rrset_order=(OrderRule(order),)),))
     many = "".join(f"many A 192.0.2.{i}\n" for i in range(10, 16))
     asker = Asker({"example.": _text(1) + many}, policy)
     seen = [tuple(asker.ask("many.example.").answer) for _ in range(60)]
     assert all(sorted(answer) == sorted(seen[0]) for answer in seen)
     assert len({answer[0] for answer in seen}) == 6 if order == "cyclic" else len(set(seen)) > 2
     assert asker.ask("www.example.").answer == ["www.example. 3600 A 192.0.2.1"]
+
+
+MANY = (
+    _text(1)
+    + "sub NS ns1\nsub NS ns2\nsub NS ns3\n"
+    + "mail MX 10 many\nmail MX 20 many\nmail MX 30 many\n"
+    + "".join(
+        f"{owner} A 192.0.2.{i}\n{owner} AAAA 2001:db8::{i}\n"
+        for owner in ("many", "x.many")
+        for i in range(2)
+    )
+)
+
+
+def _orders(rules: tuple[OrderRule, ...], *questions: tuple[str, str]) -> list[int]:
+    """Return how many orders the answer to each question has when all are asked in turns."""
+    views = (ViewPolicy("_default", minimal_responses="no", rrset_order=rules),)
+    asker = Asker({"example.": MANY}, AnswerPolicy(views=views))
+    seen: list[set[tuple[str, ...]]] = [set() for _ in questions]
+    for _ in range(40):
+        for orders, question in zip(seen, questions, strict=True):
+            reply = asker.ask(*question)
+            orders.add((*reply.answer, *reply.authority, *reply.additional))
+    return [len(orders) for orders in seen]
+
+
+def test_the_types_of_a_name_take_turns_of_their_own() -> None:
+    assert _orders((OrderRule("cyclic"),), ("many.example.", "A"), ("many.example.", "AAAA")) == [2, 2]
+
+
+def test_the_first_rule_that_matches_decides() -> None:
+    def of(name: str) -> bytes:
+        return names.from_text(name)
+
+    rules = (
+        OrderRule("none", 1, of("x.many.example.")),
+        OrderRule("cyclic", None, of("*.many.example.")),
+        OrderRule("cyclic", 15),
+    )
+    a, aaaa = ("x.MANY.example.", "A"), ("x.Many.example.", "AAAA")
+    above, mx = ("many.example.", "A"), ("mail.example.", "MX")
+    assert _orders(rules, a, aaaa, above, mx) == [1, 2, 1, 3]
+    assert _orders((OrderRule("cyclic", None, of("many.example.")),), a, above, mx) == [1, 2, 1]
+    assert _orders((OrderRule("cyclic", None, of("*.any.example.")),), a, above) == [1, 1]
+    assert _orders((OrderRule("none"), OrderRule("cyclic")), a, mx) == [1, 1]
+
+
+def test_referrals_are_ordered_and_additional_data_is_not() -> None:
+    assert _orders((OrderRule("cyclic", 2),), ("www.sub.example.", "A")) == [3]
+    assert _orders((OrderRule("cyclic", 1),), ("mail.example.", "MX")) == [1]
 
 
 # --- publishing while queries come in -----------------------------------------------------------------

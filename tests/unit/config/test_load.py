@@ -21,6 +21,7 @@ from bindpy.config.model import (
     MatchKey,
     MatchNested,
     MatchNetwork,
+    OrderRule,
     RemoteServer,
     SourceAddress,
     TransferWay,
@@ -29,6 +30,8 @@ from bindpy.config.model import (
 )
 from bindpy.diagnostics import Severity
 from bindpy.zone import names
+from bindpy.zone.names import from_text
+from bindpy.zone.records import RRType
 
 DATA = Path(__file__).parents[2] / "data" / "conf"
 
@@ -48,6 +51,33 @@ def only_zone(text: str) -> ZoneConfig:
     return zone
 
 
+def test_rules_of_rrset_order_are_kept_until_one_is_for_everything() -> None:
+    config = load(
+        """
+        options { rrset-order {
+            class CH order random;
+            class IN type mx name "Www.Example." order random;
+            type any name "*.example" order fixed;
+            class ANY name "example" order cyclic;
+            type TYPE65534 order none;
+            order fixed; }; };
+        view "a" { };
+        view "b" { rrset-order { name "*" order random; name "x" order cyclic; }; };
+        view "c" { rrset-order { name "." order cyclic; order none; }; };
+        view "d" { rrset-order { order fixed; name "x" order cyclic; }; };
+        """
+    )
+    a, b, c, d = [view.rrset_order for view in config.views]
+    assert a == (
+        OrderRule("random", RRType.MX, from_text("www.example.")),
+        OrderRule("none", None, from_text("*.example.")),
+        OrderRule("cyclic", None, from_text("example.")),
+    )
+    assert b == (OrderRule("random"),)
+    assert c == (OrderRule("cyclic", None, from_text(".")),)
+    assert d == ()
+
+
 def test_an_empty_file_has_binds_defaults() -> None:
     config = load("")
     options = config.options
@@ -63,7 +93,7 @@ def test_an_empty_file_has_binds_defaults() -> None:
     assert config.controls is None
     (view,) = config.views
     assert (view.name, view.rdclass, view.match_clients) == ("_default", 1, MATCH_ANY)
-    assert (view.minimal_responses, view.rrset_order) == ("no-auth-recursive", "none")
+    assert (view.minimal_responses, view.rrset_order) == ("no-auth-recursive", ())
     assert (view.settings.allow_query, view.settings.allow_transfer) == (MATCH_ANY, MATCH_NONE)
     assert config.logging.categories == {}
     assert {"default_syslog", "default_stderr", "null"} <= config.logging.channels.keys()
@@ -377,9 +407,9 @@ def test_views_have_their_own_answers() -> None:
         "no",
         True,
         True,
-        "fixed",
+        (),
     )
-    assert (b.minimal_responses, b.rdclass, b.rrset_order) == ("yes", 3, "cyclic")
+    assert (b.minimal_responses, b.rdclass, b.rrset_order) == ("yes", 3, (OrderRule("cyclic"),))
     assert [zone.view for zone in config.zones()] == ["a"]
 
 

@@ -5,7 +5,6 @@
 use smallvec::SmallVec;
 
 use super::dictionary::{Names, POINTER, Place, Standing, place_in_question};
-use super::policy::RrsetOrder;
 use super::query::{Edns, HEADER, OPCODE_MASK, OPTION_NSID, Query, Rcode, Refusal};
 use super::response::{Data, Ede, Entry, Response};
 use super::soa::CompressedSoa;
@@ -23,13 +22,6 @@ const OPTION_EDE: u16 = 15;
 
 /// So many names in RDATA are remembered; other owners of glue are looked for.
 const HOSTS: usize = 4;
-
-/// How RDATAs are to be ordered, and what that takes.
-pub struct Ordering<'a> {
-    pub order: RrsetOrder,
-    /// Counts the RRsets that were ordered.
-    pub turns: &'a mut u64,
-}
 
 /// What an answer holds besides the response.
 pub struct Extras<'a> {
@@ -56,7 +48,6 @@ pub fn encode<'m>(
     response: &Response<'m>,
     limit: usize,
     extras: &Extras<'_>,
-    ordering: &mut Ordering<'_>,
     names: &'m mut Names,
     out: &'m mut Vec<u8>,
 ) -> Written {
@@ -71,16 +62,16 @@ pub fn encode<'m>(
     if query.qclass == rtype::CHAOS {
         message.rdclass = rtype::CHAOS;
     }
-    let answers = message.put(&response.answer, Some(ordering));
-    let authorities = message.put(&response.authority, None);
+    let answers = message.put(&response.answer);
+    let authorities = message.put(&response.authority);
     let (required, rest) = response.additional.split_at(response.required);
-    let mut additionals = message.put(required, None);
+    let mut additionals = message.put(required);
     let mut flags = QR | (query.flags & PRESERVED_FLAGS) | (response.rcode as u16 & 0xF);
     let truncated = message.full;
     if truncated {
         flags |= TC;
     } else {
-        additionals += message.put(rest, None);
+        additionals += message.put(rest);
     }
     drop(message); // what it borrows of `out`
     // RFC 1035 section 6.2: what is asked of all classes is never answered with authority.
@@ -202,30 +193,23 @@ impl<'m> Message<'m> {
     /// Writes RRsets until one does not fit: it is taken out again, `full` is set, and nothing follows.
     ///
     /// Returns the number of records written.
-    fn put(&mut self, entries: &[Entry<'m>], ordering: Option<&mut Ordering<'_>>) -> u16 {
+    fn put(&mut self, entries: &[Entry<'m>]) -> u16 {
         let mut count = 0u16;
         if self.full {
             return count;
         }
-        let mut ordering = ordering.filter(|ordering| ordering.order != RrsetOrder::None);
-        for (index, entry) in entries.iter().enumerate() {
+        for entry in entries {
             let start = self.out.len();
-            let written = match (ordering.as_deref_mut(), &entry.data) {
-                (Some(ordering), data) if data.is_many() => self.put_all(entry, arranged(entry, ordering)),
-                (_, Data::Rrset(rdatas)) => self.put_all(entry, rdatas.clone()),
-                (_, Data::One(rdata)) => self.put_all(entry, std::iter::once(*rdata)),
-                (_, Data::Soa(rdata, compressed)) => self.put_soa(entry, rdata, compressed),
+            let written = match &entry.data {
+                Data::Rrset(rdatas) => self.put_all(entry, rdatas.clone()),
+                Data::One(rdata) => self.put_all(entry, std::iter::once(*rdata)),
+                Data::Soa(rdata, compressed) => self.put_soa(entry, rdata, compressed),
             };
             match written {
                 Some(written) => count += written,
                 None => {
                     self.out.truncate(start);
                     self.full = true;
-                    if let Some(ordering) = ordering {
-                        // Every RRset of the response has its turn, also where there is no room for it.
-                        let rest = entries[index + 1..].iter().filter(|entry| entry.data.is_many());
-                        *ordering.turns = ordering.turns.wrapping_add(rest.count() as u64);
-                    }
                     return count;
                 }
             }
@@ -346,29 +330,4 @@ pub fn compress_soa(origin: &[u8], rdata: &[u8]) -> (Vec<u8>, usize, Vec<Place>)
     message.put_compressed(rdata, 0, 2);
     drop(message); // what it borrows of `out`
     (out.split_off(start), start, names.places()[known..].to_vec())
-}
-
-/// Returns the RDATAs of `entry`, which has several, in the order that is due.
-fn arranged<'d>(entry: &Entry<'d>, ordering: &mut Ordering<'_>) -> impl Iterator<Item = &'d [u8]> + use<'d> {
-    let mut rdatas: SmallVec<[&[u8]; 16]> = entry.data.iter().collect();
-    let turn = *ordering.turns;
-    *ordering.turns = turn.wrapping_add(1);
-    if ordering.order == RrsetOrder::Cyclic {
-        let start = turn % rdatas.len() as u64;
-        rdatas.rotate_left(start as usize);
-    } else {
-        let mut random = turn;
-        for last in (1..rdatas.len()).rev() {
-            rdatas.swap(last, (split_mix(&mut random) % (last as u64 + 1)) as usize);
-        }
-    }
-    rdatas.into_iter()
-}
-
-/// The next number of the sequence SplitMix64.
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }

@@ -11,6 +11,7 @@ mod counters;
 mod dictionary;
 mod message;
 mod options;
+mod order;
 mod policy;
 mod proofs;
 mod published;
@@ -24,7 +25,8 @@ pub use acl::{Match, MatchElement, MatchList, Sender};
 pub use answerer::{Answerer, Publication};
 pub use counters::{Counters, LATENCY_BUCKETS, QTYPES, RCODES, Role, Totals};
 pub use policy::{
-    AnswerPolicy, LocalNetwork, MinimalResponses, Outcome, RrsetOrder, Transport, ViewPolicy, ZonePolicy,
+    AnswerPolicy, LocalNetwork, MinimalResponses, OrderRule, Outcome, RrsetOrder, Transport, ViewPolicy,
+    ZonePolicy,
 };
 pub use published::{State, Unavailable, UnknownView};
 pub use query::{HEADER, Rcode};

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::acl::MatchList;
+use crate::name;
 
 /// How a query came. Answers over TCP are never truncated (RFC 7766).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,30 @@ pub enum RrsetOrder {
     Random,
 }
 
+/// Which RRsets stand in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRule {
+    /// Their order.
+    pub order: RrsetOrder,
+    /// Their type; `None`: all.
+    pub rtype: Option<u16>,
+    /// Their owner in lower case; where that is a wildcard, those below its parent. `None`: all.
+    pub name: Option<Box<[u8]>>,
+}
+
+impl OrderRule {
+    /// Returns whether the rule is for RRsets of `owner`, in lower case, and `rtype`.
+    pub fn matches(&self, owner: &[u8], rtype: u16) -> bool {
+        self.rtype.is_none_or(|wanted| wanted == rtype)
+            && self.name.as_deref().is_none_or(|name| match name::parent(name) {
+                Some(above) if name::is_wildcard(name) => {
+                    owner.len() > above.len() && name::is_subdomain(owner, above)
+                }
+                _ => owner == name,
+            })
+    }
+}
+
 /// Who may ask for a zone's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZonePolicy {
@@ -80,8 +105,8 @@ pub struct ViewPolicy {
     pub minimal_responses: MinimalResponses,
     /// Whether ANY over UDP is answered with one RRset (RFC 8482).
     pub minimal_any: bool,
-    /// The order of RDATAs.
-    pub rrset_order: RrsetOrder,
+    /// The order of RDATAs: that of the first rule which is for the RRset, and of the zone file where none is.
+    pub rrset_order: Vec<OrderRule>,
 }
 
 impl ViewPolicy {
@@ -94,7 +119,7 @@ impl ViewPolicy {
             match_recursive_only: false,
             minimal_responses: MinimalResponses::default(),
             minimal_any: false,
-            rrset_order: RrsetOrder::default(),
+            rrset_order: Vec::new(),
         }
     }
 }

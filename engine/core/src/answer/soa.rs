@@ -115,8 +115,7 @@ fn label_above<'n>(name: &'n [u8], origin: &[u8]) -> Option<&'n [u8]> {
 #[cfg(test)]
 mod tests {
     use super::super::dictionary::Names;
-    use super::super::message::{Extras, Ordering, encode};
-    use super::super::policy::RrsetOrder;
+    use super::super::message::{Extras, encode};
     use super::super::query::parse;
     use super::super::response::{Data, Entry, Response};
     use super::*;
@@ -130,7 +129,7 @@ mod tests {
 
     /// Returns a negative answer with proofs whose names can be pointed from into the SOA.
     fn message(qname: &[u8], before: Option<&[u8]>, soa: Data<'_>, limit: usize) -> Vec<u8> {
-        let (mut out, mut names, mut turns) = (Vec::new(), Names::default(), 0);
+        let (mut out, mut names) = (Vec::new(), Names::default());
         let packet = [&[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], qname, &[0, 1, 0, 1]].concat();
         let query = parse(&packet).unwrap();
         let mut response = Response::new(true);
@@ -142,9 +141,8 @@ mod tests {
         {
             response.authority.push(entry(owner, rtype::NSEC, Data::One(b"\0\0\x01\x40")));
         }
-        let mut ordering = Ordering { order: RrsetOrder::None, turns: &mut turns };
         let extras = Extras { edns_octets: 1232, nsid: None };
-        encode(&query, &response, limit, &extras, &mut ordering, &mut names, &mut out);
+        encode(&query, &response, limit, &extras, &mut names, &mut out);
         drop(response); // what it borrows of `out`
         out
     }

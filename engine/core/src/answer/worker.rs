@@ -9,8 +9,9 @@ use smallvec::SmallVec;
 use super::acl::Sender;
 use super::counters::Counters;
 use super::dictionary::Names;
-use super::message::{Extras, Ordering, encode, encode_refusal};
-use super::policy::{Outcome, RrsetOrder, Transport};
+use super::message::{Extras, encode, encode_refusal};
+use super::order::Turns;
+use super::policy::{Outcome, Transport};
 use super::published::{Claim, State};
 use super::query::{HEADER, MIN_UDP, Other, Query, Rcode, Refusal, parse, word};
 use super::response::Response;
@@ -71,7 +72,7 @@ pub struct Exchange<'q> {
 pub struct Worker {
     arena: Bump,
     names: Names,
-    turns: u64,
+    turns: Turns,
     counters: Arc<Counters>,
     fault: Fault,
     #[cfg(test)]
@@ -84,7 +85,7 @@ impl Worker {
         Self {
             arena: Bump::new(),
             names: Names::default(),
-            turns: 0,
+            turns: Turns::default(),
             counters,
             fault,
             #[cfg(test)]
@@ -202,17 +203,18 @@ impl Worker {
         assert!(query.qtype != self.panics_at, "as the test wants it");
         self.arena.reset();
         let policy = &state.policy;
-        let mut order = RrsetOrder::None;
         let mut response = Response::new(query.dnssec_ok());
         match (claim, start) {
             (Claim::View(_), None) if query.qclass == rtype::CHAOS => {
                 state.chaos.respond(query, &mut response)
             }
             (Claim::View(view), Some(start)) => {
-                order = view.policy.rrset_order;
                 let fill = Fill::of(&view.policy, query, request.transport);
                 let asker = Asker { request, local: &policy.local };
                 respond(start, query, fill, &asker, &self.arena, &mut response);
+                if !view.policy.rrset_order.is_empty() {
+                    self.turns.arrange(&view.policy.rrset_order, &self.arena, &mut response);
+                }
             }
             _ => response.refuse(Rcode::Refused, None),
         }
@@ -223,8 +225,7 @@ impl Worker {
         let limit = limit.saturating_sub(request.reserved_octets);
         let nsid = policy.server_id.as_ref().map(String::as_bytes);
         let extras = Extras { edns_octets: policy.edns_udp_size, nsid };
-        let mut ordering = Ordering { order, turns: &mut self.turns };
-        let written = encode(query, &response, limit, &extras, &mut ordering, &mut self.names, out);
+        let written = encode(query, &response, limit, &extras, &mut self.names, out);
         self.counters.count_rcode(response.rcode);
         if written.truncated && request.transport == Transport::Udp {
             self.counters.truncated.count();

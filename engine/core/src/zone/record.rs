@@ -11,6 +11,8 @@
 //! Numbers are little-endian and not aligned. RRSIGs form one RRset for each type that they cover, because
 //! each has that type's TTL (RFC 4034 section 3); an RRset that is signed knows where in the node that is.
 
+use bumpalo::Bump;
+
 use crate::{name, rtype};
 
 const NODE_HEAD: usize = 12;
@@ -274,6 +276,21 @@ impl<'z> Iterator for Rrsets<'z> {
 #[derive(Clone)]
 pub struct Rdatas<'z> {
     octets: &'z [u8],
+}
+
+impl<'z> Rdatas<'z> {
+    /// Returns copies of `rdatas` in their order.
+    pub(crate) fn gathered(rdatas: &[&[u8]], arena: &'z Bump) -> Self {
+        let octets = rdatas.iter().map(|rdata| 2 + rdata.len()).sum();
+        let copy = arena.alloc_slice_fill_copy(octets, 0);
+        let mut at = 0;
+        for rdata in rdatas {
+            copy[at..at + 2].copy_from_slice(&(rdata.len() as u16).to_le_bytes());
+            copy[at + 2..at + 2 + rdata.len()].copy_from_slice(rdata);
+            at += 2 + rdata.len();
+        }
+        Self { octets: copy }
+    }
 }
 
 impl<'z> Iterator for Rdatas<'z> {

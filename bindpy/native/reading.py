@@ -77,6 +77,25 @@ class FileReader:
                 log.exception("%s: fault in bindpy's Rust engine; please report it; read by Python", path)
         return _of_python(load_zone_file(path, origin, rdclass, checks, directory=directory))
 
+    def read_again(
+        self, path: str, served: bindpy_engine.Zone, checks: ZoneChecks, directory: str
+    ) -> tuple[bindpy_engine.Zone | None, str, FileStamp] | None:
+        """Read what an edit of *path* changed in *served*, an earlier version; None: it has to be read whole.
+
+        Return the zone (None: it is as it was), the file's name as `read` gives it, and the file's stamp.
+        """
+        try:
+            found = self._module.read_again(
+                os.fsencode(path), os.fsencode(directory), self._checks(checks), _rare_rdata, served
+            )
+        except self._module.FaultError:
+            log.exception("%s: fault in bindpy's Rust engine; please report it; read whole", path)
+            return None
+        if found is None:
+            return None
+        zone, file, stamp = found
+        return zone, os.fsdecode(file), FileStamp(*stamp)
+
     def write_checked(
         self, zone: bindpy_engine.Zone, descriptor: int, path: str, head: bytes, checks: ZoneChecks
     ) -> tuple[Diagnostic, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import Diagnostic, Severity
@@ -98,6 +99,12 @@ class RustZone:
         return repr(self.inner)
 
 
+class LaidOutZone(RustZone):
+    """One that was read from a large file, and of which an edit of that can be read by itself."""
+
+    __slots__ = ("__weakref__",)
+
+
 class RustBuilder:
     """A `bindpy.engine.ZoneBuilder` of the engine's zones."""
 
@@ -185,6 +192,10 @@ class RustZones:
     def __init__(self, module: Any) -> None:
         self._module = module
         self._reader = FileReader(module)
+        self._laid_out: WeakValueDictionary[tuple[str, Name, ZoneChecks, str], LaidOutZone] = (
+            WeakValueDictionary()
+        )
+        """The large zones that are there, by what they were read from and how."""
 
     def zones(self) -> Zones:
         """Return it all as the seam wants it."""
@@ -211,23 +222,41 @@ class RustZones:
         self, path: str, origin: Name, rdclass: int, checks: ZoneChecks, *, directory: str = ""
     ) -> LoadedZone:
         """Read and check a zone file as `bindpy.zone.load.load_zone_file` does."""
+        how = path, origin, checks, directory
+        served = self._laid_out.get(how) if rdclass == IN else None
+        if served is not None:
+            again = self._reader.read_again(path, served.inner, checks, directory)
+            if again is not None:
+                inner, file, stamp = again
+                read = self._kept(inner, how) if inner is not None else served
+                return LoadedZone(read, (), (file,), (stamp,))
         reading = self._reader.read(path, origin, rdclass, checks, directory)
-        zone = RustZone(reading.zone) if reading.zone is not None else None
+        zone = self._kept(reading.zone, how) if reading.zone is not None else None
         if reading.snapshot is not None:
             zone = self.of_snapshot(reading.snapshot)
         return LoadedZone(zone, reading.diagnostics, reading.files, reading.stamps)
+
+    def _kept(self, inner: bindpy_engine.Zone, how: tuple[str, Name, ZoneChecks, str]) -> RustZone:
+        """Return the zone *inner*, which was read from a file."""
+        if not inner.is_laid_out:
+            return RustZone(inner)
+        self._laid_out[how] = zone = LaidOutZone(inner)
+        return zone
 
     def read_files(
         self, files: Sequence[tuple[str, Name]], checks: ZoneChecks, *, within_s: float
     ) -> list[PlainLoad | None]:
         """See `bindpy.engine.ManyFilesReader`."""
         loads: list[PlainLoad | None] = []
-        for (path, _), found in zip(files, self._reader.read_many(files, checks, within_s), strict=False):
+        for (path, origin), found in zip(
+            files, self._reader.read_many(files, checks, within_s), strict=False
+        ):
             if found is None:
                 loads.append(None)
             else:
                 zone, stamp, seconds, is_link, has_journal = found
-                loaded = LoadedZone(RustZone(zone), (), (path,), (FileStamp(*stamp),))
+                read = self._kept(zone, (path, origin, checks, ""))
+                loaded = LoadedZone(read, (), (path,), (FileStamp(*stamp),))
                 loads.append(PlainLoad(loaded, seconds, is_link, has_journal))
         return loads
 

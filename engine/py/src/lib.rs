@@ -24,7 +24,9 @@ mod bindpy_engine {
     #[pymodule_export]
     use crate::fault::FaultError;
     #[pymodule_export]
-    use crate::load::{Checks, Loaded, NeedsPythonError, Places, read_places, read_zone, read_zones};
+    use crate::load::{
+        Checks, Loaded, NeedsPythonError, Places, read_again, read_places, read_zone, read_zones,
+    };
     #[pymodule_export]
     use crate::serve::{Datagram, Service, UdpThreads};
     #[pymodule_export]

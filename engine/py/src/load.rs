@@ -148,6 +148,30 @@ pub fn read_zone(
     })
 }
 
+/// A zone, unless it is as it was, the name of its only file, and that file's stamp.
+type Again = (Option<Zone>, Py<PyBytes>, Stamp);
+
+/// Reads a zone of class IN again, an earlier version of which is `served`, of which nothing was to be said. None
+/// where it has to be read whole.
+#[pyfunction]
+pub fn read_again(
+    py: Python<'_>,
+    path: &[u8],
+    directory: &[u8],
+    checks: &Checks,
+    rare: Py<PyAny>,
+    served: &Zone,
+) -> PyResult<Option<Again>> {
+    let mut asking = AskForRdata::new(&rare);
+    let outcome = guarded(py, || read::read_again(path, directory, &checks.0, &mut asking, &served.0))?;
+    asking.outcome()?;
+    Ok(outcome.map(|read::Loaded { zone, files, .. }| {
+        let (file, stamp) = &files[0];
+        let zone = (!zone.is(&served.0)).then_some(Zone(zone));
+        (zone, PyBytes::new(py, file).unbind(), to_stamp(*stamp))
+    }))
+}
+
 /// The keys of the owners that are suspects.
 pub fn suspect_keys(py: Python<'_>, suspects: &check::Suspects) -> Vec<Py<PyBytes>> {
     suspects.owners.iter().map(|(owner, _)| PyBytes::new(py, &name::key(owner)).unbind()).collect()

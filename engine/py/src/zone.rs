@@ -75,6 +75,12 @@ impl Zone {
         self.0.rr_count()
     }
 
+    /// Whether `read_again` can tell what an edit of its file changes.
+    #[getter]
+    fn is_laid_out(&self) -> bool {
+        self.0.is_laid_out()
+    }
+
     /// How many names exist in the zone, empty non-terminals included.
     #[getter]
     fn node_count(&self) -> usize {

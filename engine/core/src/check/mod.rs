@@ -94,6 +94,50 @@ pub fn suspects(zone: &Zone, checks: &Checks) -> Suspects {
     Suspects { owners, apex: run.apex() }
 }
 
+/// Whether nothing is to be told about `zone`, which is `clean`, a zone of which nothing was, but for the owners
+/// `changed` (keys). O(their number), unless records elsewhere may point at what is no more.
+pub fn is_clean_still(clean: &Zone, zone: &Zone, checks: &Checks, changed: &[Vec<u8>]) -> bool {
+    if !changed.iter().all(|key| is_as_good_a_target(clean, zone, key)) {
+        return suspects(zone, checks).is_empty();
+    }
+    let mut run = Run { zone, checks, targets: Targets::new(zone, checks) };
+    let mut nodes = changed.iter().filter_map(|key| zone.find(key));
+    nodes.all(|node| run.node(node).is_none()) && run.apex().is_none()
+}
+
+/// Whether records that point at `key` or below it are as well off in `zone` as they were in `before`.
+fn is_as_good_a_target(before: &Zone, zone: &Zone, key: &[u8]) -> bool {
+    let leads = |rrset: Rrset<'_>| match rrset.rtype() {
+        rtype::A | rtype::AAAA => 1u8,
+        rtype::CNAME => 2,
+        rtype::NS => 4,
+        rtype::DNAME => 8,
+        _ => 0,
+    };
+    let kinds =
+        |zone: &Zone| zone.find(key).map(|node| node.rrsets().map(leads).fold(0, std::ops::BitOr::bitor));
+    match (kinds(before), kinds(zone)) {
+        (Some(old), Some(new)) => old == new,
+        // nothing was found there, and no wildcard made anything of it: what is there now can only help
+        (None, Some(new)) => {
+            new & !1 == 0 && !crate::name::is_wildcard(key) && !is_under_wildcard(before, key)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the closest name that there is above `key` has a wildcard below it.
+fn is_under_wildcard(zone: &Zone, key: &[u8]) -> bool {
+    let mut above = crate::name::parent(key);
+    while let Some(name) = above {
+        if let Some(node) = zone.find(name) {
+            return node.flags().has_wildcard_child();
+        }
+        above = crate::name::parent(name);
+    }
+    false
+}
+
 struct Run<'a> {
     zone: &'a Zone,
     checks: &'a Checks,

@@ -2,8 +2,8 @@
 
 use rustix::fs::OFlags;
 
-use super::{FileStamp, RareRdata, Reader, State, open};
-use crate::check::{self, Checks};
+use super::{FileStamp, RareRdata, Reader, State, finished, open};
+use crate::check::Checks;
 use crate::rtype;
 use crate::zone::{Zone, ZoneBuilder};
 
@@ -32,8 +32,7 @@ pub fn read_plain(path: &[u8], origin: &[u8], checks: &Checks, rare: &mut dyn Ra
     reader.files_read = 1;
     reader.opened(path.to_vec(), &mut file, stamp, &mut State::new(origin)).ok()?;
     let is_told = reader.files.len() > 1 || reader.other_ttls.1 > 0;
-    let zone = reader.target.finish().ok()?;
-    let suspects = check::suspects(&zone, checks);
+    let (zone, suspects) = finished(reader.target, reader.layout.filter(|_| !is_told), checks).ok()?;
     let is_plain = !is_told && suspects.owners.is_empty() && suspects.apex.is_none();
     (is_plain && FileStamp::of(&file).ok()?? == stamp).then_some(Plain { zone, stamp, is_link })
 }

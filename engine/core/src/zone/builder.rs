@@ -235,7 +235,21 @@ impl ZoneBuilder {
         Ok(ttl)
     }
 
-    fn name(&self, node: u32) -> &[u8] {
+    /// Returns the names that have records, as they were written first, and their nodes' numbers.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        (0..self.nodes.len() as u32)
+            .filter(|&node| self.has_records(node))
+            .map(|node| (self.name(node), node))
+    }
+
+    /// Returns type, TTL and RDATA of the records of a node.
+    pub(crate) fn records_of(&self, node: u32) -> impl Iterator<Item = (u16, u32, &[u8])> {
+        let rrsets = self.staged_rrsets(node);
+        rrsets.flat_map(|rrset| self.staged_rdatas(rrset).map(|rdata| (rrset.rtype, rrset.ttl, rdata)))
+    }
+
+    /// Returns the name of a node.
+    pub(crate) fn name(&self, node: u32) -> &[u8] {
         let at = self.nodes[node as usize].name as usize;
         &self.names[at + 1..at + 1 + self.names[at] as usize]
     }
@@ -325,12 +339,22 @@ impl ZoneBuilder {
     }
 
     /// Returns the zone.
-    pub fn finish(mut self) -> Result<Zone, BuildError> {
+    pub fn finish(self) -> Result<Zone, BuildError> {
+        Ok(self.finish_placed(false)?.0)
+    }
+
+    /// Returns the zone and, where they are `wanted`, the numbers that its nodes have there by their numbers here.
+    pub(crate) fn finish_placed(mut self, wanted: bool) -> Result<(Zone, Vec<u32>), BuildError> {
         let soa = self.staged_rrset(0, rtype::SOA).ok_or(BuildError::NoSoa)?;
         let serial = rdata::soa_serial(self.staged_rdata(soa.first));
         self.index_parents();
         let order = self.canonical_order();
         let denial = self.denial();
+        let mut numbers = Vec::new();
+        if wanted {
+            numbers = vec![0; order.len()];
+            (0..).zip(&order).for_each(|(number, &node)| numbers[node as usize] = number);
+        }
         let octets = self.names.len() + self.records.len() + 16 * self.rrsets.len();
         let mut layout = Layout::new(self.key.len(), octets.min(CHUNK), order.len());
         let mut hashes = Vec::with_capacity(order.len());
@@ -350,7 +374,7 @@ impl ZoneBuilder {
         data.rr_count = self.rr_count;
         data.denial = denial;
         data.chain = data.bulk_chain(&ids);
-        Ok(Zone(Arc::new(data)))
+        Ok((Zone(Arc::new(data)), numbers))
     }
 
     /// Makes the empty non-terminals (RFC 4592 section 2.2.2).

@@ -167,6 +167,33 @@ impl Zone {
         if zone.0.denial == zone.0.choose_denial() { Ok(zone) } else { Ok(zone.rebuilt()?) }
     }
 
+    /// Returns the zone with the records that `builder` has of the names `keys` in place of those that were there;
+    /// `None` where its denial changes, or it has no SOA any more.
+    pub(crate) fn with_owners(
+        &self,
+        keys: &[Vec<u8>],
+        builder: &ZoneBuilder,
+    ) -> Result<Option<Zone>, BuildError> {
+        let mut touched = Touched { zone: self, nodes: HashMap::new() };
+        for key in keys {
+            let records = touched.at(key);
+            records.places.clear();
+            records.records.clear();
+            if let Some(node) = builder.number(key) {
+                records.owner = builder.name(node).into();
+                let new = builder.records_of(node);
+                records.records.extend(new.map(|(rtype, ttl, rdata)| Some((rtype, ttl, rdata.into()))));
+            }
+        }
+        let nodes = touched.nodes;
+        let mut change = Change::new(&self.0);
+        change.place(nodes)?;
+        let mut data = change.data;
+        let Some(soa) = data.store.get(APEX).0.get(rtype::SOA) else { return Ok(None) };
+        data.serial = rdata::soa_serial(soa.first());
+        Ok((data.denial == data.choose_denial()).then(|| Zone(Arc::new(data))))
+    }
+
     /// Returns the zone made anew of its records.
     fn rebuilt(&self) -> Result<Zone, BuildError> {
         let mut builder = ZoneBuilder::new(self.origin(), self.class());
@@ -336,7 +363,7 @@ struct Change {
 
 impl Change {
     fn new(base: &Data) -> Self {
-        let data = Data { apex_denial: OnceLock::new(), ..base.clone() };
+        let data = Data { apex_denial: OnceLock::new(), layout: None, ..base.clone() };
         Change { data, unsure: BTreeMap::new() }
     }
 

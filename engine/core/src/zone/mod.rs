@@ -26,6 +26,7 @@ pub use seek::{SEEK_STEPS, Seek};
 use std::sync::{Arc, OnceLock};
 
 use crate::name::{self, MAX_NAME, SortKey};
+use crate::read::Layout;
 use crate::rtype;
 use hash::HashIndex;
 use order::{Names, Order};
@@ -136,6 +137,8 @@ struct Data {
     chain: Order,
     /// What denies the apex's wildcard, once somebody has asked. Of a version in the making it is not there.
     apex_denial: OnceLock<ApexDenial>,
+    /// How a text that means this zone falls into parts.
+    layout: Option<Arc<Layout>>,
 }
 
 /// Most names that do not exist would be right below the apex: what proves that there is no wildcard either is the
@@ -160,7 +163,21 @@ impl Data {
         let denial = Denial::None;
         let (order, chain) = (Order::empty(), Order::empty());
         let apex_denial = OnceLock::new();
-        Data { origin, key, class, serial: 0, rr_count: 0, store, index, order, denial, chain, apex_denial }
+        let layout = None;
+        Data {
+            origin,
+            key,
+            class,
+            serial: 0,
+            rr_count: 0,
+            store,
+            index,
+            order,
+            denial,
+            chain,
+            apex_denial,
+            layout,
+        }
     }
 
     #[inline]
@@ -351,8 +368,31 @@ impl Zone {
         self.0.store.chunk_count()
     }
 
+    /// Returns the zone with `layout`.
+    pub(crate) fn with_layout(self, layout: Arc<Layout>) -> Zone {
+        let mut data = Arc::unwrap_or_clone(self.0);
+        data.layout = Some(layout);
+        Zone(Arc::new(data))
+    }
+
+    /// Whether [`crate::read::read_again`] can tell what an edit of its file changes.
+    pub fn is_laid_out(&self) -> bool {
+        self.0.layout.is_some()
+    }
+
+    /// Whether the two are one version.
+    pub fn is(&self, other: &Zone) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// How a text that means this zone falls into parts, where that is known.
+    pub(crate) fn layout(&self) -> Option<&Layout> {
+        self.0.layout.as_deref()
+    }
+
+    /// Returns the node with a number.
     #[inline]
-    fn node(&self, id: u32) -> Node<'_> {
+    pub(crate) fn node(&self, id: u32) -> Node<'_> {
         let (record, flags) = self.0.store.get(id);
         Node { zone: self, id, flags, record }
     }

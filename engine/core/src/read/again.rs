@@ -1,0 +1,574 @@
+//! An edited file is read again: only the parts of it that are not as they were.
+//!
+//! The zone that is served knows the parts of a text that means it ([`super::layout`]). Where the file's text has the
+//! same parts, nothing is read but their hashes; what stands between them is read, and the owners of the records there,
+//! and of those that stood there before, get the records that the new text has of them. Whatever is not plainly right is
+//! left to [`super::read_zone`]: both come to the same zone.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+use rustix::fs::OFlags;
+
+use super::layout::{HEAD, Layout, Part, Recorder, Start};
+use super::{FileStamp, Loaded, RareRdata, Reader, Refusal, joined};
+use crate::check::{self, Checks, Suspects};
+use crate::name;
+use crate::rtype;
+use crate::zone::{BuildError, Zone, ZoneBuilder};
+
+/// What is read of the file at once while it is compared.
+const PIECE: usize = 1 << 18;
+/// How many parts in a row may be gone.
+const MAX_GONE: usize = 16;
+/// How many octets more than were there before may stand in one place.
+const MAX_MOVED: usize = 1 << 17;
+/// How many octets may be new in all.
+const MAX_NEW: usize = 1 << 20;
+/// How many parts that are as they were may have records of the owners in question.
+const MAX_SHARED: usize = 64;
+
+/// Why the file has to be read whole.
+struct Whole;
+
+impl From<Refusal> for Whole {
+    fn from(_: Refusal) -> Self {
+        Whole
+    }
+}
+
+impl From<&'static str> for Whole {
+    fn from(_: &'static str) -> Self {
+        Whole
+    }
+}
+
+impl From<BuildError> for Whole {
+    fn from(_: BuildError) -> Self {
+        Whole
+    }
+}
+
+impl From<std::io::Error> for Whole {
+    fn from(_: std::io::Error) -> Self {
+        Whole
+    }
+}
+
+/// Reads the file `path` as [`super::read_zone`] does, by what `served`, an earlier version of the zone, is known to be
+/// made of; `None` where the file has to be read whole. A zone that is the same is `served` itself.
+pub fn read_again(
+    path: &[u8],
+    directory: &[u8],
+    checks: &Checks,
+    rare: &mut dyn RareRdata,
+    served: &Zone,
+) -> Option<Loaded> {
+    let layout = served.layout()?;
+    let path = joined(directory, path);
+    let file = super::open(&path, OFlags::empty()).ok()?;
+    let stamp = FileStamp::of(&file).ok()??;
+    let zone = Again { file: &file, layout, served, checks, rare }.zone().ok()?;
+    Some(Loaded {
+        zone,
+        files: vec![(path, stamp)],
+        suspects: Suspects::default(),
+        other_ttls: (Vec::new(), 0),
+    })
+}
+
+/// A stretch of the new text.
+enum Stretch {
+    /// A part that is as it was, by its number, and where it is now.
+    Old(usize, u64),
+    /// New text, in place of some parts.
+    New(Range<u64>, Range<usize>),
+}
+
+struct Again<'a> {
+    file: &'a File,
+    layout: &'a Layout,
+    served: &'a Zone,
+    checks: &'a Checks,
+    rare: &'a mut dyn RareRdata,
+}
+
+impl Again<'_> {
+    fn zone(&mut self) -> Result<Zone, Whole> {
+        let stretches = self.stretches()?;
+        if stretches.iter().all(|stretch| matches!(stretch, Stretch::Old(..))) {
+            return Ok(self.served.clone());
+        }
+        let (builder, parts) = self.read(&stretches, &[])?;
+        let mut keys: HashSet<Vec<u8>, foldhash::fast::RandomState> = HashSet::default();
+        keys.extend(builder.owners().map(|(owner, _)| name::key(owner)));
+        for stretch in &stretches {
+            if let Stretch::New(_, gone) = stretch {
+                let ids = self.layout.parts[gone.clone()].iter().flat_map(|part| &part.owners);
+                keys.extend(ids.map(|&id| name::key(self.served.node(id).owner())));
+            }
+        }
+        let shared = self.shared(&stretches, &keys)?;
+        let (builder, parts) =
+            if shared.is_empty() { (builder, parts) } else { self.read(&stretches, &shared)? };
+        let changed: Vec<Vec<u8>> = keys.into_iter().filter(|key| !self.is_same(key, &builder)).collect();
+        if changed.is_empty() {
+            return Ok(self.served.clone()); // it keeps its layout: that is of a text that means it, too
+        }
+        let zone = self.served.with_owners(&changed, &builder)?.ok_or(Whole)?;
+        if !check::is_clean_still(self.served, &zone, self.checks, &changed) {
+            return Err(Whole);
+        }
+        self.laid_out(zone, &stretches, &builder, parts)
+    }
+
+    /// Finds the parts in the new text.
+    fn stretches(&self) -> Result<Vec<Stretch>, Whole> {
+        let parts = &self.layout.parts;
+        let mut window = Window { file: self.file, text: Vec::new(), start: 0, is_at_end: false };
+        let (mut stretches, mut new) = (Vec::with_capacity(parts.len()), 0);
+        let (mut at, mut number) = (0, 0);
+        while number < parts.len() {
+            let part = &parts[number];
+            if part.is(window.get(at, part.octets)?) {
+                stretches.push(Stretch::Old(number, at));
+                at += part.octets as u64;
+                number += 1;
+                continue;
+            }
+            let (next, end) = match self.find_next(&mut window, number, at)? {
+                Some((next, end)) => (next, end),
+                None if parts.len() - number <= MAX_GONE => (parts.len(), window.end(at, MAX_NEW)?),
+                None => return Err(Whole),
+            };
+            new += (end - at) as usize;
+            stretches.push(Stretch::New(at..end, number..next));
+            (at, number) = (end, next);
+        }
+        let end = window.end(at, MAX_NEW)?;
+        if end > at {
+            new += (end - at) as usize;
+            stretches.push(Stretch::New(at..end, number..number));
+        }
+        if new > MAX_NEW { Err(Whole) } else { Ok(stretches) }
+    }
+
+    /// Finds one of the next parts after `number` that follows in the text from `at` on, and where.
+    fn find_next(
+        &self,
+        window: &mut Window<'_>,
+        number: usize,
+        at: u64,
+    ) -> Result<Option<(usize, u64)>, Whole> {
+        let parts = &self.layout.parts;
+        let mut gone = 0;
+        for next in number + 1..parts.len().min(number + 1 + MAX_GONE) {
+            gone += parts[next - 1].octets;
+            let part = &parts[next];
+            if part.inherits {
+                continue; // the owner before it may be another now
+            }
+            let text = window.get(at, gone + MAX_MOVED + part.octets)?;
+            let mut from = 0;
+            while let Some(found) = find(&text[from..], &part.head).map(|found| from + found) {
+                let is_line = found == 0 || text[found - 1] == b'\n';
+                if is_line && text.get(found..found + part.octets).is_some_and(|text| part.is(text)) {
+                    return Ok(Some((next, at + found as u64)));
+                }
+                from = found + 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads what is new, and the parts `shared`, in the order of the text; also returns the parts of what is new.
+    fn read(
+        &mut self,
+        stretches: &[Stretch],
+        shared: &[usize],
+    ) -> Result<(ZoneBuilder, Vec<Recorded>), Whole> {
+        let parts = &self.layout.parts;
+        let origin = self.served.origin();
+        let mut reader = Reader::new(ZoneBuilder::new(origin, rtype::IN), origin, b"", self.rare);
+        let mut recorded = Vec::new();
+        for stretch in stretches {
+            match stretch {
+                Stretch::Old(number, at) => {
+                    if shared.binary_search(number).is_ok() {
+                        let part = &parts[*number];
+                        let mut state = part.start.state(&mut reader.target)?;
+                        reader.layout = None;
+                        read_text(&mut reader, &text_at(self.file, *at, part.octets)?, &mut state)?;
+                    }
+                }
+                Stretch::New(range, gone) => {
+                    let start = parts.get(gone.start).map_or(&self.layout.end, |part| &part.start);
+                    let mut state = start.state(&mut reader.target)?;
+                    reader.layout = Some(Recorder::new(&state));
+                    let text = text_at(self.file, range.start, (range.end - range.start) as usize)?;
+                    if range.start == 0 && text.starts_with(b"\xef\xbb\xbf") {
+                        return Err(Whole);
+                    }
+                    read_text(&mut reader, &text, &mut state)?;
+                    let end = Start::of(&state);
+                    if parts.get(gone.end).is_some_and(|next| !end.leads_on_as(&next.start)) {
+                        return Err(Whole);
+                    }
+                    recorded.push(Recorded { recorder: reader.layout.take().ok_or(Whole)?, end });
+                }
+            }
+        }
+        if reader.other_ttls.1 > 0 || reader.files_read > 0 || reader.generated > 0 {
+            return Err(Whole);
+        }
+        Ok((reader.target, recorded))
+    }
+
+    /// Returns the parts that are as they were and have records of `keys`, too.
+    fn shared(
+        &self,
+        stretches: &[Stretch],
+        keys: &HashSet<Vec<u8>, foldhash::fast::RandomState>,
+    ) -> Result<Vec<usize>, Whole> {
+        let known = keys.iter().filter_map(|key| Some(self.served.find(key)?.id()));
+        let mut ids: Vec<u32> = known.collect();
+        ids.sort_unstable();
+        let mut shared = Vec::new();
+        for stretch in stretches {
+            if let Stretch::Old(number, _) = stretch
+                && has_common(&self.layout.parts[*number].owners, &ids)
+            {
+                shared.push(*number);
+            }
+        }
+        if shared.len() > MAX_SHARED { Err(Whole) } else { Ok(shared) }
+    }
+
+    /// Whether `builder` has the same records of `key` as the zone that is served, in the same order.
+    fn is_same(&self, key: &[u8], builder: &ZoneBuilder) -> bool {
+        let node = self.served.find(key);
+        let number = builder.number(key).filter(|&number| builder.has_records(number));
+        match (node, number) {
+            (Some(node), Some(number)) => {
+                let old = node
+                    .rrsets()
+                    .flat_map(|rrset| rrset.rdatas().map(move |rdata| (rrset.rtype(), rrset.ttl(), rdata)));
+                (node.is_apex() || node.owner() == builder.name(number)) && old.eq(builder.records_of(number))
+            }
+            (Some(node), None) => node.is_empty_non_terminal(),
+            (None, number) => number.is_none(),
+        }
+    }
+
+    /// Returns `zone` with the layout of the new text.
+    fn laid_out(
+        &self,
+        zone: Zone,
+        stretches: &[Stretch],
+        builder: &ZoneBuilder,
+        recorded: Vec<Recorded>,
+    ) -> Result<Zone, Whole> {
+        let number = |node: u32| Some(zone.find(&name::key(builder.name(node)))?.id());
+        let mut recorded = recorded.into_iter();
+        let mut parts: Vec<Arc<Part>> = Vec::with_capacity(self.layout.parts.len());
+        let mut end = self.layout.end.clone();
+        for stretch in stretches {
+            match stretch {
+                Stretch::Old(number, _) => parts.push(self.layout.parts[*number].clone()),
+                Stretch::New(_, gone) => {
+                    let new = recorded.next().ok_or(Whole)?;
+                    if gone.end == self.layout.parts.len() {
+                        end = new.end;
+                    }
+                    parts.extend(new.recorder.finish(number).ok_or(Whole)?.0);
+                }
+            }
+        }
+        Ok(zone.with_layout(Arc::new(Layout { parts, end })))
+    }
+}
+
+/// The parts of a new stretch, and what comes after it.
+struct Recorded {
+    recorder: Recorder,
+    end: Start,
+}
+
+/// Reads `text`, which must end where an entry does.
+fn read_text(
+    reader: &mut Reader<'_, ZoneBuilder>,
+    text: &[u8],
+    state: &mut super::State,
+) -> Result<(), Whole> {
+    if text.contains(&0) {
+        return Err(Whole);
+    }
+    let mut at = 0;
+    reader.entries(text, &mut at, &mut Vec::new(), state)?;
+    if let Some(layout) = &mut reader.layout {
+        layout.piece(text, at, state);
+    }
+    if at == text.len() && text.last().is_none_or(|&last| last == b'\n') { Ok(()) } else { Err(Whole) }
+}
+
+fn text_at(file: &File, at: u64, octets: usize) -> Result<Vec<u8>, Whole> {
+    let mut text = vec![0; octets];
+    file.read_exact_at(&mut text, at)?;
+    Ok(text)
+}
+
+/// Whether two sorted runs have a number in common.
+fn has_common(owners: &[u32], ids: &[u32]) -> bool {
+    let (Some(first), Some(last)) = (owners.first(), owners.last()) else { return false };
+    let start = ids.partition_point(|id| id < first);
+    ids[start..].iter().take_while(|&id| id <= last).any(|id| owners.binary_search(id).is_ok())
+}
+
+/// Returns where `head` is in `text`.
+fn find(text: &[u8], head: &[u8; HEAD]) -> Option<usize> {
+    text.windows(HEAD).position(|window| window == head)
+}
+
+/// What is looked at of a file, from its beginning to its end.
+struct Window<'a> {
+    file: &'a File,
+    text: Vec<u8>,
+    start: u64,
+    is_at_end: bool,
+}
+
+impl Window<'_> {
+    /// Returns up to `octets` of the text from `at` on, fewer at the end only; what is before `at` is let go.
+    fn get(&mut self, at: u64, octets: usize) -> Result<&[u8], Whole> {
+        let mut from = (at - self.start) as usize;
+        if from + octets > self.text.len() && !self.is_at_end {
+            self.text.drain(..from.min(self.text.len()));
+            self.start = at;
+            from = 0;
+            while self.text.len() < octets && !self.is_at_end {
+                let old = self.text.len();
+                self.text.resize(old + PIECE, 0);
+                let read = self.file.read_at(&mut self.text[old..], self.start + old as u64)?;
+                self.text.truncate(old + read);
+                self.is_at_end = read == 0;
+            }
+        }
+        let end = self.text.len().min(from + octets);
+        Ok(&self.text[from.min(end)..end])
+    }
+
+    /// Returns where the text ends, which is at most `octets` after `at`.
+    fn end(&mut self, at: u64, octets: usize) -> Result<u64, Whole> {
+        let rest = self.get(at, octets + 1)?.len();
+        if rest > octets { Err(Whole) } else { Ok(at + rest as u64) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::ffi::OsStrExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::read::{NoRareRdata, read_zone};
+
+    const ORIGIN: &[u8] = b"\x07example\0";
+
+    /// All that one can see of a zone.
+    fn shown(zone: &Zone) -> Vec<String> {
+        let head = format!("{zone:?} {:?} {}", zone.denial(), zone.node_count());
+        let nodes = zone.nodes().map(|node| {
+            let flags = node.flags();
+            let marks = [
+                flags.is_cut(),
+                flags.is_below_cut(),
+                flags.is_below_dname(),
+                flags.has_dname(),
+                flags.has_wildcard_child(),
+            ];
+            let rrsets: Vec<_> =
+                node.rrsets().map(|set| (set.rtype(), set.ttl(), set.rdatas().collect::<Vec<_>>())).collect();
+            let owner = match rrsets.is_empty() {
+                true => name::key(node.owner()), // how an empty non-terminal is spelled shows nowhere
+                false => node.owner().into(),
+            };
+            format!("{owner:?} {marks:?} {rrsets:?}")
+        });
+        std::iter::once(head).chain(nodes).collect()
+    }
+
+    struct Edited {
+        path: std::path::PathBuf,
+    }
+
+    impl Edited {
+        fn new(name: &str) -> Self {
+            Edited { path: std::env::temp_dir().join(format!("bindpy-again-{}-{name}", std::process::id())) }
+        }
+
+        fn put(&self, lines: &[String]) {
+            let mut file = File::create(&self.path).unwrap();
+            file.write_all(lines.concat().as_bytes()).unwrap();
+        }
+
+        fn whole(&self) -> Option<Loaded> {
+            let path = self.path.as_os_str().as_bytes();
+            let loaded = read_zone(path, ORIGIN, b"", &Checks::default(), &mut NoRareRdata).ok()?;
+            (loaded.suspects.is_empty() && loaded.other_ttls.1 == 0).then_some(loaded)
+        }
+
+        fn again(&self, zone: &Zone) -> Option<Loaded> {
+            read_again(self.path.as_os_str().as_bytes(), b"", &Checks::default(), &mut NoRareRdata, zone)
+        }
+    }
+
+    impl Drop for Edited {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    fn soa(serial: u32) -> String {
+        format!("@ 300 SOA ns host {serial} 3600 900 604800 60\n")
+    }
+
+    fn zone_lines() -> Vec<String> {
+        let mut lines =
+            vec!["$TTL 300\n".into(), soa(1), "\tNS ns\nns A 192.0.2.1\nmail A 192.0.2.2\n".into()];
+        for number in 0..200 {
+            lines.push(format!("host{number} A 10.0.0.{number}\n\tMX 10 mail\n"));
+        }
+        lines
+    }
+
+    #[test]
+    fn an_edit_is_found_where_it_is() {
+        let file = Edited::new("one");
+        let mut lines = zone_lines();
+        file.put(&lines);
+        let mut zone = file.whole().unwrap().zone;
+        lines[1] = soa(20);
+        lines[100] = "host97 A 10.1.1.1\n\tA 10.1.1.2\nnew TXT \"(\" (\n ; a comment\n)\n".into();
+        lines.remove(150);
+        lines.push("last TXT x\n".into());
+        for expected in 0..2 {
+            file.put(&lines);
+            let again = file.again(&zone).unwrap();
+            assert_eq!(again.zone.is(&zone), expected == 1);
+            zone = again.zone;
+            assert_eq!(shown(&zone), shown(&file.whole().unwrap().zone));
+        }
+        lines[120] = "no record at all\n".into();
+        file.put(&lines);
+        assert!(file.again(&zone).is_none());
+        lines[120] = "host117 MX 10 nowhere\n".into();
+        file.put(&lines);
+        assert!(file.again(&zone).is_none());
+    }
+
+    #[test]
+    fn what_others_point_at_may_not_go() {
+        let file = Edited::new("targets");
+        let mut lines = zone_lines();
+        file.put(&lines);
+        let zone = file.whole().unwrap().zone;
+        lines[2] = "\tNS ns\nns A 192.0.2.1\n".into();
+        file.put(&lines);
+        assert!(file.whole().is_none(), "MX records point at nothing");
+        assert!(file.again(&zone).is_none());
+    }
+
+    /// Lines that an edit may put anywhere.
+    fn line() -> impl Strategy<Value = String> {
+        let host = 0..220u32;
+        prop_oneof![
+            (host.clone(), any::<u8>()).prop_map(|(host, n)| format!("host{host} A 10.9.9.{n}\n")),
+            (host.clone(), any::<u8>()).prop_map(|(host, n)| format!("HOST{host} A 10.8.8.{n}\n")),
+            host.clone().prop_map(|host| format!("a.host{host} TXT \"one\" (\n two\n)\n")),
+            host.clone().prop_map(|host| format!("\tAAAA 2001:db8::{host:x}\n")),
+            host.clone().prop_map(|host| format!("host{host} 60 A 10.7.7.7\n")),
+            host.clone().prop_map(|host| format!("host{host} CNAME elsewhere.test.\n")),
+            host.clone().prop_map(|host| format!("sub{host} NS ns.elsewhere.test.\n")),
+            host.clone().prop_map(|host| format!("*.host{host} TXT wild\n")),
+            host.clone().prop_map(|host| format!("host{host} DNAME elsewhere.test.\n")),
+            (1..100u32).prop_map(soa),
+            prop::sample::select(vec![
+                "; a comment\n",
+                "\n",
+                "$TTL 300\n",
+                "$TTL 60\n",
+                "$ORIGIN example.\n",
+                "$ORIGIN host3.example.\n",
+                "mail MX 0 .\n",
+                "\tTXT (\n",
+                "$GENERATE 1-3 g$ A 10.6.6.$\n",
+                "@ TXT apex\n",
+                "x TXT \"",
+            ])
+            .prop_map(String::from),
+        ]
+    }
+
+    #[derive(Clone, Debug)]
+    enum Edit {
+        Insert(usize, String),
+        Replace(usize, String),
+        Remove(usize),
+        Move(usize, usize),
+    }
+
+    fn edit() -> impl Strategy<Value = Edit> {
+        let at = || any::<prop::sample::Index>().prop_map(|index| index.index(200));
+        prop_oneof![
+            (at(), line()).prop_map(|(at, line)| Edit::Insert(at, line)),
+            (at(), line()).prop_map(|(at, line)| Edit::Replace(at, line)),
+            at().prop_map(Edit::Remove),
+            (at(), at()).prop_map(|(from, to)| Edit::Move(from, to)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+        #[test]
+        fn what_is_read_again_is_what_is_read_whole(
+            rounds in prop::collection::vec(prop::collection::vec(edit(), 1..4), 1..6)
+        ) {
+            let file = Edited::new("random");
+            let mut lines = zone_lines();
+            file.put(&lines);
+            let mut zone = file.whole().unwrap().zone;
+            for edits in rounds {
+                let before = lines.clone();
+                for edit in edits {
+                    let size = lines.len();
+                    match edit {
+                        Edit::Insert(at, line) => lines.insert(at % size, line),
+                        Edit::Replace(at, line) => lines[at % size] = line,
+                        Edit::Remove(at) => drop(lines.remove(at % size)),
+                        Edit::Move(from, to) => {
+                            let line = lines.remove(from % size);
+                            lines.insert(to % (size - 1), line);
+                        }
+                    }
+                }
+                file.put(&lines);
+                match (file.again(&zone), file.whole()) {
+                    (Some(again), Some(whole)) => {
+                        let (one, two) = (shown(&again.zone), shown(&whole.zone));
+                        let differs = one.iter().zip(&two).find(|(one, two)| one != two);
+                        prop_assert_eq!((differs, one.len()), (None, two.len()));
+                        zone = again.zone;
+                    }
+                    (Some(_), None) => prop_assert!(false, "taken, though there is something to say of it"),
+                    (None, Some(whole)) => zone = whole.zone,
+                    (None, None) => lines = before,
+                }
+            }
+        }
+    }
+}

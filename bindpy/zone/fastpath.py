@@ -18,6 +18,7 @@ from bindpy.zone import names
 from bindpy.zone.linestate import LineState
 from bindpy.zone.names import BadNameError, Name
 from bindpy.zone.rdata import (
+    MAX_RDATA_OCTETS,
     RdataError,
     class_to_text,
     is_meta_type,
@@ -153,10 +154,16 @@ def _number(text: str) -> int:
     return int(text)
 
 
+_MAX_PART_OCTETS = MAX_RDATA_OCTETS - 512
+"""A part of RDATA that is not longer leaves room for numbers and a name."""
+
+
 def _base64(parts: list[str]) -> bytes:
     text = "".join(parts)
     octets = a2b_base64(text, strict_mode=True)
     if not octets or b2a_base64(octets, newline=False).decode("ascii") != text:
+        raise _NotSimpleError
+    if len(octets) > _MAX_PART_OCTETS:
         raise _NotSimpleError
     return octets
 
@@ -173,9 +180,10 @@ def _txt(text: str) -> bytes:
             raise _NotSimpleError
         out.append(b"%c%s" % (len(string), string))
         pos = m.end()
-    if not out:
+    wire = b"".join(out)
+    if not 0 < len(wire) <= MAX_RDATA_OCTETS:
         raise _NotSimpleError
-    return b"".join(out)
+    return wire
 
 
 def _dnskey(text: str) -> bytes:

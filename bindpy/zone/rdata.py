@@ -244,8 +244,19 @@ _FAILURES = (dns.exception.DNSException, ValueError, struct.error, OverflowError
 
 def _normalised(rtype: int, tokens: Sequence[Token]) -> Sequence[Token]:
     """Return *tokens* as dnspython wants them; refuse what it takes and BIND does not."""
+    at = _ALGORITHM_AT.get(rtype)
+    if at is not None and at < len(tokens):
+        number = _ALGORITHMS_OF_BIND.get(tokens[at].text.upper())
+        if number is not None:
+            tokens = [*tokens[:at], tokens[at]._replace(text=number), *tokens[at + 1 :]]
     normalise = _NORMALISE.get(rtype)
     return normalise(tokens) if normalise is not None else tokens
+
+
+_ALGORITHMS_OF_BIND = {"NSEC3DSA": "6", "NSEC3RSASHA1": "7"}
+"""Names that dnspython does not know, and BIND writes."""
+_ALGORITHM_AT = {24: 1, 25: 2, 37: 2, 43: 1, 46: 1, 48: 2, 59: 1, 60: 2, 32769: 1}
+"""Where SIG, KEY, CERT, DS, RRSIG, DNSKEY, CDS, CDNSKEY and DLV name an algorithm."""
 
 
 def _numbered_types(first: int) -> _Normalise:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from io import FileIO
+from pathlib import Path
 from typing import Protocol
 
 from bindpy.diagnostics import BindpyError
@@ -34,7 +35,7 @@ class Readable(Protocol):
 
 
 def open_zone_file(path: str) -> FileIO:
-    """Open *path* for reading; it must be a regular file (others may block or never end).
+    """Open *path* for reading; it must be a regular file (others may block or never end) or ``/dev/null``.
 
     Raises `UnreadableError`.
     """
@@ -45,14 +46,18 @@ def open_zone_file(path: str) -> FileIO:
     except OSError as e:
         raise UnreadableError(_reason(e), _HINTS.get(e.errno or 0, "")) from None
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) and not _is_null_device(found):
+            what = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise UnreadableError(f"is {what}", "name a zone file")
         return FileIO(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _is_null_device(found: os.stat_result) -> bool:
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == Path(os.devnull).stat().st_rdev
 
 
 _HINTS = {

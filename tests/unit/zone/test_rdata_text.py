@@ -41,6 +41,13 @@ GOOD = [
     ("DOA", '1 2 3 "x" YQ==', "="), ("AMTRELAY", "10 0 1 192.0.2.1", "="), ("RESINFO", "x", '"x"'),
     ("WALLET", "x y", '"x" "y"'), ("TA", f"1 2 2 {DIGEST}", "="), ("DLV", f"1 2 2 {DIGEST}", None),
     ("KEY", "0 3 8 YQ==", "="), ("SIG", "A 8 2 300 20300101000000 20200101000000 1 e. YQ==", None),
+    ("SVCB", "1 . mandatory=ohttp ohttp", '1 . mandatory="key8" key8'), ("HTTPS", "1 . key9", "="),
+    ("SVCB", "1 . mandatory=alpn,docpath alpn=h2 docpath=a,bc",
+     r'1 . mandatory="alpn,key10" alpn="h2" key10="\001a\002bc"'),
+    ("CERT", "PKIX 1 RSASHA256 YQ==", "PKIX 1 8 YQ=="), ("CERT", "1 1 4 YQ==", "PKIX 1 4 YQ=="),
+    ("NSEC", "nxname. NXNAME", "nxname. TYPE128"), ("CSYNC", "1 3 A NXNAME", "1 3 A TYPE128"),
+    ("RRSIG", "NXNAME 8 2 300 20300101000000 20200101000000 1 e. YQ==",
+     "TYPE128 8 2 300 20300101000000 20200101000000 1 e. YQ=="),
     ("BRID", "YQ==", "="), ("DSYNC", "CDS NOTIFY 5300 b.", "="), ("NULL", "\\# 1 00", "="), ("UID", "\\# 0", "="),
 ]  # fmt: skip
 

@@ -308,6 +308,29 @@ class TestFiles:
         zone = read_zone_text(str(tmp_path / "pipe"), ORIGIN)
         assert zone.diagnostics[0].message == "the zone file is not a regular file"
 
+    def test_the_null_device_is_an_empty_file(self, tmp_path: Path) -> None:
+        (tmp_path / "zone").write_text(f"{HEAD}$INCLUDE {os.devnull}\nafter 60 A 192.0.2.1\n")
+        zone = read_zone_text(str(tmp_path / "zone"), ORIGIN)
+        assert zone.diagnostics == ()
+        (tmp_path / "zero").symlink_to("/dev/zero")
+        zone = read_zone_text(str(tmp_path / "zero"), ORIGIN)
+        assert zone.diagnostics[0].message == "the zone file is not a regular file"
+
+    @pytest.mark.parametrize(
+        ("rdata", "octets"),
+        [
+            (f"TXT {255 * (' ' + 255 * 'x')} {254 * 'x'}", 65535),
+            (f"TXT {256 * (' ' + 255 * 'x')}", 65536),
+            (f"DNSKEY 256 3 8 {'A' * 4 * 21845}", 65539),
+            (f"RRSIG A 8 1 60 20300101000000 20200101000000 1 a. {'A' * 4 * 21844}", 65553),
+        ],
+    )
+    def test_rdata_of_more_than_65535_octets(self, tmp_path: Path, rdata: str, octets: int) -> None:
+        (tmp_path / "zone").write_text(f"{HEAD}big 60 {rdata}\n")
+        zone = read_zone_text(str(tmp_path / "zone"), ORIGIN)
+        too_long = [f"RDATA is {octets} octets long, the limit is 65535"] if octets > 65535 else []
+        assert [diagnostic.message for diagnostic in zone.diagnostics] == too_long
+
     def test_an_unreadable_file(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_text(HEAD)

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import argparse
 import random
+import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from benchmarks.engines import SERVERS, is_installed
 from benchmarks.load import cpu_seconds
@@ -163,30 +164,35 @@ def measure(name: str, zones: list[ServedZone]) -> Figures:
     return found
 
 
-def table(results: dict[str, Figures], zones: int) -> str:
-    """Return the figures as a markdown table."""
+COLUMNS: Final = (
+    ("first answer s", 1),
+    ("all s", 1),
+    ("CPU s", 2),
+    ("peak MiB", 0),
+    ("steady MiB", 0),
+    ("longest wait ms", 0),
+    ("reconfig CPU s", 1),
+    ("longest wait ms", 0),
+)
+"""Heads, and how many digits, for the fields of `Figures`."""
+
+
+def table(results: dict[str, list[Figures]], zones: int) -> str:
+    """Return the medians as a markdown table."""
     lines = [
-        f"| {zones:,} zones | first answer s | all s | CPU s | peak MiB | steady MiB | longest wait ms "
-        "| reconfig CPU s | longest wait ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| {zones:,} zones | " + " | ".join(head for head, _ in COLUMNS) + " |",
+        "| --- |" + " ---: |" * len(COLUMNS),
     ]
-    for name, found in results.items():
-        cells = [
-            _cell(found.first_s),
-            _cell(found.all_s),
-            _cell(found.cpu_s),
-            _cell(found.peak_mib, 0),
-            _cell(found.steady_mib, 0),
-            _cell(found.start_stall_ms, 0),
-            _cell(found.reconfig_cpu_s),
-            _cell(found.reconfig_stall_ms, 0),
-        ]
+    for name, rounds in results.items():
+        by_field = zip(*(astuple(found) for found in rounds), strict=True)
+        cells = [_cell(values, digits) for values, (_, digits) in zip(by_field, COLUMNS, strict=True)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: float | None, digits: int = 1) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+def _cell(values: Sequence[float | None], digits: int) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.median(known):.{digits}f}" if known else ""
 
 
 def main() -> int:
@@ -195,19 +201,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--zones", type=int, default=ZONES)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--servers", nargs="+", choices=SERVERS, default=list(DEFAULT_SERVERS), metavar="NAME"
     )
     arguments = parser.parse_args()
-    results: dict[str, Figures] = {}
+    names = [name for name in arguments.servers if is_installed(name)]
+    results: dict[str, list[Figures]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="bindpy-bench-") as folder:
         zones = write_zones(Path(folder), arguments.zones)
-        for name in arguments.servers:
-            if not is_installed(name):
-                print(f"{name}: not installed", file=sys.stderr)
-                continue
-            results[name] = measure(name, zones)
-            print(f"{name}: {results[name]}", file=sys.stderr)
+        for _ in range(arguments.rounds):
+            for name in names:
+                results[name].append(measure(name, zones))
+                print(f"{name}: {results[name][-1]}", file=sys.stderr, flush=True)
     print(table(results, arguments.zones))
     return 0
 

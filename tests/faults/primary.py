@@ -96,8 +96,18 @@ class FaultyPrimary:
         self.closed.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        size = int.from_bytes(await reader.readexactly(2))
-        for action in self._actions(await reader.readexactly(size), True):
+        """Answer one request after the other; a good primary lets the client close."""
+        while True:
+            size = int.from_bytes(await reader.readexactly(2))
+            request = await reader.readexactly(size)
+            if not await self._act(self._actions(request, True), reader, writer):
+                return
+
+    async def _act(
+        self, actions: Iterable[Action], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Do *actions*; return whether the connection is still of use."""
+        for action in actions:
             match action:
                 case bytes():
                     writer.write(len(action).to_bytes(2) + action)
@@ -105,17 +115,17 @@ class FaultyPrimary:
                     writer.write(octets)
                 case Stall():
                     await reader.read()
-                    return
+                    return False
                 case Cut():
-                    return
+                    return False
                 case Reset():
                     await writer.drain()
                     linger = struct.pack("ii", 1, 0)
                     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    return
+                    return False
             await writer.drain()
             await asyncio.sleep(0)  # which `drain` does not see to: the client may be in this loop, too
-        await reader.read()  # a good primary lets the client close
+        return True
 
 
 class _Datagrams(asyncio.DatagramProtocol):

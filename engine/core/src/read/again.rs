@@ -274,19 +274,25 @@ impl Again<'_> {
         let number = |node: u32| Some(zone.find(&name::key(builder.name(node)))?.id());
         let mut recorded = recorded.into_iter();
         let mut parts: Vec<Arc<Part>> = Vec::with_capacity(self.layout.parts.len());
-        let mut end = self.layout.end.clone();
+        let mut changed: Option<Start> = None;
         for stretch in stretches {
             match stretch {
-                Stretch::Old(number, _) => parts.push(self.layout.parts[*number].clone()),
-                Stretch::New(_, gone) => {
+                Stretch::Old(number, _) => {
+                    let part = &self.layout.parts[*number];
+                    // the owner before it may be another now, which matters to what is put there next
+                    parts.push(match changed.take() {
+                        Some(start) if start != part.start => Arc::new(part.begun(start)),
+                        _ => part.clone(),
+                    });
+                }
+                Stretch::New(..) => {
                     let new = recorded.next().ok_or(Whole)?;
-                    if gone.end == self.layout.parts.len() {
-                        end = new.end;
-                    }
+                    changed = Some(new.end);
                     parts.extend(new.recorder.finish(number).ok_or(Whole)?.0);
                 }
             }
         }
+        let end = changed.unwrap_or_else(|| self.layout.end.clone());
         Ok(zone.with_layout(Arc::new(Layout { parts, end })))
     }
 }
@@ -481,6 +487,22 @@ mod tests {
         file.put(&lines);
         assert!(file.whole().is_none(), "MX records point at nothing");
         assert!(file.again(&zone).is_none());
+    }
+
+    #[test]
+    fn a_record_without_owner_belongs_to_the_line_before_it_as_it_is_now() {
+        let file = Edited::new("inherited");
+        for at in 150..154 {
+            let mut lines = zone_lines();
+            file.put(&lines);
+            let mut zone = file.whole().unwrap().zone;
+            lines.remove(at);
+            file.put(&lines);
+            zone = file.again(&zone).unwrap().zone;
+            lines.insert(at, "\tAAAA 2001:db8::1\n".into());
+            file.put(&lines);
+            assert_eq!(shown(&file.again(&zone).unwrap().zone), shown(&file.whole().unwrap().zone));
+        }
     }
 
     /// Lines that an edit may put anywhere.

@@ -51,7 +51,7 @@ impl Start {
 }
 
 /// One run of entries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Part {
     pub octets: usize,
     hash: u128,
@@ -68,6 +68,11 @@ impl Part {
     /// Whether `text` is the part's.
     pub fn is(&self, text: &[u8]) -> bool {
         text.len() == self.octets && hash(text) == self.hash
+    }
+
+    /// Returns the part as it is behind another text.
+    pub fn begun(&self, start: Start) -> Part {
+        Part { start, ..self.clone() }
     }
 }
 

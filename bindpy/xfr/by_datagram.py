@@ -28,7 +28,7 @@ from bindpy.zone.records import RRType
 log = logging.getLogger("bindpy.xfer-in")
 
 ONCE = QueryTiming(udp_s=1.0, udp_attempts=1)
-"""A server that ignores such questions costs no more than this, and only once."""
+"""A server that ignores such questions costs no more than this, and seldom."""
 SMALL_RECORDS = 2000
 """Up to so many records the next version is made at once: asking a worker thread for it takes longer."""
 

@@ -6,6 +6,7 @@ import asyncio
 import enum
 import functools
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from bindpy.zone.records import RRset, RRType, Soa
 log = logging.getLogger("bindpy.general")
 transfer_log = logging.getLogger("bindpy.xfer-in")
 
+NO_DATAGRAMS_S = 3600.0
+"""How long a primary is not asked by UDP that did not answer so once."""
 _OTHER_SCRIPT = "and another script filters it now"
 _NO_ANSWER = frozenset((Stage.CONNECT, Stage.WAIT))
 
@@ -95,8 +98,8 @@ class Refresher:
         self._executor = executor
         self._zones = zones
         self._clock = clock
-        self._no_datagrams: set[RemoteServer] = set()
-        """Who did not answer IXFR by UDP with anything useful."""
+        self._no_datagrams: dict[RemoteServer, float] = {}
+        """When those that did not answer IXFR by UDP with anything useful are asked so again."""
 
     async def refresh(
         self,
@@ -146,7 +149,7 @@ class Refresher:
         """Ask *primary*, and transfer from it what is newer. Raises `XferFailure` and `StoreError`."""
         attempt.expire_s = None
         version = None
-        if attempt.is_behind and primary.remote not in self._no_datagrams:
+        if attempt.is_behind and self._no_datagrams.get(primary.remote, 0.0) <= time.monotonic():
             end, version = await self._try_datagram(attempt, primary)
             if end is not None:
                 return end
@@ -195,7 +198,7 @@ class Refresher:
                 answer = await ask_by_datagram(primary, wish, self._executor, self._zones)
             except XferFailure as failure:
                 log.debug("zone %s: refresh: no IXFR by UDP: %s", attempt.entry.label, failure)
-                self._no_datagrams.add(primary.remote)
+                self._no_datagrams[primary.remote] = time.monotonic() + NO_DATAGRAMS_S
                 return None, None
             if not attempt.life.accepts(answer.version.serial):
                 return None, None  # somebody was wrong about it: the SOA query tells, its signature included

@@ -13,6 +13,7 @@ import pytest
 from bindpy.config.model import Config, RemoteServer, TsigKey
 from bindpy.diagnostics import SourceSpan
 from bindpy.tsig import Keyring, sign, verify
+from bindpy.xfr import refresher
 from bindpy.zone.diff import diff
 from tests.faults.primary import Action
 from tests.unit.xfr.honest import Honest, rrsets, version
@@ -143,6 +144,27 @@ def test_any_trouble_ends_in_the_usual_way_and_is_met_once(tmp_path: Path, troub
                 assert here.holds(primary.zone)
             assert primary.asked == ["SOA", "AXFR", "IXFR by UDP", "SOA", "IXFR", "SOA", "IXFR"]
 
+    scenario(steps)
+
+
+def test_who_was_silent_is_asked_by_udp_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steps() -> None:
+        async with (
+            Signing(version(1)) as primary,
+            world(signed_conf(tmp_path, primary.remote), tmp_path) as here,
+        ):
+            await here.until_serial(1)
+            primary.by_udp = TROUBLES["silence"]
+            primary.publish(version(2))
+            here.notify(2)
+            await here.until_serial(2)
+            primary.by_udp = lambda reply: reply
+            primary.publish(version(3))
+            here.notify(3)
+            await here.until_serial(3)
+            assert primary.asked == ["SOA", "AXFR", "IXFR by UDP", "SOA", "IXFR", "IXFR by UDP"]
+
+    monkeypatch.setattr(refresher, "NO_DATAGRAMS_S", 0.0)
     scenario(steps)
 
 

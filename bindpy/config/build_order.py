@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from bindpy.config.class_and_type import class_number, type_number
 from bindpy.config.model import OrderRule
 from bindpy.config.resolve import Resolver, octets
 from bindpy.config.sections import Entry
-from bindpy.config.values import class_number, type_number
 from bindpy.zone import names
 from bindpy.zone.records import ANY_CLASS, IN, RRType
 

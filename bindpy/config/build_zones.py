@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bindpy.config.build_settings import ZONE_TYPES, Settings, SettingsBuilder
+from bindpy.config.class_and_type import class_number
 from bindpy.config.model import ProvisionedBy, ZoneConfig, ZoneType
 from bindpy.config.new_zones import kept_in
 from bindpy.config.resolve import Resolver, octets
 from bindpy.config.sections import Entry, Section
-from bindpy.config.values import class_number
 from bindpy.zone import names
 
 _DATA_CLASSES = (1, 3, 4)

@@ -8,8 +8,8 @@ from bindpy.config.check_acls import AclChecks
 from bindpy.config.check_keys import KeyTable
 from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import Report, token
+from bindpy.config.class_and_type import class_number
 from bindpy.config.tree import Statement
-from bindpy.config.values import class_number
 from bindpy.zone.names import Key
 
 

@@ -10,8 +10,8 @@ import dns.rdataclass
 from bindpy.config.check_policies import algorithm_number, digest_number
 from bindpy.config.check_report import Report, check_name, inside, members, number, out_of_range, word
 from bindpy.config.check_servers import server_prefix
+from bindpy.config.class_and_type import type_number
 from bindpy.config.tree import Statement, Token
-from bindpy.config.values import type_number
 
 _RATE_LIMIT: dict[str, tuple[int, int]] = {
     "responses-per-second": (0, 1000),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bindpy.config.check_report import Report, inside, name_of, word
+from bindpy.config.class_and_type import type_number
 from bindpy.config.tree import Statement, Token
-from bindpy.config.values import type_number
 from bindpy.zone.names import ROOT, BadNameError, Name, is_wildcard
 
 _SELF_RULES = frozenset({"self", "selfsub", "selfwild"})

@@ -1,6 +1,6 @@
 """The words for classes and types of records that named.conf knows.
 
-Apart from the other values, as dnspython is a lot to import for a command that only wants a path in named.conf.
+Apart from the other values, as dnspython is a lot to import for a command that only wants a path.
 """
 
 from __future__ import annotations

@@ -120,8 +120,8 @@ def reload(server: ServerProcess, zone: ServedZone, text: str, serial: int) -> f
     """Edit the zone's file, give the server's command, and wait; return the seconds until it is served."""
     fresh = zone.path.with_suffix(".new")
     fresh.write_text(text.replace(str(FIRST_SERIAL), str(serial), 1))
-    fresh.replace(zone.path)
     begin = time.monotonic()
+    fresh.replace(zone.path)
     for command in server.edit_commands(zone.origin):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     while served_serial(server) != serial:

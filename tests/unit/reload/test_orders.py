@@ -10,7 +10,7 @@ from bindpy.config.model import ZoneChecks, ZoneType
 from bindpy.reload.queue import Loading, LoadQueue, Wish
 from bindpy.zone import names
 from bindpy.zone.loaded import LoadedZone
-from tests.unit.reload.test_keeper import ID, read_toy, running, scenario, zone_config
+from tests.unit.reload.keeping import ID, read_toy, running, scenario, zone_config
 
 
 def test_a_load_says_what_came_of_it(tmp_path: Path) -> None:

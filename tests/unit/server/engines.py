@@ -58,9 +58,10 @@ async def serving_zone(
     policy: AnswerPolicy | None = None,
     settings: TcpSettings | None = None,
     address: str = "127.0.0.1",
+    port: int = 0,
     udp_workers: int = 1,
 ) -> AsyncIterator[ServedZone]:
-    """Serve example.com on a port of the kernel's choice."""
+    """Serve example.com on a port of the kernel's choice, or on *port* (see `fakes.serving`)."""
     require(choice)
     faults = Faults()
     engine = choose_engine(choice, lambda query, error: faults.queries.append((query, error)))
@@ -79,7 +80,7 @@ async def serving_zone(
         udp_workers=udp_workers,
         on_failure=lambda endpoint, error: faults.threads.append((endpoint, error)),
     )
-    await listeners.apply([Endpoint(address, 0)])
+    await listeners.apply([Endpoint(address, port)])
     try:
         yield ServedZone(listeners, engine, handler, faults)
     finally:

@@ -200,9 +200,10 @@ async def serving(
     handler: FakeHandler | None = None,
     settings: TcpSettings | None = None,
     address: str = "127.0.0.1",
+    port: int = 0,
     udp_workers: int = 1,
 ) -> AsyncIterator[Served]:
-    """Serve on a port of the kernel's choice."""
+    """Serve on a port of the kernel's choice; a test that binds its number again takes a `free_port`."""
     answerer = answerer or FakeAnswerer()
     handler = handler or FakeHandler()
     failures: list[tuple[Endpoint, BaseException]] = []
@@ -213,7 +214,7 @@ async def serving(
         udp_workers=udp_workers,
         on_failure=lambda endpoint, error: failures.append((endpoint, error)),
     )
-    await listeners.apply([Endpoint(address, 0)])
+    await listeners.apply([Endpoint(address, port)])
     try:
         yield Served(listeners, answerer, handler)
     finally:

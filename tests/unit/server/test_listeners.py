@@ -11,6 +11,7 @@ from bindpy.server.endpoint import Endpoint
 from bindpy.server.listeners import ListenersError, default_udp_workers
 from bindpy.server.sockets import ListenError, open_sockets
 from bindpy.server.tcp_limits import TcpSettings
+from tests.support.ports import free_port
 from tests.unit.server.fakes import UdpClient, query, response_to, serving, until
 
 
@@ -67,7 +68,7 @@ async def test_a_second_server_is_refused_with_a_clear_error(workers: int) -> No
 
 async def test_a_port_that_is_taken_for_tcp_only_is_refused_too() -> None:
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", free_port()))
         other.listen()
         endpoint = Endpoint(*other.getsockname())
         with pytest.raises(ListenError, match=r"TCP socket.*ss -ltnp"):
@@ -78,8 +79,8 @@ async def test_a_port_that_is_taken_for_tcp_only_is_refused_too() -> None:
 
 async def test_from_one_address_to_all_and_back() -> None:
     """The kernel does not let both be bound at once, so the old one has to go first."""
-    async with serving() as served:
-        port = served.endpoint.port
+    port = free_port()
+    async with serving(port=port) as served:
         one, everything = Endpoint("127.0.0.1", port), Endpoint("0.0.0.0", port)
         for wanted in (one, everything, one):
             await served.listeners.apply([wanted])
@@ -89,8 +90,8 @@ async def test_from_one_address_to_all_and_back() -> None:
 
 
 async def test_the_old_address_comes_back_when_the_new_one_cannot_be_had() -> None:
-    async with serving() as served:
-        port = served.endpoint.port
+    port = free_port()
+    async with serving(port=port) as served:
         await served.listeners.apply([Endpoint("127.0.0.1", port)])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.bind(("127.0.0.5", port))
@@ -120,7 +121,7 @@ async def test_new_tcp_limits_hold_for_connections_that_there_are() -> None:
 
 
 async def test_listening_on_nothing() -> None:
-    async with serving() as served:
+    async with serving(port=free_port()) as served:
         endpoint = served.endpoint
         await served.listeners.apply([])
         assert served.listeners.bound() == {}

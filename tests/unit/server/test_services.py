@@ -19,6 +19,7 @@ from bindpy.server.listeners import ListenersError
 from bindpy.server.sockets import open_sockets
 from bindpy.server.tcp_limits import TcpSettings
 from bindpy.server.udp import NEVER_ANSWERED_PORTS
+from tests.support.ports import free_port
 from tests.unit.server.engines import ServedZone, answers_in, ask, serving_zone
 from tests.unit.server.fakes import DEADLINE_S, UdpClient, framed, query, response_to, until
 
@@ -89,9 +90,10 @@ async def test_link_local_addresses_are_served_with_their_interface(choice: Engi
 
 
 async def test_an_ipv6_wildcard_leaves_ipv4_alone(choice: EngineChoice) -> None:
-    async with serving_zone(choice, address="::") as served:
+    port = free_port()
+    async with serving_zone(choice, address="::", port=port):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.77.0.1", served.endpoint.port))
+            probe.bind(("127.77.0.1", port))
 
 
 async def test_several_threads_share_a_port(choice: EngineChoice) -> None:
@@ -327,7 +329,7 @@ async def test_a_request_whose_client_resets_is_cancelled(choice: EngineChoice) 
 
 
 async def test_what_stays_keeps_its_connections_and_what_goes_ends(choice: EngineChoice) -> None:
-    async with serving_zone(choice) as served:
+    async with serving_zone(choice, port=free_port()) as served:
         served.handler.release.set()
         first = served.endpoint
         stays = Endpoint("127.0.0.2", 0)

@@ -15,6 +15,7 @@ from bindpy.server.endpoint import Endpoint, is_link_local
 from bindpy.server.interfaces import scan_host
 from bindpy.server.listeners import SWITCH_INTERVAL_S, Listeners
 from bindpy.server.tcp_limits import TcpSettings
+from tests.support.ports import free_port
 from tests.unit.server.fakes import FakeAnswerer, FakeHandler, UdpClient, query, response_to, serving, until
 
 HOT_ENTRY = b"\x84\0hot answer"
@@ -83,10 +84,9 @@ async def test_on_an_ipv6_wildcard_socket_answers_leave_from_the_address_that_wa
 async def test_an_ipv6_wildcard_leaves_ipv4_alone() -> None:
     if not scan_host().has_ipv6:
         pytest.skip("this host has no IPv6")
-    async with serving(address="::") as served:
-        await served.listeners.apply(
-            [*served.listeners.bound(), Endpoint("0.0.0.0", served.endpoint.port)],
-        )
+    port = free_port()
+    async with serving(address="::", port=port) as served:
+        await served.listeners.apply([*served.listeners.bound(), Endpoint("0.0.0.0", port)])
         assert len(served.listeners.bound()) == 2
 
 

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bindpy.config.model import JournalSettings
 from bindpy.engine import Zone, Zones
@@ -97,10 +97,15 @@ class Journal:
                 await self._join(zone_id, after)
             elif is_newer(after.serial, before.serial):
                 await self._append(zone_id, settings, before, after)
-            elif after.serial != before.serial or not await asyncio.to_thread(after.same_data, before):
+            else:
+                # While it is not known, nobody is given what leads to *before*.
+                tip = self._tips.pop(zone_id, None)
+                if after.serial == before.serial and await asyncio.to_thread(after.same_data, before):
+                    if tip is not None and tip.zone is before:
+                        self._tips[zone_id] = replace(tip, zone=after)
+                    return
                 # No secondary can follow: to them this is no later version. What is in the database stays
                 # until the serial rises, so that a restart before that finds out, too.
-                self._tips.pop(zone_id, None)
                 self._doubtful.add(zone_id)
 
     async def chain(self, view: str, key: Key, from_serial: int, to_serial: int) -> list[Delta] | None:

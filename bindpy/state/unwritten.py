@@ -49,11 +49,18 @@ def load(db: sqlite3.Connection) -> dict[ZoneId, Rows]:
     return found
 
 
-def add(db: sqlite3.Connection, zone_id: ZoneId, base: Look | None, deltas: Iterable[bytes]) -> list[int]:
-    """Add *deltas* and return their numbers; *base* is the file's look where they are the zone's first."""
+def add(
+    db: sqlite3.Connection, zone_id: ZoneId, base: Look | None, after: int, deltas: Iterable[bytes]
+) -> list[int]:
+    """Add *deltas*, which lead on from that with the number *after*, and return their numbers.
+
+    *base* is the file's look where they are the zone's first. What was added after *after* was never served:
+    a refresh was cancelled.
+    """
     if base is not None:
         forget(db, zone_id)
         add_look(db, zone_id, base, 0)
+    db.execute("DELETE FROM unwritten WHERE view = ? AND zone = ? AND number > ?", (*zone_id, after))
     statement = "INSERT INTO unwritten (view, zone, data) VALUES (?, ?, ?)"
     return [db.execute(statement, (*zone_id, data)).lastrowid or 0 for data in deltas]
 

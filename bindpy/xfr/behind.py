@@ -29,6 +29,13 @@ log = logging.getLogger("bindpy.xfer-in")
 
 MOST_RECORDS = 10_000
 """Deltas of more records than these are stored as all other transfers are: before they are served."""
+MOST_WAITING = 1000
+"""Where a file cannot be written, changes are noted until there are so many; then they are stored as all
+other transfers are, and what cannot be stored is not served."""
+MOST_WAITING_RECORDS = 50_000
+"""And until they have so many records."""
+NOTING_TIMEOUT_S = 60.0
+"""How long a worker thread waits for the loop, which may have ended for good."""
 
 
 class WriteBehind:
@@ -49,6 +56,9 @@ class WriteBehind:
         Then serve *zone* and call `begin`. False: it has to be stored before that.
         """
         if not deltas or zone.rr_count < LARGE_RECORDS or sum(map(len, deltas)) > MOST_RECORDS:
+            return False
+        noted = self._unwritten.of(entry.id)
+        if noted is not None and (len(noted.deltas) >= MOST_WAITING or noted.records >= MOST_WAITING_RECORDS):
             return False
         if not self._may_be_served(zone, entry.config.settings.checks, deltas):
             return False
@@ -79,6 +89,8 @@ class WriteBehind:
         """Take notice of other data of *entry*: write its file, or forget what does not fit it."""
         if self._unwritten.of(entry.id) is None:
             return
+        if entry.loaded is None:
+            return  # its statement is another one now: when its file has been read this is called again
         if entry.config.type is ZoneType.SECONDARY and self._unwritten.fits(entry):
             self.begin(entry)
             return
@@ -124,6 +136,8 @@ class WriteBehind:
         try:
             await self._store(entry, entry.zone, entry.config.file, number)
         except StoreError as error:
+            if self._unwritten.of(zone_id) is None:
+                return  # the zone is gone, or its file is another one: there is nothing left to write
             log.error(
                 "zone %s: serial %d is served and was not stored: %s; it is kept in the state database, and "
                 "stored with the next change or at the next start",
@@ -140,8 +154,12 @@ class WriteBehind:
 
         def before_rename(look: Look) -> None:
             """Runs in the worker thread."""
-            noting = self._unwritten.is_to_be(entry.id, look, number)
-            if not asyncio.run_coroutine_threadsafe(noting, loop).result():
+            noting = asyncio.run_coroutine_threadsafe(self._unwritten.is_to_be(entry.id, look, number), loop)
+            try:
+                is_noted = noting.result(NOTING_TIMEOUT_S)
+            except TimeoutError:
+                is_noted = False
+            if not is_noted:
                 raise StoreError("the state database cannot take note of it")
 
         store = functools.partial(

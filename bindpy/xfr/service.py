@@ -188,6 +188,7 @@ class Replication:
         """Drop what the database has of zones that are not configured any more."""
         zones = {entry.id for entry in self._keeper.table}
         if self._state is not None and self._journal is not None:
+            self._unwritten.retain(zones)
             await self._state.retain(zones)
             self._journal.retain(zones)
 

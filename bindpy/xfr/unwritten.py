@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from bindpy.state.unwritten import Look
 from bindpy.zone.diff import Delta, DeltaDoesNotFitError
 from bindpy.zone.loaded import LoadedZone
 from bindpy.zone.names import Name
+from bindpy.zone.snapshot import ZoneTooLargeError
 
 log = logging.getLogger("bindpy.general")
 
@@ -45,6 +46,11 @@ class Noted:
     def number_of(self, serial: int) -> int | None:
         """Return the number of the delta that leads to *serial*, None where none does."""
         return next((number for number, delta in self.deltas if delta.new_serial == serial), None)
+
+    @property
+    def records(self) -> int:
+        """How many records the deltas have."""
+        return sum(len(delta) for _, delta in self.deltas)
 
 
 class Unwritten:
@@ -89,7 +95,7 @@ class Unwritten:
             if deltas:
                 try:
                     return replace(loaded, zone=self._zones.apply(zone, deltas, may_repeat=True))
-                except DeltaDoesNotFitError as error:
+                except (DeltaDoesNotFitError, ZoneTooLargeError) as error:
                     log.warning("%s: the deltas that were noted for this file do not fit it: %s", path, error)
         return loaded
 
@@ -138,8 +144,9 @@ class Unwritten:
                 looks, earlier = {base: 0}, ()
             else:
                 return False
+            after = earlier[-1][0] if earlier else 0
             numbers: list[int] = await state.run(
-                lambda db: unwritten.add(db, entry.id, base, rows), [], lasting=True
+                lambda db: unwritten.add(db, entry.id, base, after, rows), [], lasting=True
             )
             if numbers:
                 self._noted[entry.id] = Noted(looks, (*earlier, *zip(numbers, deltas, strict=True)))
@@ -181,6 +188,11 @@ class Unwritten:
         assert state is not None, "noted without a database"
         last, _ = noted.deltas[-1]
         return state.run(lambda db: unwritten.drop(db, zone_id, last), None)
+
+    def retain(self, zones: Collection[ZoneId]) -> None:
+        """Let go of all zones but *zones*, of which the database has nothing any more."""
+        for zone_id in self._noted.keys() - set(zones):
+            del self._noted[zone_id]
 
     async def forget(self, zone_id: ZoneId) -> None:
         """Forget all that is noted of a zone: its file holds other data now."""

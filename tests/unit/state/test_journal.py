@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -372,5 +373,35 @@ def test_what_is_kept_is_told_and_can_be_discarded(tmp_path: Path) -> None:
         assert await chain(journal, 1, 3) is None
         await journal.record("_default", KEPT, zone(3, [1, 2]), zone(4, [1]))
         assert await chain(journal, 3, 4) is not None
+
+    using(tmp_path, steps)
+
+
+@pytest.mark.parametrize("is_same", [False, True], ids=["other data", "the same data"])
+def test_what_leads_to_a_serial_waits_until_it_is_known_to_stand_for_the_same_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_same: bool
+) -> None:
+    async def steps(journal: Journal) -> None:
+        await record(journal, *VERSIONS[:2])
+        assert await chain(journal, 1, 2) is not None
+        again = zone(2, range(2, 12) if is_same else [99])
+        begun, known = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def same_data(_: ZoneSnapshot, other: ZoneSnapshot) -> bool:
+            loop.call_soon_threadsafe(begun.set)
+            return known.wait(20) and other is VERSIONS[1] and is_same
+
+        monkeypatch.setattr(ZoneSnapshot, "same_data", same_data)
+        recording = asyncio.create_task(journal.record("_default", KEPT, VERSIONS[1], again))
+        await begun.wait()
+        asking = asyncio.create_task(chain(journal, 1, 2))
+        await asyncio.sleep(0)  # it would be done by now, were the answer at hand
+        assert not asking.done()
+        known.set()
+        assert (await asking is not None) == is_same
+        await recording
+        await journal.record("_default", KEPT, again, VERSIONS[2])
+        assert (await chain(journal, 2, 3) is not None) == is_same
 
     using(tmp_path, steps)

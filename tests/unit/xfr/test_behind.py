@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from bindpy.config.model import Config, ZoneChecks
 from bindpy.engine import Zone
 from bindpy.reload.keeper import ZoneKeeper
+from bindpy.state import unwritten
+from bindpy.state.codec import encode_delta
 from bindpy.state.db import StateDb
 from bindpy.xfr import behind as behind_module
 from bindpy.xfr.behind import WriteBehind
@@ -68,27 +71,27 @@ class LargeWorld(World):
 async def large_world(config: Config, folder: Path) -> AsyncIterator[LargeWorld]:
     engine = make_engine()
     state = StateDb.open(str(folder))
-    unwritten = Unwritten(engine.zones)
-    await unwritten.open(state)
+    noted = Unwritten(engine.zones)
+    await noted.open(state)
     secondaries: Secondaries
     behind: WriteBehind
     with ThreadPoolExecutor(2) as executor:
         keeper = ZoneKeeper(
             engine.answerer,
-            unwritten.read_file,
+            noted.read_file,
             executor,
             lambda zone_id, files: None,
             lambda entry, before, after: behind.published(entry),
             is_expired=lambda *told: secondaries.is_expired(*told),  # noqa: PLW0108 - it is made below
         )
-        behind = WriteBehind(keeper, executor, engine.zones, unwritten)
+        behind = WriteBehind(keeper, executor, engine.zones, noted)
         keeper.configure(config.zones())
         secondaries = Secondaries(keeper, executor, engine.zones, random_source=lambda: 0.0, behind=behind)
         secondaries.configure(config)
         await secondaries.restore(state)
         tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(secondaries.run())]
         here = LargeWorld(keeper, secondaries, state)
-        here.unwritten, here.behind = unwritten, behind
+        here.unwritten, here.behind = noted, behind
         try:
             yield here
         finally:
@@ -283,6 +286,107 @@ def test_deltas_that_nobody_has_served_are_no_base(tmp_path: Path, monkeypatch: 
             assert await here.unwritten.note(here.entry, (delta,))  # as by a refresh that was cancelled
             await rise(here, primary, 2)
             assert (here.is_noted, in_file(tmp_path)) == (False, 2)
+
+    scenario(steps)
+
+
+def test_what_a_cancelled_refresh_has_noted_is_not_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def steps() -> None:
+        store = Store(monkeypatch)
+        async with Honest(version(1)) as primary:
+            config = conf(tmp_path, primary.remote)
+            async with large_world(config, tmp_path) as here:
+                await here.until_serial(1)
+                store.fails = True
+                await rise(here, primary, 2)
+                noted = here.unwritten.of(ID)
+                assert noted is not None
+                last, _ = noted.deltas[-1]
+                row = encode_delta(make_engine().zones.diff(_own(version(2)), _own(version(5))))
+                assert await here.state.run(lambda db: unwritten.add(db, ID, None, last, [row]), [])
+                await rise(here, primary, 3)
+            primary.instead = lambda packet, over_tcp: ()  # nothing comes from there now
+            async with large_world(config, tmp_path) as here:
+                await here.until(lambda: here.entry.zone is not None)
+                assert here.zone.serial == 3
+
+    scenario(steps)
+
+
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behind_module, "MOST_WAITING", 2)
+
+
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behind_module, "MOST_WAITING_RECORDS", 5)  # each has three
+
+
+@pytest.mark.parametrize("limit", [_few, _short])
+def test_no_more_is_noted_than_so_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    limit(monkeypatch)
+
+    async def steps() -> None:
+        store = Store(monkeypatch)
+        async with (
+            Honest(version(1)) as primary,
+            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
+        ):
+            await here.until_serial(1)
+            store.fails = True
+            await rise(here, primary, 2, 3)
+            assert (here.is_noted, in_file(tmp_path)) == (True, 1)
+            await rise(here, primary, 4)
+            assert (here.is_noted, in_file(tmp_path)) == (False, 4)
+
+    scenario(steps)
+
+
+def test_what_comes_before_the_file_was_read_by_another_statement_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        store = Store(monkeypatch)
+        async with (
+            Honest(version(1)) as primary,
+            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
+        ):
+            await here.until_serial(1)
+            store.fails = True
+            await rise(here, primary, 2)
+            await here.behind.rest(ID)
+            with here.keeper.storing(ID):  # so that the file is not read yet
+                settings = here.entry.config.settings
+                checks = replace(settings.checks, wildcard=not settings.checks.wildcard)
+                here.keeper.put(replace(here.entry.config, settings=replace(settings, checks=checks)))
+                store.fails = False
+                await rise(here, primary, 3)
+            await here.keeper.idle()
+            assert here.zone.serial == 3
+            await here.until(lambda: not here.is_noted)
+            assert in_file(tmp_path) == 3
+            assert "discarded" not in caplog.text
+
+    scenario(steps)
+
+
+def test_zones_that_are_gone_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steps() -> None:
+        store = Store(monkeypatch)
+        async with (
+            Honest(version(1)) as primary,
+            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
+        ):
+            await here.until_serial(1)
+            store.fails = True
+            await rise(here, primary, 2)
+            here.unwritten.retain({ID})
+            assert here.is_noted
+            here.unwritten.retain(())
+            assert not here.is_noted
 
     scenario(steps)
 

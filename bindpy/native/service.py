@@ -96,8 +96,8 @@ class RustService:
         address, port, scope = _key(tcp)
         self._bound[bound] = key = (ip_address(address), port, scope)
         self._asked[key] = bound
-        self._udp[bound] = self._inner.serve_udp(key, [sock.fileno() for sock in udp], is_udp_shared)
         try:
+            self._udp[bound] = self._inner.serve_udp(key, [sock.fileno() for sock in udp], is_udp_shared)
             self._inner.listen(key, tcp.fileno())
         except OSError:
             self.leave(bound)
@@ -105,11 +105,12 @@ class RustService:
 
     def leave(self, bound: Address) -> bool:
         """Serve that address no longer, and close its sockets; returns whether that was done in time."""
-        threads = self._udp.pop(bound)
-        threads.request_stop()
+        threads = self._udp.pop(bound, None)  # there are none where they could not be had
+        if threads is not None:
+            threads.request_stop()
         key = self._bound.pop(bound)
         is_tcp_closed = self._inner.unlisten(key)
-        is_udp_closed = threads.stop()
+        is_udp_closed = threads is None or threads.stop()
         del self._asked[key]
         return is_tcp_closed and is_udp_closed
 

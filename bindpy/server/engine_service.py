@@ -63,10 +63,10 @@ class EngineService:
 
     def serve(self, sockets: BoundSockets) -> None:
         """Serve *sockets*, which are the service's from now on. Raises `OSError`."""
-        if sockets.is_udp_shared:
-            for sock in sockets.udp:
-                let_reads_end(sock)
         try:
+            if sockets.is_udp_shared:
+                for sock in sockets.udp:
+                    let_reads_end(sock)
             self._service.serve(
                 sockets.endpoint, sockets.udp, sockets.tcp, is_udp_shared=sockets.is_udp_shared
             )

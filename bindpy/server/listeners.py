@@ -129,6 +129,7 @@ class Listeners:
         old = [endpoint for endpoint in self._listeners if endpoint not in wanted]
         backlog = (settings or self._context.table.settings).backlog
         opened, blocked, errors = self._open(new, backlog)
+        in_the_way: list[Endpoint] = []
         if blocked and not errors:
             # Only sockets of ours that are to be closed can be in the way (a wildcard and an address
             # exclude each other): close those first, and put them back if that was not it.
@@ -137,22 +138,25 @@ class Listeners:
                 await self._close_one(endpoint)
             more, blocked, errors = self._open(list(blocked), backlog)
             opened |= more
-            if blocked or errors:
-                self._restore(in_the_way, backlog, interfaces or {})
-        if blocked or errors:
+        errors += blocked.values()
+        served: list[Endpoint] = []
+        while opened and not errors:
+            endpoint = next(iter(opened))
+            try:
+                self._serve(endpoint, opened.pop(endpoint), interfaces or {})
+                served.append(endpoint)
+            except OSError as error:  # no more threads or descriptors
+                errors.append(ListenError(endpoint, "UDP", error))
+        if errors:
             for sockets in opened.values():
                 sockets.close()
-            raise ListenersError([*errors, *blocked.values()])
+            for endpoint in served:
+                await self._close_one(endpoint)
+            self._restore(in_the_way, backlog, interfaces or {})
+            raise ListenersError(errors)
         if settings is not None:
             self._context.table.settings = settings
             self._service.settings_changed()
-        for endpoint in list(opened):
-            try:
-                self._serve(endpoint, opened.pop(endpoint), interfaces or {})
-            except OSError as error:  # no more threads or descriptors
-                for sockets in opened.values():
-                    sockets.close()
-                raise ListenersError([ListenError(endpoint, "UDP", error)]) from error
         for endpoint in old:
             if endpoint in self._listeners:
                 await self._close_one(endpoint)
@@ -185,11 +189,10 @@ class Listeners:
         """Open again what was closed to make way."""
         for endpoint in endpoints:
             try:
-                sockets = self._bind(endpoint, backlog)
-            except ListenError as error:
-                log.error("%s; it was closed to listen on another address instead, which failed too", error)
-            else:
-                self._serve(endpoint, sockets, interfaces)
+                self._serve(endpoint, self._bind(endpoint, backlog), interfaces)
+            except (ListenError, OSError) as error:
+                why = ListenError(endpoint, "UDP", error) if isinstance(error, OSError) else error
+                log.error("%s; it was closed to listen on another address instead, which failed too", why)
 
     def _serve(self, asked: Endpoint, sockets: BoundSockets, interfaces: Mapping[str, str]) -> None:
         endpoint = sockets.endpoint

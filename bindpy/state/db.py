@@ -165,6 +165,10 @@ class StateDb:
         except (OSError, sqlite3.Error) as again:
             self._connection = _connect(":memory:")
             self._note_trouble(f"it is damaged and cannot be replaced: {_reason(again)}")
+            self.path, self._trouble = (
+                None,
+                None,
+            )  # from here on nothing is lasting, and nothing else is wrong
         return otherwise
 
     def _note_trouble(self, reason: str) -> None:

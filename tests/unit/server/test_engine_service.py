@@ -29,6 +29,7 @@ from bindpy.serving import (
     TappedQuery,
     Waiting,
 )
+from tests.support.ports import free_port
 from tests.unit.server.fakes import FakeAnswerer, FakeHandler, query, until
 
 CLIENT = ("192.0.2.7", 5353)
@@ -61,7 +62,7 @@ class FakeService:
         self.closed: list[int] = []
         self.is_stopped = False
         self.in_trouble: str | None = None
-        self.refuses = False
+        self.refused = ""
         self._waiting = self.nothing()
         self._reader, self._writer = os.pipe()
 
@@ -89,7 +90,7 @@ class FakeService:
     def serve(
         self, bound: Address, udp: Sequence[socket.socket], tcp: socket.socket, *, is_udp_shared: bool
     ) -> None:
-        if self.refuses:
+        if bound[0] == self.refused:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         self.serving.append(bound)
 
@@ -299,10 +300,29 @@ async def test_a_connection_that_cannot_be_given_back_stays_and_is_counted_until
 
 async def test_what_cannot_be_served_is_an_error_and_closed() -> None:
     async with harness() as under_test:
-        under_test.service.refuses = True
+        under_test.service.refused = "127.0.0.1"
         with pytest.raises(ListenersError, match="Too many open files"):
             await under_test.listeners.apply([Endpoint("127.0.0.1", 0)])
         assert under_test.listeners.bound() == {}
+
+
+async def test_what_cannot_be_served_leaves_everything_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    async with harness() as under_test:
+        listeners, service = under_test.listeners, under_test.service
+        limits = service.limits
+        one, another, everything = (Endpoint(f"{ip}", port) for ip in ("127.0.0.1", "127.0.0.2", "0.0.0.0"))
+        await listeners.apply([one])
+        before = listeners.bound()
+        service.refused = "127.0.0.3"
+        with pytest.raises(ListenersError, match=r"127\.0\.0\.3.*Too many open files"):
+            await listeners.apply([another, Endpoint("127.0.0.3", port)], TcpSettings(clients=1))
+        assert (listeners.bound(), service.serving, service.limits) == (before, list(before.values()), limits)
+        service.refused = "0.0.0.0"
+        with pytest.raises(ListenersError, match="Too many open files"):
+            await listeners.apply([everything])
+        assert (listeners.bound(), service.serving) == (before, list(before.values()))
+        assert "failed too" not in caplog.text
 
 
 async def test_threads_that_do_not_stop_in_time_are_told(caplog: pytest.LogCaptureFixture) -> None:

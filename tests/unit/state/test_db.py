@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bindpy.config.model import Options
+from bindpy.state import db as db_module
 from bindpy.state.db import FILE_NAME, StateDb, ZoneTimes
 from bindpy.state.directory import make_state_directory, state_directory
 from bindpy.state.schema import VERSION
@@ -137,23 +139,49 @@ def test_a_later_version_s_database_is_moved_aside(tmp_path: Path, caplog: pytes
     assert f"its version is {VERSION + 1}" in caplog.text
 
 
-def test_damage_found_while_running_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def make_damaged(folder: Path) -> None:
+    """Make a database that opens well, and is damaged."""
+
     async def fill(db: StateDb) -> None:
         await db.save_times(*[ZoneTimes(f"view{n}", KEY, n, 1, 2, 3, "x" * 100) for n in range(500)])
+
+    using(folder, fill)
+    path = folder / FILE_NAME
+    octets = bytearray(path.read_bytes())
+    octets[8192:] = b"\xa5" * (len(octets) - 8192)  # the first pages hold the schema
+    path.write_bytes(octets)
+
+
+def test_damage_found_while_running_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(db: StateDb) -> None:
+        await db.load_times()
+        await db.save_times(TIMES)
+        assert await db.load_times() == {("_default", KEY): TIMES}
+        assert db.path is not None
+
+    make_damaged(tmp_path)
+    using(tmp_path, work)
+    assert list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))
+    assert "beginning anew" in caplog.text
+
+
+def test_damage_that_cannot_be_moved_aside_leaves_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     async def work(db: StateDb) -> None:
         await db.load_times()
         await db.save_times(TIMES)
         assert await db.load_times() == {("_default", KEY): TIMES}
+        assert db.path is None
 
-    using(tmp_path, fill)
-    path = tmp_path / FILE_NAME
-    octets = bytearray(path.read_bytes())
-    octets[8192:] = b"\xa5" * (len(octets) - 8192)  # the first pages hold the schema: it opens well
-    path.write_bytes(octets)
+    make_damaged(tmp_path)
+    monkeypatch.setattr(db_module, "_move_aside", refused)
     using(tmp_path, work)
-    assert list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))
-    assert "beginning anew" in caplog.text
+    assert f"state database '{tmp_path / FILE_NAME}': it is damaged and cannot be replaced" in caplog.text
+    assert "works again" not in caplog.text
 
 
 def test_a_second_server_keeps_its_state_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

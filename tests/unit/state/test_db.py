@@ -148,16 +148,19 @@ def make_damaged(folder: Path) -> None:
     using(folder, fill)
     path = folder / FILE_NAME
     octets = bytearray(path.read_bytes())
-    octets[8192:] = b"\xa5" * (len(octets) - 8192)  # the first pages hold the schema
+    octets[-8192:] = b"\xa5" * 8192  # nothing that is read when it is opened
     path.write_bytes(octets)
 
 
 def test_damage_found_while_running_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def work(db: StateDb) -> None:
+        before = db.path
+        assert not list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))
         await db.load_times()
         await db.save_times(TIMES)
         assert await db.load_times() == {("_default", KEY): TIMES}
-        assert db.path is not None
+        assert before is not None
+        assert db.path == before
 
     make_damaged(tmp_path)
     using(tmp_path, work)

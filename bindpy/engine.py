@@ -7,12 +7,12 @@ Nothing above the seam (`app`, `server`, `cli`) knows which side is in use; noth
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from bindpy.answer.answerer import PythonAnswerer
 from bindpy.answer.policy import AnswerPolicy, Outcome, Publication, Transport, ZonePolicy
 from bindpy.config.model import ZoneChecks
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError, Diagnostic
 from bindpy.serving import StartService
 from bindpy.zone.checks import check_changed

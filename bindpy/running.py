@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from bindpy.config.model import Config
@@ -17,6 +17,7 @@ from bindpy.config.one_zone import ZoneContext
 from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job, Jobs, Progress
 from bindpy.control.zones import first_errors, zones_with_errors
+from bindpy.deferred import dataclass
 from bindpy.engine import Engine
 from bindpy.host import UnusableError, enter_directory, host_addresses, open_logs, report
 from bindpy.newzones.errors import NewZoneError

@@ -8,10 +8,11 @@ from __future__ import annotations
 import enum
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeAlias
 
 from bindpy.answer.policy import Transport
+from bindpy.deferred import dataclass
 
 Address: TypeAlias = tuple[str, int]
 """An address (presentation form, ``%scope`` where it needs one) and a port."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from bindpy.answer.cache import AnswerCache, Table, TableKey
@@ -22,6 +21,7 @@ from bindpy.answer.response import Response
 from bindpy.answer.served import ServedZone
 from bindpy.answer.stages import fill_for, respond
 from bindpy.answer.views import AclTable, ClientClass, ClientClasses, View
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Name
 from bindpy.zone.records import ANY_CLASS, CHAOS, IN
 from bindpy.zone.snapshot import ZoneSnapshot

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import MATCH_ANY, MATCH_NONE, AddressMatchList, OrderRule
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Name
 
 

@@ -7,11 +7,11 @@ Nothing here raises, whatever the octets: the outcome is a `Query`, an error to 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
 
 from bindpy.answer.options import is_well_formed
 from bindpy.answer.policy import Outcome
+from bindpy.deferred import dataclass
 from bindpy.zone.names import MAX_NAME_OCTETS, Key, Name
 from bindpy.zone.records import RRType
 

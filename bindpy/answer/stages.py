@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from bindpy.answer.additional import add_additional, add_glue
@@ -18,6 +17,7 @@ from bindpy.answer.proofs import deny_name, deny_type, deny_wildcard_type, prove
 from bindpy.answer.query import MIN_UDP_OCTETS, Query, Rcode
 from bindpy.answer.response import Ede, Response
 from bindpy.answer.served import ServedZone
+from bindpy.deferred import dataclass
 from bindpy.zone.names import MAX_NAME_OCTETS, Key, Name
 from bindpy.zone.records import RRset, RRType
 from bindpy.zone.snapshot import Node, ZoneSnapshot

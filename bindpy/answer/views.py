@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 from bindpy.answer.policy import AnswerPolicy, ViewPolicy, ZonePolicy
 from bindpy.answer.served import ServedZone
 from bindpy.config.acl import AddressMatcher, IPAddress, LocalAddresses, parse_address
 from bindpy.config.model import AddressMatchList
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Key
 
 MAX_CLASSED_ACLS: Final = 64

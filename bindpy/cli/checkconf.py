@@ -6,13 +6,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import click
 
 from bindpy.config.load import load_config
 from bindpy.config.model import Config, ZoneConfig, ZoneType
 from bindpy.config.printer import print_config
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.filter.check import check_scripts
 from bindpy.zone.load import load_zone_file

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from bindpy.cli.streams import flushed, mend_streams
+from bindpy.deferred import dataclass
 
 _LIKENESS = 0.6
 """How like a known word one has to be for us to ask whether it is meant (1: the same)."""

@@ -6,7 +6,6 @@ A list is compiled once into an `AddressMatcher`; matching costs a walk over its
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from bindpy.config.model import (
@@ -17,6 +16,7 @@ from bindpy.config.model import (
     MatchNested,
     MatchNetwork,
 )
+from bindpy.deferred import dataclass
 
 IPAddress = IPv4Address | IPv6Address
 

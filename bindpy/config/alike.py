@@ -9,7 +9,7 @@ found out the long way, with all zones.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from bindpy.config.check_report import having, inside, members, name_of, word
 from bindpy.config.model import Config, ZoneConfig
@@ -17,6 +17,7 @@ from bindpy.config.new_zones import kept_in
 from bindpy.config.resolve import absolute_path
 from bindpy.config.scanner import PlainZone, Shape, zone_name
 from bindpy.config.tree import Statement, with_body
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, SourceSpan
 from bindpy.zone.names import BadNameError, Key, Name
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 
 from bindpy.config.acl import parse_address
 from bindpy.config.model import Autoprimary, AutoprimaryFile
 from bindpy.config.resolve import octets
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, SourceSpan
 from bindpy.files import FileStamp
 from bindpy.zone.names import BadNameError, from_text

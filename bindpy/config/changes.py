@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bindpy.config.model import Config, ZoneConfig
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Key
 
 

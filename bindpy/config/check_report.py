@@ -7,12 +7,13 @@ is not well formed has its own error already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 
 from bindpy.config.grammar import BadValueError, parse_value
 from bindpy.config.resolve import octets
 from bindpy.config.tree import Block, Source, Statement, Token
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
 from bindpy.zone.names import BadNameError, Name, from_text
 

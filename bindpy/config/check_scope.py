@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bindpy.config.check_acls import AclChecks
 from bindpy.config.check_keys import KeyTable
@@ -10,6 +10,7 @@ from bindpy.config.check_remotes import RemoteLists
 from bindpy.config.check_report import Report, token
 from bindpy.config.class_and_type import class_number
 from bindpy.config.tree import Statement
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Key
 
 

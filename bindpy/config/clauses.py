@@ -7,7 +7,8 @@ had once); `clause_table` puts them together. ``docs/statements.md`` is made fro
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from bindpy.deferred import dataclass
 
 ZONE_TYPE_LETTERS = {
     "p": "primary",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,6 +16,7 @@ from bindpy.config.model import Config
 from bindpy.config.new_zones import add_new_zones
 from bindpy.config.sections import Section, SectionReader
 from bindpy.config.tree import Statement
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
 
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})

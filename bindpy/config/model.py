@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import SourceSpan
 from bindpy.files import FileStamp
 from bindpy.zone.names import Key, Name, is_subdomain, is_wildcard, parent

@@ -6,7 +6,6 @@ The configuration's other zones are not looked at, so what it costs does not gro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from bindpy.config.build import build_config
 from bindpy.config.checks import check_statements
@@ -16,6 +15,7 @@ from bindpy.config.new_zones import DEFAULT_VIEW
 from bindpy.config.scanner import end_of_block, scan
 from bindpy.config.sections import SectionReader
 from bindpy.config.tree import Block, Source, Statement, Token, with_body
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 
 _LEFT_OUT = frozenset(("zone", "catalog-zones", "response-policy", "autoprimaries"))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bindpy.config.clause_table import contexts, where_known
 from bindpy.config.clauses import ALIASES, ANYTHING, Clause, Status
 from bindpy.config.grammar import BadValueError, parse_value
 from bindpy.config.tree import Block, Item, Statement, Token, text_of
 from bindpy.config.values import EMPTY, Value
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 
 SERVED_TYPES = frozenset(("primary", "master", "secondary", "slave", "native"))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any
+
+from bindpy.deferred import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_network
 
 from bindpy.config.acl import AddressMatcher, LocalAddresses
@@ -27,6 +26,7 @@ from bindpy.control.rndc_channel import (
 )
 from bindpy.control.rndc_keyfile import KEY_FILES, KeyFileError, find_key_file
 from bindpy.control.rndc_sockets import ChannelError, Place, UnixPlace, in_the_way, open_place
+from bindpy.deferred import dataclass
 from bindpy.server.endpoint import IPV4_WILDCARD, Endpoint
 
 log = logging.getLogger("bindpy.general")

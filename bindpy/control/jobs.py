@@ -8,9 +8,9 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
 from bindpy.control.errors import VerbError
+from bindpy.deferred import dataclass
 from bindpy.server.tasks import TaskSet
 
 log = logging.getLogger("bindpy.general")

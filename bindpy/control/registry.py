@@ -15,7 +15,6 @@ import importlib
 import logging
 import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import bindpy.control
@@ -25,6 +24,7 @@ from bindpy.control.errors import VerbError
 from bindpy.control.jobs import Job
 from bindpy.control.server import ControlledServer
 from bindpy.control.verb import Call, Caller, Kind
+from bindpy.deferred import dataclass
 
 log = logging.getLogger("bindpy.general")
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from bindpy.config.acl import AddressMatcher, parse_address
@@ -22,6 +22,7 @@ from bindpy.control.rndc_session import ReplayMemory, Request, RndcSession
 from bindpy.control.rndc_sockets import OpenPlace
 from bindpy.control.socket_peer import Peer
 from bindpy.control.verb import Caller
+from bindpy.deferred import dataclass
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.tasks import TaskSet

@@ -9,11 +9,11 @@ import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from bindpy.config.load import load_config
 from bindpy.config.model import TsigKey
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError, Severity
 from bindpy.replacing import sync_directory, temporary_name
 from bindpy.server.privileges import Account

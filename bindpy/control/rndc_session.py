@@ -12,7 +12,6 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from bindpy.config.model import TsigKey
 from bindpy.control.rndc_codec import (
@@ -24,6 +23,7 @@ from bindpy.control.rndc_codec import (
     open_body,
     signed_frame,
 )
+from bindpy.deferred import dataclass
 
 CLOCK_SKEW_S = 300
 REPLY_LIFETIME_S = 60

@@ -7,10 +7,10 @@ import os
 import socket
 import stat
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.server.endpoint import Endpoint
 

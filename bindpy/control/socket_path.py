@@ -6,10 +6,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bindpy.deferred import dataclass
 from bindpy.state.directory import state_directory
 
 if TYPE_CHECKING:

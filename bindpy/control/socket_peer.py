@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from dataclasses import dataclass
+
+from bindpy.deferred import dataclass
 
 SO_PEERGROUPS = 59
 """From <asm-generic/socket.h>; the socket module of Python does not have it."""

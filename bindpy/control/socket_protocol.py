@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bindpy.control.errors import FAILURE, VerbError
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 
 if TYPE_CHECKING:  # the client needs this module, and neither a server nor an event loop

@@ -21,7 +21,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from bindpy.control import socket_protocol as protocol
 from bindpy.control.errors import VerbError
@@ -31,6 +30,7 @@ from bindpy.control.socket_file import SocketFile, SocketFileError
 from bindpy.control.socket_path import SocketPlace
 from bindpy.control.socket_peer import Peer
 from bindpy.control.verb import Caller
+from bindpy.deferred import dataclass
 from bindpy.server.ratelog import RateLimitedLog
 from bindpy.server.tasks import TaskSet
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bindpy.control import words
 from bindpy.control.errors import VerbError
+from bindpy.deferred import dataclass
 
 
 class Kind(enum.Enum):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from bindpy.control.errors import VerbError
+from bindpy.deferred import dataclass
 
 _BLANK = " \t\r\n"
 _WORD = re.compile(r"(?:\\[\s\S]|[^\s\"\\])+|\\")

@@ -12,13 +12,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from bindpy.config.autoprimaries_file import AutoprimaryLine, autoprimary_lines
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Autoprimary, Config
 from bindpy.config.scanner import end_of_block
 from bindpy.config.tree import Block, Source, Statement, Token
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostics, Severity
 from bindpy.edit.change import Part, apply_parts
 from bindpy.edit.document import read_file, write_file

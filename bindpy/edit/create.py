@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config, ZoneConfig, ZoneType
 from bindpy.config.new_zones import DEFAULT_VIEW
 from bindpy.config.tree import Statement, Token
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Severity
 from bindpy.edit.document import read_file, write_file
 from bindpy.edit.errors import EditError

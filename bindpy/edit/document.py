@@ -6,10 +6,11 @@ import difflib
 import io
 import os
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bindpy.config.model import ZoneConfig
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import SourceSpan
 from bindpy.edit.errors import EditError
 from bindpy.files import FileStamp

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, TypeAlias
 
 from lupa import lua54
+
+from bindpy.deferred import dataclass
 
 MAX_MEMORY_OCTETS = 64 << 20
 """What one runtime may allocate, that is one transfer."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from bindpy.config.model import LogChannel, LoggingConfig
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostics
 from bindpy.logs.sinks import SYSLOG_SOCKET, FileSink, Sink, StderrSink, SyslogSink
 from bindpy.logs.writer import Channel

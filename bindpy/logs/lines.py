@@ -7,10 +7,10 @@ import re
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bindpy.config.model import LogChannel
+from bindpy.deferred import dataclass
 from bindpy.logs.levels import severity_text
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

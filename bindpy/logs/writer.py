@@ -7,10 +7,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from bindpy.config.model import LogChannel
+from bindpy.deferred import dataclass
 from bindpy.logs.levels import OFF, threshold
 from bindpy.logs.lines import Event, prefix
 from bindpy.logs.sinks import Line, Sink, complain

@@ -6,10 +6,11 @@ What is not changed stays as it stands, comments before a statement with it. Eve
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bindpy.config.check_report import name_of
+from bindpy.deferred import dataclass
 from bindpy.files import FileStamp
 from bindpy.newzones.errors import NewZoneError
 from bindpy.replacing import ReplaceError, replacing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ from bindpy.config.model import MATCH_NONE, Config, ViewConfig, ZoneConfig, Zone
 from bindpy.config.new_zones import DEFAULT_VIEW, autoprimary_path
 from bindpy.config.one_zone import ZoneContext, zone_statement
 from bindpy.config.tree import Statement
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Severity
 from bindpy.newzones.errors import NewZoneError
 from bindpy.newzones.kept import KeptFile

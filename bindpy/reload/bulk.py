@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.engine import ManyFilesReader
 from bindpy.files import FileStamp
 from bindpy.reload.table import ZoneId

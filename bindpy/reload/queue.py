@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.reload.table import ZoneId
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from bindpy.config.changes import ZoneChanges, zone_changes
 from bindpy.config.load import load_config
 from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic
 from bindpy.reload.collector import without_collector
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bindpy.config.model import ZoneConfig
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic
 from bindpy.engine import Zone
 from bindpy.zone.loaded import LoadedZone

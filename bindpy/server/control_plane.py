@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import dns.opcode
@@ -20,6 +20,7 @@ from bindpy.answer.encode import EXPIRE_OCTETS, encode_refusal, expire_option, w
 from bindpy.answer.policy import Outcome
 from bindpy.answer.query import OPCODE_MASK, Opcode, Query, Rcode, Refusal, read_query, without_expire
 from bindpy.config.model import Config, TsigKey
+from bindpy.deferred import dataclass
 from bindpy.engine import Answerer
 from bindpy.server.querylog import Question, read_question
 from bindpy.server.ratelog import RateLimitedLog

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface
 
 import psutil
 
 from bindpy.config.acl import AddressMatcher, IPAddress, LocalAddresses, parse_address
 from bindpy.config.model import AddressMatchList, ListenOn, MatchBuiltin, MatchNested, MatchNetwork
+from bindpy.deferred import dataclass
 from bindpy.server.endpoint import IPV4_WILDCARD, IPV6_WILDCARD, Endpoint
 
 

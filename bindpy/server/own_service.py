@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.server.bridge import ControlBridge
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.service import OnFailure, ServerCounters

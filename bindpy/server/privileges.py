@@ -7,8 +7,8 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 
 log = logging.getLogger("bindpy.general")

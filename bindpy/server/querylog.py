@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import dns.rdataclass
 import dns.rdatatype
 
 from bindpy.answer.policy import Transport
+from bindpy.deferred import dataclass
 from bindpy.server.endpoint import Endpoint
 from bindpy.zone import names
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from bindpy.answer.policy import Transport
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.server.endpoint import Endpoint
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.sockets import BoundSockets
 from bindpy.serving import QueryCounters

@@ -6,8 +6,8 @@ import errno
 import socket
 import struct
 from contextlib import ExitStack
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.server.activation import InheritedSockets
 from bindpy.server.endpoint import Endpoint

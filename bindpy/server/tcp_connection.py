@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 
 from bindpy.answer.policy import Outcome, Transport
+from bindpy.deferred import dataclass
 from bindpy.engine import Answerer
 from bindpy.server.endpoint import Endpoint
 from bindpy.server.querylog import QueryTap

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
 from typing import Protocol
 
 from bindpy.config.acl import parse_address
 from bindpy.config.model import Options
+from bindpy.deferred import dataclass
 
 MIN_CLIENTS_PER_ADDRESS = 10
 CLIENTS_PER_ADDRESS_SHARE = 4

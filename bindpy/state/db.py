@@ -18,10 +18,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bindpy.deferred import dataclass
 from bindpy.state.schema import TABLES, NewerSchemaError, migrate
 from bindpy.zone.names import Key
 

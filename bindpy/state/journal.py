@@ -15,9 +15,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bindpy.config.model import JournalSettings
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone, Zones
 from bindpy.state import links
 from bindpy.state.codec import DeltaFormatError, decode_delta, encode_delta

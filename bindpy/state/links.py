@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Key
 
 ZoneId = tuple[str, Key]

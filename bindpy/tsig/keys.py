@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import dns.name
 import dns.tsig
 
 from bindpy.config.model import TsigKey
+from bindpy.deferred import dataclass
 from bindpy.zone import names
 from bindpy.zone.names import Key, Name
 

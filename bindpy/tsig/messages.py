@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bindpy.config.model import TsigKey
+from bindpy.deferred import dataclass
 from bindpy.tsig.keys import Keyring, key_wire, method_of, whole_mac
 from bindpy.tsig.record import (
     BADKEY,

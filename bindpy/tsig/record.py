@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 from bindpy.config.model import TsigKey
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.zone import names
 from bindpy.zone.names import Key, Name

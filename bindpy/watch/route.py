@@ -13,8 +13,9 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from bindpy.deferred import dataclass
 
 _MAX_LINKS: Final = 40  # as the kernel's limit for one path
 

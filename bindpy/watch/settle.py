@@ -8,8 +8,9 @@ moment) and one that is gone (deleted, to be created again in a moment). Every w
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from bindpy.deferred import dataclass
 from bindpy.files import FileStamp
 from bindpy.watch.observe import Known, Observation
 

@@ -12,9 +12,10 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from bindpy.deferred import dataclass
 from bindpy.files import FileStamp
 from bindpy.watch.kernel import ATTRIB, CLOSE_WRITE, CREATE, GONE, MODIFY, MOVED_TO, REPLACED, Kernel
 from bindpy.watch.layout import Directory, File, Layout, Place

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from bindpy.answer.query import Rcode
@@ -28,6 +27,7 @@ from bindpy.config.model import (
     ZoneType,
 )
 from bindpy.config.new_zones import autoprimary_path
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import SourceSpan
 from bindpy.logs.levels import NOTICE
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable

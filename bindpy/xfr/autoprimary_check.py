@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.xfr.client import QueryTiming
 from bindpy.xfr.failure import Stage, XferFailure, rcode_text
 from bindpy.xfr.peers import Primary

@@ -7,10 +7,10 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from bindpy.config.autoprimaries_file import read_autoprimaries_file
 from bindpy.config.model import Autoprimary, AutoprimaryFile, Options
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Severity
 from bindpy.files import FileStamp
 

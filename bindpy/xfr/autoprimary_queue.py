@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.reload.table import ZoneId
 from bindpy.zone.names import Name
 

@@ -12,8 +12,8 @@ import asyncio
 import logging
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone, Zones
 from bindpy.filter.script import NO_SCRIPT
 from bindpy.xfr.client import QueryTiming, query

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TypeVar
 
 from bindpy.config.model import ANY_SOURCE, RemoteServer, SourceAddress, TransferSettings, TsigKey
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone
 from bindpy.reload.collector import without_collector
 from bindpy.tsig import Keyring, StreamVerifier, TsigError, sign, verify

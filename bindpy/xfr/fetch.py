@@ -8,9 +8,9 @@ import logging
 import threading
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
 from bindpy.config.model import TransferSettings
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone, Zones
 from bindpy.filter.script import NO_SCRIPT, FilterError, LuaFilter
 from bindpy.xfr.client import transfer

@@ -13,8 +13,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bindpy.deferred import dataclass
 from bindpy.engine import PYTHON_ZONES, MessageTaker, OpenMessage, Zone, Zones
 from bindpy.filter.script import FilterError, LuaFilter
 from bindpy.xfr.failure import Stage, XferFailure, transfer_refusal

@@ -12,11 +12,11 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import Config, RemoteServer, ViewConfig, ZoneConfig
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone
 from bindpy.reload.table import ZoneEntry, ZoneId, ZoneTable
 from bindpy.server.endpoint import Endpoint

@@ -12,9 +12,10 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.reload.table import ZoneId
 from bindpy.xfr.targets import Target
 

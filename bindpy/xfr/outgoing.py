@@ -12,7 +12,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from bindpy.answer.encode import encode, expire_option
@@ -22,6 +21,7 @@ from bindpy.answer.response import Ede, Entry, Response
 from bindpy.config.acl import AddressMatcher, LocalAddresses, parse_address
 from bindpy.config.model import Config, Options, ServerStatement, TransferWay, ZoneSettings
 from bindpy.config.servers import server_for
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.engine import PYTHON_ZONES, Answerer, Packed, RecordTooLargeError, Zone, Zones
 from bindpy.reload.table import ZoneEntry, ZoneState, ZoneTable

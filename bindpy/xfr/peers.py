@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bindpy.config.model import (
     ANY_SOURCE,
@@ -16,6 +15,7 @@ from bindpy.config.model import (
     ZoneConfig,
 )
 from bindpy.config.servers import server_for
+from bindpy.deferred import dataclass
 from bindpy.xfr.connect import peer_text
 from bindpy.xfr.failure import Stage, XferFailure
 

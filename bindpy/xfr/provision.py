@@ -6,9 +6,9 @@ Replication decides *that* a zone comes to be; whoever composes the server says 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.reload.table import ZoneId
 from bindpy.zone.names import Name

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, TypeAlias
 
 from bindpy.config.model import RefreshSettings
+from bindpy.deferred import dataclass
 from bindpy.filter.script import NO_SCRIPT
 from bindpy.zone.records import Soa
 from bindpy.zone.serials import is_newer

@@ -9,10 +9,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
 from bindpy.answer.query import Rcode
 from bindpy.config.model import RemoteServer
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone, Zones
 from bindpy.filter.script import NO_SCRIPT, script_digest
 from bindpy.reload.keeper import ZoneKeeper

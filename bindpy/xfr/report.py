@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.xfr.incoming import Incoming
 
 

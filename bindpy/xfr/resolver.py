@@ -13,9 +13,9 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Name, to_text
 
 log = logging.getLogger("bindpy.notify")

@@ -16,9 +16,10 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bindpy.config.model import Config, ViewConfig, ZoneType
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone, Zones
 from bindpy.filter.script import NO_SCRIPT
 from bindpy.reload.keeper import ZoneKeeper

@@ -6,9 +6,10 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bindpy.config.model import RemoteServer
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone
 from bindpy.filter.script import NO_SCRIPT
 from bindpy.reload.table import ZoneId

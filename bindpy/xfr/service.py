@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import Config, RemoteServer, ZoneType
+from bindpy.deferred import dataclass
 from bindpy.engine import Engine, Zone
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId

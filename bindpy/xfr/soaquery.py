@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bindpy.answer.query import Rcode
+from bindpy.deferred import dataclass
 from bindpy.xfr.client import DEFAULT_TIMING, QueryTiming, query
 from bindpy.xfr.failure import Stage, XferFailure, soa_refusal
 from bindpy.xfr.peers import Primary

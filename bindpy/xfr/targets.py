@@ -6,7 +6,7 @@ Pure: what a name's addresses are is asked of functions that are passed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from bindpy.config.model import (
     ZoneType,
 )
 from bindpy.config.servers import server_for
+from bindpy.deferred import dataclass
 from bindpy.engine import Zone
 from bindpy.reload.table import ZoneTable
 from bindpy.server.endpoint import Endpoint

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bindpy.config.model import ZoneChecks
+from bindpy.deferred import dataclass
 from bindpy.engine import ManyFilesReader, PlainLoad, Zones
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.state import unwritten

@@ -7,9 +7,9 @@ comes out uncompressed and checked for its type. `WireError` is all that reading
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from bindpy.deferred import dataclass
 from bindpy.xfr.wire_names import POINTER, NameReader, WireError
 from bindpy.xfr.wire_rdata import readers_of
 from bindpy.zone.names import MAX_LABEL_OCTETS, Name

@@ -7,9 +7,9 @@ two snapshots, never by following edits, so applying it to the one gives exactly
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.zone.names import Key, Name
 from bindpy.zone.records import RR, RRset, RRType, Soa

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.zone.diff import Delta
 from bindpy.zone.records import RR
 from bindpy.zone.snapshot import ZoneSnapshot

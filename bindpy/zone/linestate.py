@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import SourceSpan
 from bindpy.zone.names import Key, Name
 

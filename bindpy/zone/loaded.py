@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic
 from bindpy.files import FileStamp
 from bindpy.zone.protocol import Zone

@@ -12,11 +12,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from socket import AF_INET6, inet_ntop, inet_pton
 
 import dns.rdatatype
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import BindpyError
 from bindpy.zone import names
 from bindpy.zone.lexer import Token, quoted, shown, to_octets

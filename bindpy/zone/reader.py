@@ -12,9 +12,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from bindpy.files import FileStamp
 from bindpy.zone.entries import EntryError, EntryReader

@@ -6,9 +6,9 @@ Text and wire meet dnspython at one place (`bindpy.zone.rdata`); everything else
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from bindpy.deferred import dataclass
 from bindpy.zone.names import Name
 
 IN = 1

@@ -13,6 +13,7 @@ PACKAGE = Path(bindpy.__file__).parent
 
 # From the ground up: a room may import from its own and from those that stand before it.
 FLOORS = [
+    {"deferred"},
     {"diagnostics", "files"},
     {"replacing", "zone.names", "zone.records"},
     {"config"},

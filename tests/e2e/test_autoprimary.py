@@ -235,7 +235,7 @@ def notify(server: Daemon, zone: str) -> str:
     message.flags = dns.flags.AA
     message.set_opcode(dns.opcode.NOTIFY)
     try:
-        reply = dns.query.udp(message, LOOPBACK, port=server.port, timeout=2)
+        reply = dns.query.udp(message, LOOPBACK, port=server.port, timeout=5)
     except dns.exception.Timeout:
         return ""
     return dns.rcode.to_text(reply.rcode())

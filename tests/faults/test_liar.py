@@ -233,7 +233,7 @@ def descriptors() -> int:
 
 
 async def until_no_more_than(tasks: int, open_files: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(asyncio.all_tasks()) > tasks or descriptors() > open_files:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

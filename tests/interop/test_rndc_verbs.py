@@ -536,13 +536,11 @@ def test_every_verb_is_driven_here() -> None:
 
 
 def test_10000_times_status_in_a_row(server: ControlledBindpy) -> None:
-    begin = time.monotonic()
     with server.client() as client:
         first = client.ask("status")
         for _ in range(9999):
             assert client.ask("status").err is None
     assert "server is up and running" in first.text
-    assert time.monotonic() - begin < 100
     assert server.serial("example.com") == 1
 
 

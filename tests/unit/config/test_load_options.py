@@ -70,16 +70,16 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_what_comes_after_is_not_read(tmp_path: Path) -> None:
     zones = "".join(f'zone "z{i}.example" {{ type primary; file "z{i}"; }};\n' for i in range(50_000))
-    began = time.perf_counter()
+    began = time.process_time()  # the machine has other work too
     first = options(tmp_path, f'options {{ pid-file "/p"; }};\n{zones}')
     included = options(
         tmp_path, 'include "o.conf";\ninclude "z.conf";', o='options { pid-file "/p"; };', z=zones
     )
-    taken = time.perf_counter() - began
+    taken = time.process_time() - began
     assert first.pid_file == included.pid_file == "/p"
-    began = time.perf_counter()
+    began = time.process_time()
     load_config("named.conf", base=tmp_path)
-    assert taken < (time.perf_counter() - began) / 4
+    assert taken < (time.process_time() - began) / 4
 
 
 @pytest.mark.parametrize(

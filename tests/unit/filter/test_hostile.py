@@ -118,10 +118,10 @@ def test_what_C_functions_would_take_too_long_over(tmp_path: Path, body: str, sa
     ],
 )
 def test_patterns_that_backtrack_for_long(tmp_path: Path, match: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     said = reason(tmp_path, match)
     assert "may take too long" in said or "malformed pattern" in said or "pattern is too long" in said
-    assert time.monotonic() - began < 1, "it was not matched at all"
+    assert time.process_time() - began < 1, "it was not matched at all"
 
 
 @pytest.mark.parametrize(

@@ -371,7 +371,7 @@ def test_cancelled_transfer_closes_the_connection() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await primary.closed.wait()
 
     asyncio.run(run())

@@ -1,48 +1,49 @@
 """CPU time for each answered query, of bindpy, its peers, and a C echo that marks the physical limit.
 
-    python -m benchmarks.answers            # the full table, about ten minutes
-    python -m benchmarks.answers --short    # all servers and cases once, in less than three minutes
+    python -m benchmarks.answers            # the full tables, some minutes
     python -m benchmarks.answers --quick    # a smoke run of a minute; its numbers are too noisy to quote
 
-How it is measured: benchmarks/README.md. What makes it fair: every server has one worker for UDP; all run,
-idle, while one is asked, and each case is put to all of them one right after the other, so that they meet the
-same machine; nothing is asked before their processors' clocks stand still; a slow server is asked for as long
-as a fast one, not as much.
+How it is measured: benchmarks/README.md. What makes it fair: every server has one worker; all run, idle,
+while one is asked, and each case is put to all of them one right after the other, so that they meet the same
+machine; nothing is asked before their processors' clocks stand still; a slow server is asked for as long as a
+fast one, not as much.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 from benchmarks.engines import SERVERS as NAME_SERVERS
-from benchmarks.engines import is_installed
-from benchmarks.load import FULL, QUICK, SHORT, Case, Run, Scale, prepare, run, settle
+from benchmarks.engines import get_ready, installed_of
+from benchmarks.load import FULL, QUICK, Case, Scale, prepare, run
+from benchmarks.program import attempt, options, scratch, shown, tied
+from benchmarks.program import run as run_program
+from benchmarks.tables import ECHO, TITLES, Column, Table
+from benchmarks.usage import settle
 from tests.peers.client import exchange_udp, soa_query
-from tests.peers.process import PeerError, ServerProcess, installed
+from tests.peers.process import PeerError, ServedZone, ServerProcess, installed
 
-ECHO_SOURCE = Path(__file__).parent / "echo" / "echo.c"
-SEED = 20261122
+ECHO_SOURCE: Final = Path(__file__).parent / "echo" / "echo.c"
+SEED: Final = 20261122
+OVER_ECHO: Final = 1.15
 
 
 class Echo(ServerProcess):
     """The C program that only turns each packet round; UDP only."""
 
-    name = "echo"
+    name = ECHO
     binary = "cc"
 
     def configure(self, directory: Path) -> list[str]:
         program = directory / "echo"
         subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", str(program), str(ECHO_SOURCE)], check=True)
-        return [str(program), str(self.port)]
+        return tied([str(program), str(self.port)])
 
     def wait_ready(self, within_s: float = 10.0) -> None:
         deadline = time.monotonic() + within_s
@@ -52,72 +53,80 @@ class Echo(ServerProcess):
             time.sleep(0.02)  # the pause between two polls
 
 
-SERVERS: dict[str, type[ServerProcess]] = {Echo.name: Echo, **NAME_SERVERS}
+SERVERS: Final[dict[str, type[ServerProcess]]] = {Echo.name: Echo, **NAME_SERVERS}
 """Logging of queries is off in all of them already."""
 
-Results = dict[tuple[str, str], list[Run]]
 
+class Answers:
+    """Rounds of all cases against all servers, and the tables of what came out, for UDP and for TCP."""
 
-def measure(names: Sequence[str], scale: Scale, rounds: int, seed: int) -> tuple[list[Case], Results]:
-    """Run every case against every server, *rounds* times in turn; return cases and results."""
-    results: Results = defaultdict(list)
-    with tempfile.TemporaryDirectory(prefix="bindpy-bench-") as directory:
-        served, cases = prepare(Path(directory), scale, seed)
-        for number in range(rounds):
-            with ExitStack() as running:
-                servers = {}
-                for name in names:
-                    servers[name] = running.enter_context(SERVERS[name](() if name == "echo" else served))
-                for server in servers.values():
+    def __init__(
+        self, names: Sequence[str], scale: Scale, rounds: int, served: list[ServedZone], cases: list[Case]
+    ) -> None:
+        self._names, self._scale, self._served, self._cases = names, scale, served, cases
+        self._lost: dict[tuple[str, str], int] = {}
+        title = (
+            f"CPU µs for each answered query, {'one round' if rounds == 1 else f'medians of {rounds} rounds'}"
+        )
+        over_udp = [
+            Column(case.title, over_echo=OVER_ECHO, against_peers=True) for case in cases if not case.tcp
+        ]
+        over_tcp = [Column(case.title, against_peers=True) for case in cases if case.tcp]
+        self.udp = Table(f"(a) UDP: {title}", over_udp, names)
+        self.tcp = Table(f"(b) TCP: {title}", over_tcp, [name for name in names if name != ECHO])
+
+    def one_round(self) -> None:
+        """Start all servers and put every case to each."""
+        with ExitStack() as running:
+            servers = {}
+            for name in self._names:
+                if name in self.udp.failures:
+                    continue
+                with attempt(name, self.udp, self.tcp):
+                    zones = [] if name == ECHO else self._served
+                    servers[name] = running.enter_context(SERVERS[name](zones))
+            for name, server in servers.items():
+                with attempt(name, self.udp, self.tcp):
                     settle(server)
-                for case in cases:
-                    for name, server in servers.items():
-                        if not (case.tcp and name == "echo"):
-                            outcome = run(server, case, scale.seconds, check_rcode=name != "echo")
-                            results[name, case.title].append(outcome)
-                    print(f"round {number + 1} of {rounds}: {case.title} done", file=sys.stderr, flush=True)
-    return cases, results
+            for case in self._cases:
+                for name, server in servers.items():
+                    if not (case.tcp and name == ECHO):
+                        self._ask(name, server, case)
 
+    def _ask(self, name: str, server: ServerProcess, case: Case) -> None:
+        table = self.tcp if case.tcp else self.udp
+        with attempt(name, table):
+            found = run(server, case, self._scale.seconds, check_rcode=name != ECHO)
+            table.add(name, case.title, found.cpu_us)
+            if found.lost:
+                key = name, f"{case.title}, TCP" if case.tcp else case.title
+                self._lost[key] = self._lost.get(key, 0) + found.lost
 
-def table(title: str, names: Sequence[str], cases: Sequence[Case], cells: dict[tuple[str, str], str]) -> str:
-    """Return a markdown table with one row a server and one column a case."""
-    lines = [f"**{title}**", "", "| | " + " | ".join(case.title for case in cases) + " |"]
-    lines.append("| --- |" + " ---: |" * len(cases))
-    for name in names:
-        lines.append(f"| {name} | " + " | ".join(cells.get((name, c.title), "") for c in cases) + " |")
-    return "\n".join(lines) + "\n"
+    def tell_lost(self) -> None:
+        """Write queries that were lost, of all rounds, below the table."""
+        for (name, title), count in self._lost.items():
+            self.udp.remark(f"{TITLES[name]}, {title}: {count} queries lost in all rounds")
 
 
 def main() -> int:
     """Measure and print the tables as markdown."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="small zones, one round")
-    parser.add_argument("--short", action="store_true", help="fewer queries and signed names, one round")
-    parser.add_argument("--rounds", type=int, help="runs of each case (default 3, otherwise 1)")
-    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), metavar="NAME")
+    parser = options(__doc__, rounds=3, servers=list(SERVERS))
     parser.add_argument("--seed", type=int, default=SEED)
-    arguments = parser.parse_args()
-    names = []
-    for name in arguments.servers:
-        if not (installed(Echo.binary) if name == Echo.name else is_installed(name)):
-            print(f"{name} is not installed: left out", file=sys.stderr)
-        else:
-            names.append(name)
-    scale = QUICK if arguments.quick else SHORT if arguments.short else FULL
-    rounds = arguments.rounds or (3 if scale is FULL else 1)
-    cases, results = measure(names, scale, rounds, arguments.seed)
-    cpu = {key: f"{statistics.median(r.cpu_us for r in runs):.1f}" for key, runs in results.items()}
-    rate = {key: f"{statistics.median(r.answers_per_s for r in runs):,.0f}" for key, runs in results.items()}
-    print(table("CPU µs for each answered query", names, cases, cpu))
-    print(table("Answers per second", names, cases, rate))
-    lost = {key: sum(r.lost for r in runs) for key, runs in results.items()}
-    for (name, title), count in lost.items():
-        if count:
-            print(f"{name}, {title}: {count} queries lost in {rounds} rounds")
-    return 0
+    chosen = parser.parse_args()
+    names = installed_of(name for name in chosen.servers if name != ECHO)
+    if ECHO in chosen.servers and installed(Echo.binary):
+        names = [ECHO, *names]
+    get_ready()
+    scale, rounds = (QUICK, 1) if chosen.quick else (FULL, chosen.rounds)
+    with scratch(chosen.folder) as folder:
+        answers = Answers(names, scale, rounds, *prepare(folder, scale, chosen.seed))
+        with shown(answers.udp, answers.tcp):
+            for number in range(rounds):
+                answers.one_round()
+                print(f"round {number + 1} of {rounds} done", file=sys.stderr, flush=True)
+            answers.tell_lost()
+    return int(bool(answers.udp.failures or answers.tcp.failures))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -5,25 +5,17 @@ from __future__ import annotations
 import random
 import re
 import subprocess
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
-
+from benchmarks.program import BenchmarkError
+from benchmarks.usage import cpu_seconds
 from tests.generate.names import labels
 from tests.generate.signing import Denial, sign
 from tests.generate.zones import ZoneText
 from tests.peers.process import ServedZone, ServerProcess
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-CPUCLOCK_SCHED = 2  # from the kernel's <linux/posix-timers.h>
-
-SETTLED_FOR_S = 0.5
-IDLE_SHARE = 0.01
-"""A server has settled that used no more of a processor for so long."""
-SETTLE_WITHIN_S = 60.0
-
 PLAIN, NSEC_ZONE, NSEC3_ZONE = "bench.test.", "nsec.test.", "nsec3.test."
 
 
@@ -38,9 +30,8 @@ class Scale:
     seconds: int
 
 
-FULL = Scale(names=100_000, delegations=10_000, signed_names=20_000, queries=200_000, seconds=3)
-SHORT = Scale(names=100_000, delegations=10_000, signed_names=5_000, queries=100_000, seconds=2)
-QUICK = Scale(names=5_000, delegations=500, signed_names=1_000, queries=40_000, seconds=1)
+FULL = Scale(names=100_000, delegations=10_000, signed_names=20_000, queries=100_000, seconds=2)
+QUICK = Scale(names=5_000, delegations=500, signed_names=1_000, queries=10_000, seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +50,7 @@ class Run:
     """One run's outcome. ``cpu_us`` is CPU microseconds of all the server's processes for each answer."""
 
     cpu_us: float
-    answers_per_s: float
     lost: int
-
-
-class BenchmarkError(RuntimeError):
-    """A run that measured something else than it says."""
 
 
 def _word(rng: random.Random) -> str:
@@ -118,39 +104,15 @@ def prepare(directory: Path, scale: Scale, seed: int) -> tuple[list[ServedZone],
     referral = write("referral", [f"www.{rng.choice(cuts)}.{PLAIN}" for _ in range(count)])
     nsec = write("nsec", [f"x-{_word(rng)}.{NSEC_ZONE}" for _ in range(count)])
     nsec3 = write("nsec3", [f"x-{_word(rng)}.{NSEC3_ZONE}" for _ in range(count)])
-    return served, [
+    kinds = (
         Case("hot 1,000 names", hot_file, "NOERROR"),
         Case(f"{scale.names:,} random", random_file, "NOERROR"),
         Case("NXDOMAIN", missing, "NXDOMAIN"),
         Case("referral", referral, "NOERROR"),
         Case("NSEC, DO", nsec, "NXDOMAIN", dnssec_ok=True),
         Case("NSEC3, DO", nsec3, "NXDOMAIN", dnssec_ok=True),
-        Case("TCP, hot", hot_file, "NOERROR", tcp=True),
-        Case("TCP, random", random_file, "NOERROR", tcp=True),
-    ]
-
-
-def cpu_seconds(server: ServerProcess) -> float:
-    """Return user and system time that all processes and threads of *server* have used so far."""
-    first = psutil.Process(server.pid)
-    return sum(_cpu_clock(process.pid) for process in [first, *first.children(recursive=True)])
-
-
-def _cpu_clock(pid: int) -> float:
-    """Return the same for one process, in nanoseconds: its clock, as clock_getcpuclockid(3) names it."""
-    return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
-
-
-def settle(server: ServerProcess) -> None:
-    """Wait until *server* has done what it does after its start. Raises `BenchmarkError`."""
-    deadline = time.monotonic() + SETTLE_WITHIN_S
-    used = cpu_seconds(server)
-    while time.monotonic() < deadline:
-        time.sleep(SETTLED_FOR_S)
-        before, used = used, cpu_seconds(server)
-        if used - before < SETTLED_FOR_S * IDLE_SHARE:
-            return
-    raise BenchmarkError(f"{server.name} is still busy {SETTLE_WITHIN_S:.0f} s after its start")
+    )
+    return served, [*kinds, *(replace(kind, tcp=True) for kind in kinds)]
 
 
 def run(server: ServerProcess, case: Case, seconds: int, *, check_rcode: bool = True) -> Run:
@@ -167,7 +129,6 @@ def run(server: ServerProcess, case: Case, seconds: int, *, check_rcode: bool = 
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
     used = cpu_seconds(server) - before
     completed = _number(done, r"Queries completed:\s+(\d+)")
-    rate = _number(done, r"Queries per second:\s+([\d.]+)")
     lost = _number(done, r"Queries lost:\s+(\d+)")
     if completed == 0:
         raise BenchmarkError(f"{server.name} answers nothing for '{case.title}'")
@@ -175,7 +136,7 @@ def run(server: ServerProcess, case: Case, seconds: int, *, check_rcode: bool = 
         right = re.search(rf"{case.rcode} (\d+)", done.stdout)
         if right is None or int(right.group(1)) < 0.99 * completed:
             raise BenchmarkError(f"{server.name}, '{case.title}': not {case.rcode}:\n{done.stdout}")
-    return Run(used * 1e6 / completed, rate, int(lost))
+    return Run(used * 1e6 / completed, int(lost))
 
 
 def _number(done: subprocess.CompletedProcess[str], pattern: str) -> float:

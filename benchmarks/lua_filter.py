@@ -16,7 +16,6 @@ import gc
 import resource
 import struct
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -103,12 +102,12 @@ def show_transfers(count: int, answer: list[bytes], path: Path) -> None:
             path.write_text(script + "\n")
             took = transferred(path, answer, engine.zones)
             show(f"AXFR, {choice.value}, {what}", count, took)
-            show("    the filter alone", count, took - without)
+            show("… the filter alone", count, took - without)
 
 
 def show(what: str, count: int, took_s: float) -> None:
     """Print one line."""
-    print(f"{what:50} {took_s:8.2f} s {count / took_s:12,.0f} records/s", flush=True)
+    print(f"| {what} | {took_s:.2f} | {count / took_s:,.0f} |", flush=True)
 
 
 def main() -> None:
@@ -118,11 +117,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--transfer", action="store_true", help="read whole answers to AXFR, too")
     options = parser.parse_args()
-    began = time.monotonic()
     text = "".join(zone_lines(options.records, options.seed, signed=False)).encode()
     zone = read_zone_text("bench.db", APEX, text=text).builder.finish()
     records = list(zone.rrs())
-    print(f"{len(records):,} records of {ORIGIN} made in {time.monotonic() - began:.0f} s\n")
+    print(f"**{len(records):,} records through the Lua filter**\n")
+    print("| | CPU s | records/s |\n| --- | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f.lua"
         for what, script in PASSES.items():
@@ -133,7 +132,6 @@ def main() -> None:
         if options.transfer:
             answer = list(messages([*records, soa_record(zone)]))
             del records, zone
-            print()
             show_transfers(options.records, answer, path)
 
 

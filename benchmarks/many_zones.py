@@ -1,59 +1,58 @@
 """Very many small zones: how long a start takes, what it costs, and whether anything waits meanwhile.
 
-    python -m benchmarks.many_zones                     # 20,000 zones, each server in turn
-    python -m benchmarks.many_zones --zones 100000 --servers bindpy-rust named
+    python -m benchmarks.many_zones            # 20,000 zones, each server in turn
+    python -m benchmarks.many_zones --zones 100000 --rounds 1
+    python -m benchmarks.many_zones --quick    # a smoke run: 500 zones
 
 How it is measured: benchmarks/README.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import statistics
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from benchmarks.engines import SERVERS, is_installed
-from benchmarks.load import cpu_seconds
-from benchmarks.million import memory_mib
+from benchmarks.engines import SERVERS, get_ready, installed_of
+from benchmarks.program import attempt, options, rounds_of, run, scratch, shown, turns
+from benchmarks.tables import Column, Table
+from benchmarks.usage import cpu_seconds, memory_mib
 from bindpy.control.socket_client import NoServerError, SocketClient
 from bindpy.diagnostics import BindpyError
 from tests.peers.client import exchange_udp, soa_query
 from tests.peers.process import PeerError, ServedZone, ServerProcess
 
 ZONES = 20_000
+QUICK_ZONES = 500
 DIRECTORIES = 16
 ASKED_AT_ONCE = 100
 ASK_EVERY_S = 0.05
 LOADED_WITHIN_S = 900.0
 LOOK_EVERY_S = 0.5
 STEADY_AFTER_S = 2.0
-DEFAULT_SERVERS = ("bindpy-rust", "bindpy-python", "named", "nsd", "knot", "pdns")
 TEXT = "$TTL 300\n@ SOA ns hostmaster 1 3600 900 604800 60\n@ NS ns\nns A 127.0.0.1\n" + "".join(
     f"host{number} A 10.0.0.{number}\n" for number in range(7)
 )
 
 
-@dataclass(slots=True)
-class Figures:
-    """What was measured of one server; the last three of bindpy only, in a start of its own."""
-
-    first_s: float
-    all_s: float
-    cpu_s: float
-    peak_mib: float
-    steady_mib: float
-    start_stall_ms: float | None = None
-    reconfig_cpu_s: float | None = None
-    reconfig_stall_ms: float | None = None
+COLUMNS: Final = (
+    Column("first answer s", 2, against_peers=True),
+    Column("all zones s", 2, against_peers=True),
+    Column("CPU s", 2),
+    Column("peak MiB", 0, against_peers=True),
+    Column("steady MiB", 0, against_peers=True),
+)
+COMMANDS: Final = (
+    Column("longest wait at start, ms", 0),
+    Column("reconfig, CPU s"),
+    Column("longest wait at reconfig, ms", 0),
+)
+"""Of bindpy only, in a start of its own."""
 
 
 class Observed(ServerProcess):
@@ -145,78 +144,63 @@ def write_zones(folder: Path, count: int) -> list[ServedZone]:
     return zones
 
 
-def measure(name: str, zones: list[ServedZone]) -> Figures:
-    """Start the server *name* and return what that took."""
-    kind = cast(type[Observed], type("Observed" + name, (Observed, SERVERS[name]), {}))
-    with kind(zones) as server:
+def measure(name: str, zones: list[ServedZone], table: Table) -> None:
+    """Start the server *name* and note what that took."""
+    with _watched(name)(zones) as server:
         cpu_s, memory = cpu_seconds(server), memory_mib(server)
         time.sleep(STEADY_AFTER_S)
-        found = Figures(server.first_s, server.all_s, cpu_s, max(server.peak_mib, memory), memory_mib(server))
-    if name.startswith("bindpy"):
-        kind.has_commands = True  # which cost something, too: no part of the figures above
-        with kind(zones) as server:
-            found.start_stall_ms = server.start_stall_ms
-            cpu = cpu_seconds(server)
-            with stalls(server) as longest, SocketClient(_socket_of(server)) as client:
-                for _ in client.request("reconfig", wait=True):
-                    pass
-            found.reconfig_cpu_s, found.reconfig_stall_ms = cpu_seconds(server) - cpu, longest[0]
-    return found
+        table.add(name, "first answer s", server.first_s)
+        table.add(name, "all zones s", server.all_s)
+        table.add(name, "CPU s", cpu_s)
+        table.add(name, "peak MiB", max(server.peak_mib, memory))
+        table.add(name, "steady MiB", memory_mib(server))
+    print(f"{name}: {len(zones)} zones in {server.all_s:.1f} s", file=sys.stderr, flush=True)
 
 
-COLUMNS: Final = (
-    ("first answer s", 1),
-    ("all s", 1),
-    ("CPU s", 2),
-    ("peak MiB", 0),
-    ("steady MiB", 0),
-    ("longest wait ms", 0),
-    ("reconfig CPU s", 1),
-    ("longest wait ms", 0),
-)
-"""Heads, and how many digits, for the fields of `Figures`."""
+def measure_commands(name: str, zones: list[ServedZone], table: Table) -> None:
+    """Note how long commands wait while bindpy starts and rereads its configuration.
+
+    Asking costs something, too: it is no part of what `measure` notes.
+    """
+    kind = _watched(name)
+    kind.has_commands = True
+    with kind(zones) as server:
+        table.add(name, "longest wait at start, ms", server.start_stall_ms)
+        cpu = cpu_seconds(server)
+        with stalls(server) as longest, SocketClient(_socket_of(server)) as client:
+            for _ in client.request("reconfig", wait=True):
+                pass
+        table.add(name, "reconfig, CPU s", cpu_seconds(server) - cpu)
+        table.add(name, "longest wait at reconfig, ms", longest[0])
 
 
-def table(results: dict[str, list[Figures]], zones: int) -> str:
-    """Return the medians as a markdown table."""
-    lines = [
-        f"| {zones:,} zones | " + " | ".join(head for head, _ in COLUMNS) + " |",
-        "| --- |" + " ---: |" * len(COLUMNS),
-    ]
-    for name, rounds in results.items():
-        by_field = zip(*(astuple(found) for found in rounds), strict=True)
-        cells = [_cell(values, digits) for values, (_, digits) in zip(by_field, COLUMNS, strict=True)]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(values: Sequence[float | None], digits: int) -> str:
-    known = [value for value in values if value is not None]
-    return f"{statistics.median(known):.{digits}f}" if known else ""
+def _watched(name: str) -> type[Observed]:
+    return cast(type[Observed], type("Observed" + name, (Observed, SERVERS[name]), {}))
 
 
 def main() -> int:
-    """Measure and print the table as markdown."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Measure and print the tables as markdown."""
+    parser = options(__doc__, rounds=3, servers=list(SERVERS))
     parser.add_argument("--zones", type=int, default=ZONES)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument(
-        "--servers", nargs="+", choices=SERVERS, default=list(DEFAULT_SERVERS), metavar="NAME"
-    )
-    arguments = parser.parse_args()
-    names = [name for name in arguments.servers if is_installed(name)]
-    results: dict[str, list[Figures]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory(prefix="bindpy-bench-") as folder:
-        zones = write_zones(Path(folder), arguments.zones)
-        for _ in range(arguments.rounds):
-            for name in names:
-                results[name].append(measure(name, zones))
-                print(f"{name}: {results[name][-1]}", file=sys.stderr, flush=True)
-    print(table(results, arguments.zones))
-    return 0
+    chosen = parser.parse_args()
+    count, rounds = (QUICK_ZONES, 1) if chosen.quick else (chosen.zones, chosen.rounds)
+    names = installed_of(chosen.servers)
+    get_ready()
+    table = Table(f"(c) Start with {count:,} zones, {rounds_of(rounds)}", COLUMNS, names)
+    ours = [name for name in names if name.startswith("bindpy")]
+    commands = Table(f"Commands while bindpy has {count:,} zones", COMMANDS, ours)
+    with scratch() as folder:
+        zones = write_zones(folder, count)
+        with shown(table):
+            for name in turns(names, rounds, table):
+                with attempt(name, table):
+                    measure(name, zones, table)
+        with shown(commands):
+            for name in turns(ours, rounds, commands):
+                with attempt(name, commands):
+                    measure_commands(name, zones, commands)
+    return int(bool(table.failures or commands.failures))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -8,23 +8,22 @@ How it is measured: benchmarks/README.md.
 
 from __future__ import annotations
 
-import argparse
 import select
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks.engines import PythonBindpy, RustBindpy, is_installed
+from benchmarks.engines import SERVERS, edit_command, get_ready, installed_of
+from benchmarks.program import BenchmarkError, attempt, options, run, scratch, shown
+from benchmarks.tables import Column, Table
 from tests.peers.client import soa_query
-from tests.peers.process import LOOPBACK, Key, Replication, ServedZone, ServerProcess, free_port
-from tests.peers.servers import Knot, Named, Nsd
+from tests.peers.process import Key, Replication, ServedZone, ServerProcess
+from tests.support.ports import LOOPBACK, free_port
 
 SIZES: Final = (100, 1000)
 INTERVAL_S: Final = 0.6
@@ -32,23 +31,6 @@ QUIET_S: Final = 6.0  # before the first edit; bindpy and BIND have a delay of 5
 DEADLINE_S: Final = 20.0
 ASK_S: Final = 0.0005  # between questions; also the resolution of the result
 KEY: Final = Key("propagation", "hmac-sha256", "YSBrZXkgZm9yIGJlbmNobWFya3Mgb25seQ==")
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A pair of equal servers with their defaults, and the command that operators give after an edit."""
-
-    server: type[ServerProcess]
-    command: str
-
-
-CONTENDERS: Final[dict[str, Contender]] = {
-    "bindpy (Rust)": Contender(RustBindpy, "none"),
-    "bindpy (Python)": Contender(PythonBindpy, "none"),
-    "Knot": Contender(Knot, "knotc zone-reload"),
-    "NSD": Contender(Nsd, "nsd-control reload"),
-    "BIND": Contender(Named, "rndc reload"),
-}
 
 
 def zone_text(serial: int, records: int) -> str:
@@ -60,11 +42,12 @@ def zone_text(serial: int, records: int) -> str:
 
 
 def put(path: Path, serial: int, records: int) -> float:
-    """Write a version and rename it into place, as an editor does; return when it was there."""
+    """Write a version and rename it into place, as an editor does; return when that began."""
     fresh = path.with_suffix(".new")
     fresh.write_text(zone_text(serial, records))
+    began = time.perf_counter()
     fresh.replace(path)
-    return time.perf_counter()
+    return began
 
 
 @dataclass(slots=True)
@@ -101,14 +84,14 @@ class Stopwatch:
             while any(watched.edited_at is not None for watched in self.zones):
                 self._ask(sock)
         for command in self._commands:
-            if command.wait() != 0:
-                raise SystemExit(f"{command.args!r} failed")
+            if command.wait(DEADLINE_S) != 0:
+                raise BenchmarkError(f"{command.args!r} failed")
         return self.delays_ms
 
     def _edit(self, watched: Watched) -> None:
         watched.serial += 1
         watched.edited_at = put(watched.zone.path, watched.serial, watched.records)
-        for command in self.primary.edit_commands(watched.zone.origin):
+        if command := edit_command(self.primary, watched.zone.origin):
             self._commands.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
 
     def _ask(self, sock: socket.socket) -> None:
@@ -117,7 +100,7 @@ class Stopwatch:
             if watched.edited_at is None:
                 continue
             if time.perf_counter() - watched.edited_at > DEADLINE_S:
-                raise SystemExit(
+                raise BenchmarkError(
                     f"{watched.zone.origin} did not arrive:\n{self.secondary.log_text()[-4000:]}"
                 )
             question = soa_query(watched.zone.origin)
@@ -144,7 +127,7 @@ def serial_of(reply: bytes) -> int | None:
     return int.from_bytes(reply[end - 20 : end - 16], "big")
 
 
-def measure(contender: Contender, folder: Path, zones: int, records: int, edits: int) -> list[float]:
+def measure(name: str, folder: Path, zones: int, records: int, edits: int) -> list[float]:
     """Run a pair and return the delays of *edits* edits, of *zones* zones in turn, in milliseconds."""
     ports = (free_port(), free_port())
     (folder / "copies").mkdir()
@@ -156,42 +139,41 @@ def measure(contender: Contender, folder: Path, zones: int, records: int, edits:
         here.append(ServedZone(origin, path, Replication(notify=((LOOPBACK, ports[1]),), key=KEY)))
         copy = folder / "copies" / path.name
         there.append(ServedZone(origin, copy, Replication(primary=(LOOPBACK, ports[0]), key=KEY)))
-    with (
-        contender.server(here, port=ports[0]) as primary,
-        contender.server(there, port=ports[1]) as secondary,
-    ):
+    with SERVERS[name](here, port=ports[0]) as primary, SERVERS[name](there, port=ports[1]) as secondary:
         time.sleep(QUIET_S)
         return Stopwatch(primary, secondary, [Watched(zone, records) for zone in here]).run(edits)
 
 
-def row(contender: Contender, zones: int, records: int, edits: int) -> str:
-    """Measure a pair if it is installed; return the last columns of its line."""
-    if not is_installed(contender.server.name):
-        return "not installed | |"
-    with tempfile.TemporaryDirectory() as folder:
-        delays = measure(contender, Path(folder), zones, records, edits)
-    p99 = statistics.quantiles(delays, n=100, method="inclusive")[98]
-    return f"{statistics.median(delays):.1f} | {p99:.1f} | {max(delays):.1f}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure every pair that is installed and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def main() -> int:
+    """Measure every pair that is installed and print the table as markdown."""
+    parser = options(__doc__, rounds=1, servers=list(SERVERS))
     parser.add_argument("--edits", type=int, default=50)
     parser.add_argument("--zones", type=int, default=10, help="edited in turn (10); 1 meets notify-delay")
-    parser.add_argument("--quick", action="store_true", help="10 edits")
-    parser.add_argument("--only", choices=sorted(CONTENDERS), help="one pair")
-    options = parser.parse_args(arguments)
-    edits = 10 if options.quick else options.edits
-    print(f"| {edits} edits | records | command after the edit | p50 ms | p99 ms | worst ms |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for records in SIZES[:1] if options.quick else SIZES:
-        for name, contender in CONTENDERS.items():
-            if options.only in (None, name):
-                numbers = row(contender, options.zones, records, edits)
-                print(f"| {name} | {records} | {contender.command} | {numbers} |", flush=True)
-    return 0
+    chosen = parser.parse_args()
+    edits, sizes = (10, SIZES[:1]) if chosen.quick else (chosen.edits, SIZES)
+    names = installed_of(chosen.servers)
+    get_ready()
+    columns = []
+    for records in sizes:
+        of = f"{records:,} records"
+        columns.append(Column(f"{of}: p50 ms", against_peers=True, most=10))
+        columns += [Column(f"{of}: p99", against_peers=True, most=20), Column(f"{of}: worst", fold=max)]
+    table = Table(
+        f"Propagation, {edits} edits: from the primary's file to the secondary's answer", columns, names
+    )
+    with shown(table):
+        for records in sizes:
+            of = f"{records:,} records"
+            for name in (name for _ in range(chosen.rounds) for name in names):
+                with attempt(name, table), scratch() as folder:
+                    delays = measure(name, folder, chosen.zones, records, edits)
+                    table.add(name, f"{of}: p50 ms", statistics.median(delays))
+                    p99 = statistics.quantiles(delays, n=100, method="inclusive")[98]
+                    table.add(name, f"{of}: p99", p99)
+                    table.add(name, f"{of}: worst", max(delays))
+                    print(f"{name}, {of}: p99 {p99:.1f} ms", file=sys.stderr, flush=True)
+    return int(bool(table.failures))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

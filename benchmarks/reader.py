@@ -84,7 +84,7 @@ def _timed(label: str, read: Callable[[], int]) -> float:
     started = time.process_time()
     records = read()
     spent = time.process_time() - started
-    print(f"{label:<28} {records:>9} records  {spent:7.2f} s CPU  {records / spent:>10,.0f} records/s")
+    print(f"| {label} | {records:,} | {spent:.2f} | {records / spent:,.0f} |", flush=True)
     return records / spent
 
 
@@ -119,12 +119,14 @@ def main() -> None:
             return sum(1 for _ in zone.iterate_rdatas())
 
         mib = path.stat().st_size / 2**20
-        print(f"zone file of {mib:.1f} MiB, seed {arguments.seed}")
+        print(f"**Reading a zone file of {mib:.1f} MiB, seed {arguments.seed}**\n")
+        print("| | records | CPU s | records/s |\n| --- | ---: | ---: | ---: |")
         rate = _timed("bindpy, records", ours)
         whole = _timed("bindpy, finished snapshot", ours_to_snapshot)
         base = _timed("dnspython dns.zone.from_file", dnspython)
-        print(f"ratio {rate / base:.1f} (to the snapshot: {whole / base:.1f})")
-        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        ratios = f"{rate / base:.1f}, to the snapshot {whole / base:.1f}"
+        print(f"\nbindpy / dnspython: {ratios}; peak {peak_mib:.0f} MiB\n")
 
 
 if __name__ == "__main__":

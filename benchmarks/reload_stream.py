@@ -1,34 +1,32 @@
 """A steady stream of queries while a zone of a million records reloads: what is lost, how long answers take.
 
     python -m benchmarks.reload_stream            # some minutes
-    python -m benchmarks.reload_stream --quick    # a smoke run: 50,000 records, 5 s
+    python -m benchmarks.reload_stream --quick    # a smoke run: 50,000 records, 3 s
 
 How it is measured: benchmarks/README.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.engines import SERVERS, is_installed
-from benchmarks.load import BenchmarkError
-from benchmarks.reader import ORIGIN, zone_lines
+from benchmarks.bigzone import FIRST_SERIAL, RECORDS, SEED, BigZone
+from benchmarks.engines import SERVERS, edit_command, get_ready, installed_of
+from benchmarks.program import BenchmarkError, attempt, options, rounds_of, run, scratch, shown, tied, turns
+from benchmarks.reader import ORIGIN
+from benchmarks.tables import Column, Table
 from tests.peers.client import exchange_udp, soa_query
 from tests.peers.process import Replication, ServedZone, ServerProcess
 
-SEED: Final = 20261122
-FIRST_SERIAL: Final = 2026112201  # what `zone_lines` writes
+QUICK_RECORDS: Final = 50_000
 RATE: Final = 10_000
 BEFORE_EDIT_S: Final = 1.0
 RELOADED_WITHIN_S: Final = 120.0
@@ -49,23 +47,15 @@ class Stream:
         return statistics.quantiles(self.delays_ms, n=100, method="inclusive")[percent - 1]
 
 
-@dataclass(slots=True)
-class Figures:
-    """What was measured of one server, one value for each round."""
-
-    quiet: list[Stream] = field(default_factory=list)
-    busy: list[Stream] = field(default_factory=list)
-    reload_s: list[float] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What every server meets: *text* is the zone's first version; *queries* is asked for *seconds*."""
+    """What every server meets; the file *queries* is asked for *quiet_s* and then for *busy_s* seconds."""
 
     folder: Path
-    text: str
+    zone: BigZone
     queries: Path
-    seconds: int
+    quiet_s: int
+    busy_s: int
 
 
 class Streaming:
@@ -75,17 +65,17 @@ class Streaming:
     a client that waits for it.
     """
 
-    def __init__(self, server: ServerProcess, load: Load) -> None:
+    def __init__(self, server: ServerProcess, load: Load, seconds: int) -> None:
         self._command = [
             "dnsperf", "-s", server.address[0], "-p", str(server.port), "-d", str(load.queries),
-            "-l", str(load.seconds), "-Q", str(RATE), "-q", str(2 * RATE), "-c", "8", "-T", "1", "-t", "2",
+            "-l", str(seconds), "-Q", str(RATE), "-q", str(2 * RATE), "-c", "8", "-T", "1", "-t", "2",
             "-b", str(CLIENT_BUFFER_KIB), "-v",
         ]  # fmt: skip
         self._log = load.folder / "dnsperf.log"
 
     def __enter__(self) -> Streaming:
         self._out = self._log.open("w")
-        self._process = subprocess.Popen(self._command, stdout=self._out, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen(tied(self._command), stdout=self._out, stderr=subprocess.STDOUT)
         return self
 
     @property
@@ -116,13 +106,13 @@ def served_serial(server: ServerProcess) -> int:
     return 0 if reply is None or at < 0 else int.from_bytes(reply[at - 4 : at], "big")
 
 
-def reload(server: ServerProcess, zone: ServedZone, text: str, serial: int) -> float:
+def reload(server: ServerProcess, path: Path, zone: BigZone, serial: int) -> float:
     """Edit the zone's file, give the server's command, and wait; return the seconds until it is served."""
-    fresh = zone.path.with_suffix(".new")
-    fresh.write_text(text.replace(str(FIRST_SERIAL), str(serial), 1))
+    fresh = path.with_suffix(".new")
+    zone.write(fresh, serial)
     begin = time.monotonic()
-    fresh.replace(zone.path)
-    for command in server.edit_commands(zone.origin):
+    fresh.replace(path)
+    if command := edit_command(server, ORIGIN):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     while served_serial(server) != serial:
         if time.monotonic() - begin > RELOADED_WITHIN_S:
@@ -131,78 +121,78 @@ def reload(server: ServerProcess, zone: ServedZone, text: str, serial: int) -> f
     return time.monotonic() - begin
 
 
-def measure(name: str, load: Load, figures: Figures) -> None:
-    """Ask the server *name* in peace, then as long again while one reload follows the other."""
+def measure(name: str, load: Load, table: Table) -> None:
+    """Ask the server *name* in peace, then while one reload follows the other."""
     path = load.folder / f"{name}.db"
-    path.write_text(load.text)
-    zone = ServedZone(ORIGIN, path, Replication())
-    with SERVERS[name]([zone]) as server:
-        with Streaming(server, load) as stream:
-            figures.quiet.append(stream.result())
-        with Streaming(server, load) as stream:
+    load.zone.write(path, FIRST_SERIAL)
+    reload_s: list[float] = []
+    with SERVERS[name]([ServedZone(ORIGIN, path, Replication())]) as server:
+        with Streaming(server, load, load.quiet_s) as stream:
+            quiet = stream.result()
+        with Streaming(server, load, load.busy_s) as stream:
             time.sleep(BEFORE_EDIT_S)
-            serial = FIRST_SERIAL
             while not stream.is_over:
-                serial += 1
-                figures.reload_s.append(reload(server, zone, load.text, serial))
-            figures.busy.append(stream.result())
+                reload_s.append(reload(server, path, load.zone, FIRST_SERIAL + len(reload_s) + 1))
+            busy = stream.result()
     path.unlink()
-    found = figures.busy[-1]
-    print(f"{name}: {serial - FIRST_SERIAL} reloads, {found.lost} lost", file=sys.stderr, flush=True)
+    calm, stirred = quiet.percentile(99), busy.percentile(99)
+    for head, value in (
+        (QUIET_P50, quiet.percentile(50)),
+        (QUIET_P99, calm),
+        (P50, busy.percentile(50)),
+        (P99, stirred),
+        (TIMES, stirred / calm),
+        (WORST, max(busy.delays_ms)),
+        (QUERIES_LOST, busy.lost),
+        (RELOADS, len(reload_s)),
+        (RELOAD, statistics.median(reload_s)),
+    ):
+        table.add(name, head, value)
+    print(f"{name}: {len(reload_s)} reloads, {busy.lost} lost", file=sys.stderr, flush=True)
 
 
-def table(results: dict[str, Figures], rounds: int) -> str:
-    """Return a markdown table: medians of the rounds, but every lost query of all of them."""
-    lines = [
-        f"| medians of {rounds} | p50 ms in peace | p99 | p50 ms while reloading | p99 | worst | lost"
-        " | a reload, s |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, found in results.items():
-        asked = sum(len(stream.delays_ms) + stream.lost for stream in found.busy)
-        cells = [
-            _median([stream.percentile(50) for stream in found.quiet]),
-            _median([stream.percentile(99) for stream in found.quiet]),
-            _median([stream.percentile(50) for stream in found.busy]),
-            _median([stream.percentile(99) for stream in found.busy]),
-            f"{max(max(stream.delays_ms) for stream in found.busy):.0f}",
-            f"{sum(stream.lost for stream in found.busy):,} of {asked:,}",
-            _median(found.reload_s),
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+QUIET_P50, QUIET_P99, P50, P99 = "p50 ms in peace", "p99 in peace", "p50 ms reloading", "p99 reloading"
+TIMES, WORST, QUERIES_LOST = "p99, times that in peace", "worst ms", "lost queries"
+RELOADS, RELOAD = "reloads", "a reload, s"
+COLUMNS: Final = (
+    Column(QUIET_P50, 2),
+    Column(QUIET_P99, 2),
+    Column(P50, 2),
+    Column(P99, 2, against_peers=True),
+    Column(TIMES, 1, most=1.0),
+    Column(WORST, 0, fold=max),
+    Column(QUERIES_LOST, 0, fold=sum, most=0),
+    Column(RELOADS, 0, fold=sum),
+    Column(RELOAD, 2, against_peers=True),
+)
 
 
-def _median(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.2f}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Measure and print the table as markdown."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=int, default=15, help="how long a stream lasts (15)")
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="50,000 records, 5 s")
-    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), metavar="NAME")
-    options = parser.parse_args(arguments)
-    records, seconds = (50_000, 5) if options.quick else (options.records, options.seconds)
-    names = [name for name in options.servers if is_installed(name)]
-    results = {name: Figures() for name in names}
-    with tempfile.TemporaryDirectory(prefix="bindpy-stream-") as scratch:
-        folder = Path(scratch)
-        text = "".join(zone_lines(records, SEED, signed=False))
+    parser = options(__doc__, rounds=3, servers=list(SERVERS))
+    parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--seconds", type=int, default=10, help="how long it is asked while it reloads (10)")
+    chosen = parser.parse_args()
+    records, busy_s, rounds = chosen.records, chosen.seconds, chosen.rounds
+    if chosen.quick:
+        records, busy_s, rounds = QUICK_RECORDS, 3, 1
+    names = installed_of(chosen.servers)
+    get_ready()
+    title = f"(e) {RATE:,} queries a second while {records:,} records reload"
+    table = Table(f"{title}: {busy_s} s, {rounds_of(rounds)}", COLUMNS, names)
+    with scratch(chosen.folder) as kept, scratch() as folder:
+        zone = BigZone(kept, records)
         rng = random.Random(SEED)
         asked = (rng.randrange(records // 2) for _ in range(100_000))
         queries = folder / "queries"
         queries.write_text("".join(f"host-{number}.{ORIGIN} A\n" for number in asked))
-        load = Load(folder, text, queries, seconds)
-        for _ in range(options.rounds):
-            for name in names:
-                measure(name, load, results[name])
-    print(table(results, options.rounds))
-    return 0
+        load = Load(folder, zone, queries, max(busy_s // 2, 2), busy_s)
+        with shown(table):
+            for name in turns(names, rounds, table):
+                with attempt(name, table):
+                    measure(name, load, table)
+    return int(bool(table.failures))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from benchmarks.engines import Tied, get_ready
+from benchmarks.program import BenchmarkError, run
 from tests.peers.client import exchange_udp, soa_query
 from tests.peers.process import installed
 from tests.support.controlled import Controlled, ControlledBindpy, ControlledNamed
@@ -25,6 +26,14 @@ from tests.support.controlled import Controlled, ControlledBindpy, ControlledNam
 LOADED_WITHIN_S: Final = 600.0
 SERVED_WITHIN_S: Final = 30.0
 RECORDS: Final = 20
+
+
+class TiedNamed(Tied, ControlledNamed):
+    """BIND."""
+
+
+class TiedBindpy(Tied, ControlledBindpy):
+    """bindpy, with the engine that it takes by itself."""
 
 
 def zone_text(serial: int) -> str:
@@ -53,7 +62,7 @@ def command(server: Controlled, *words: str) -> str:
     """Run rndc; return what it printed."""
     ran = server.rndc(*words)
     if ran.status:
-        raise SystemExit(f"{server.name}: rndc {' '.join(words)}: {ran.err}\n{server.log_text()[-4000:]}")
+        raise BenchmarkError(f"{server.name}: rndc {' '.join(words)}: {ran.err}\n{server.log_text()[-4000:]}")
     return ran.out
 
 
@@ -82,7 +91,9 @@ def reload_changed(server: Controlled, folder: Path, number: int, serial: int) -
     ended = time.perf_counter()
     while served_serial(server, origin(number)) != serial:
         if time.perf_counter() - begin > SERVED_WITHIN_S:
-            raise SystemExit(f"{server.name} does not serve {origin(number)}:\n{server.log_text()[-4000:]}")
+            raise BenchmarkError(
+                f"{server.name} does not serve {origin(number)}:\n{server.log_text()[-4000:]}"
+            )
         time.sleep(0.001)
     return (ended - begin) * 1000, (time.perf_counter() - begin) * 1000
 
@@ -96,10 +107,11 @@ def measure(zones: int, rounds: int) -> dict[str, dict[str, list[float]]]:
 
     with ExitStack() as stack:
         servers: list[tuple[Controlled, Path]] = []
+        server: Controlled
         # `watch no`: otherwise bindpy has mostly read the file before rndc tells it to.
         for kind, extra in (
-            (ControlledNamed, "minimal-responses yes;"),
-            (ControlledBindpy, "minimal-responses yes; watch no;"),
+            (TiedNamed, "minimal-responses yes;"),
+            (TiedBindpy, "minimal-responses yes; watch no;"),
         ):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bindpy-bench-")))
             server = kind(conf=conf(folder, zones), extra=extra, ready_within_s=LOADED_WITHIN_S)
@@ -127,20 +139,22 @@ def measure(zones: int, rounds: int) -> dict[str, dict[str, list[float]]]:
     return times
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Measure and print a table; return 1 when bindpy takes more than three times what BIND takes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--zones", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--quick", action="store_true", help="5,000 zones, 5 rounds")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     missing = [tool for tool in ("named", "rndc") if installed(tool) is None]
     if missing:
         print(f"not installed: {', '.join(missing)}")
         return 0
+    get_ready()
     zones, rounds = (5_000, 5) if options.quick else (options.zones, options.rounds)
     times = measure(zones, rounds)
-    print(f"| rndc, {zones:,} zones, median of {rounds}, ms | BIND | bindpy | times BIND's |")
+    print(f"**`rndc`, {zones:,} zones, median of {rounds}, ms**\n")
+    print("| | BIND | bindpy | times BIND's |")
     print("| --- | ---: | ---: | ---: |")
     worst = 0.0
     for what, of in times.items():
@@ -152,4 +166,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -1,6 +1,7 @@
 """Ten records change in a zone of a million: how long until the new version is served.
 
-    python -m benchmarks.small_change [--records N] [--changes N] [--servers NAME ...]
+    python -m benchmarks.small_change            # some minutes
+    python -m benchmarks.small_change --quick    # a smoke run: 20,000 records
 
 Three ways that a change comes: to a secondary by NOTIFY and IXFR; to a primary as a file written anew and
 renamed into place, with the command that operators of that server give; and by ``bindpy zone add-record``.
@@ -9,23 +10,32 @@ How it is measured: benchmarks/README.md.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import socket
-import statistics
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks.engines import SERVERS, is_installed
+from benchmarks.bigzone import (
+    CHANGED,
+    FIRST_SERIAL,
+    RECORDS,
+    BigZone,
+    changed_address,
+    changed_owner,
+)
+from benchmarks.engines import SERVERS, edit_command, get_ready, installed_of
+from benchmarks.program import BenchmarkError, attempt, options, run, scratch, shown
 from benchmarks.propagation import serial_of
+from benchmarks.reader import ORIGIN
+from benchmarks.tables import Column, Table
+from benchmarks.usage import settle
 from bindpy.xfr.wire import read_message
 from bindpy.zone import names
 from bindpy.zone.records import RR, RRType
@@ -34,45 +44,36 @@ from tests.peers.client import soa_query
 from tests.peers.process import Replication, ServedZone, ServerProcess
 from tests.support.transfers import message
 
-ORIGIN: Final = "million.test."
+QUICK_RECORDS: Final = 20_000
 APEX: Final = names.from_text(ORIGIN)
-CHANGED: Final = 10
 DEADLINE_S: Final = 120.0
 ASK_S: Final = 0.0005  # between questions; also the resolution of the result
-REST_S: Final = 4.0  # between changes, so that each meets a server that has done with the one before
 NOTIFY_FLAGS: Final = 0x2400  # opcode 4, AA
-
-
-def zone_lines(records: int, serial: int) -> Iterator[str]:
-    """Yield version *serial* of the zone; beside the serial, `CHANGED` addresses in the middle differ."""
-    yield f"$TTL 3600\n@ SOA ns hostmaster {serial} 7200 3600 1209600 300\n"
-    yield "@ NS ns\nns A 192.0.2.1\nmail A 192.0.2.2\n"
-    hosts = (records - 4) // 4
-    for number in range(hosts):
-        if number == hosts // 2:
-            yield from (f"changed{at} A 192.0.2.{serial % 256}\n" for at in range(CHANGED))
-        yield f"host{number} A 10.{number >> 16}.{number >> 8 & 255}.{number & 255}\n"
-        yield f'\tAAAA 2001:db8:{number >> 16:x}::{number & 0xFFFF:x}\n\tMX 10 mail\n\tTXT "host {number}"\n'
+FEW: Final = 2
+"""So many changes of each kind with `SLOW`; with `zone add-record` there is one."""
+SLOW: Final = ("bindpy-python", "pdns")
+NO_IXFR: Final = ("pdns",)
+"""With its bind backend every transfer makes a whole new file."""
 
 
 def soa(serial: int) -> RR:
     """Return the SOA of version *serial*."""
-    mname, rname = names.from_text(f"ns.{ORIGIN}"), names.from_text(f"hostmaster.{ORIGIN}")
+    mname, rname = names.from_text(f"ns1.{ORIGIN}"), names.from_text(f"hostmaster.{ORIGIN}")
     times = struct.pack("!5I", serial, 7200, 3600, 1209600, 300)
     return RR(APEX, RRType.SOA, 3600, mname + rname + times)
 
 
 def changed(serial: int) -> list[RR]:
     """Return the addresses of version *serial* that differ from those of the others."""
-    owners = [names.from_text(f"changed{at}.{ORIGIN}") for at in range(CHANGED)]
-    return [RR(owner, RRType.A, 3600, bytes((192, 0, 2, serial % 256))) for owner in owners]
+    address = socket.inet_aton(changed_address(serial))
+    return [RR(names.from_text(changed_owner(at)), RRType.A, 3600, address) for at in range(CHANGED)]
 
 
 class Primary:
     """A primary in a thread of its own, which answers SOA and IXFR from the version before ``serial``."""
 
     def __init__(self) -> None:
-        self.serial = 1
+        self.serial = FIRST_SERIAL
         self._loop = asyncio.new_event_loop()
         self._primary = FaultyPrimary(self._answer)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -86,7 +87,7 @@ class Primary:
         if question is None:
             return []
         records = [new]
-        if question.rtype == RRType.IXFR and over_tcp and self.serial > 1:
+        if question.rtype == RRType.IXFR and over_tcp and self.serial > FIRST_SERIAL:
             before = self.serial - 1
             records = [new, soa(before), *changed(before), new, *changed(self.serial), new]
         name = (question.name, question.rtype, question.rdclass)
@@ -112,94 +113,110 @@ def wait_for(server: ServerProcess, serial: int) -> float:
             except TimeoutError:
                 pass
             time.sleep(ASK_S)
-    raise SystemExit(f"{server.name} does not serve serial {serial}:\n{server.log_text()[-3000:]}")
+    raise BenchmarkError(f"{server.name} does not serve serial {serial}:\n{server.log_text()[-1000:]}")
 
 
 @contextmanager
 def serving(name: str, path: Path, how: Replication) -> Iterator[ServerProcess]:
     """Run the server *name* with the zone in *path*."""
     with SERVERS[name]([ServedZone(ORIGIN, path, how)]) as server:
-        wait_for(server, 1)
-        time.sleep(REST_S)
+        settle(server)
         yield server
 
 
-def by_ixfr(name: str, path: Path, changes: int) -> list[float]:
-    """Return the milliseconds from each NOTIFY until the secondary serves what it told of."""
+def by_ixfr(name: str, path: Path, changes: int) -> Iterator[float]:
+    """Yield the milliseconds from each NOTIFY until the secondary serves what it told of."""
     primary = Primary()
-    delays = []
-    with serving(name, path, Replication(primary=primary.address)) as server:
-        for serial in range(2, changes + 2):
-            primary.serial = serial
-            notify = message([soa(serial)], message_id=serial, flags=NOTIFY_FLAGS, question=(APEX, 6, 1))
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                started = time.perf_counter()
-                sock.sendto(notify, server.address)
-                delays.append((wait_for(server, serial) - started) * 1000)
-            time.sleep(REST_S)
-    primary.close()
-    return delays
+    try:
+        with serving(name, path, Replication(primary=primary.address)) as server:
+            for number in range(1, changes + 1):
+                serial = primary.serial = FIRST_SERIAL + number
+                notify = message([soa(serial)], message_id=number, flags=NOTIFY_FLAGS, question=(APEX, 6, 1))
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                    started = time.perf_counter()
+                    sock.sendto(notify, server.address)
+                    yield (wait_for(server, serial) - started) * 1000
+                settle(server)  # so that each change meets a server that has done with the one before
+    finally:
+        primary.close()
 
 
-def by_file(name: str, path: Path, records: int, changes: int) -> list[float]:
-    """Return the milliseconds from each new file, and the command, until its version is served."""
-    delays = []
+def by_file(name: str, path: Path, zone: BigZone, changes: int) -> Iterator[float]:
+    """Yield the milliseconds from each new file, and the command, until its version is served."""
     with serving(name, path, Replication()) as server:
-        for serial in range(2, changes + 2):
+        command = edit_command(server, ORIGIN)
+        for number in range(1, changes + 1):
             fresh = path.with_suffix(".new")
-            with fresh.open("w") as file:
-                file.writelines(zone_lines(records, serial))
+            zone.write(fresh, FIRST_SERIAL + number)
             started = time.perf_counter()
             fresh.replace(path)
-            commands = [
-                subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in server.edit_commands(ORIGIN)
-            ]
-            delays.append((wait_for(server, serial) - started) * 1000)
-            if any(command.wait() for command in commands):
-                raise SystemExit(f"{name}: the command after the edit failed")
-            time.sleep(REST_S)
-    return delays
+            told = subprocess.Popen(command, stdout=subprocess.DEVNULL) if command else None
+            yield (wait_for(server, FIRST_SERIAL + number) - started) * 1000
+            if told is not None and told.wait(DEADLINE_S):
+                raise BenchmarkError(f"{name}: the command after the edit failed: {command}")
+            settle(server)
 
 
-def by_tool(name: str, path: Path, changes: int) -> list[float]:
-    """Return the milliseconds from the start of each ``bindpy zone add-record`` until it is served."""
-    delays = []
+def by_tool(name: str, path: Path) -> Iterator[float]:
+    """Yield the milliseconds from the start of ``bindpy zone add-record`` until it is served."""
     with serving(name, path, Replication()) as server:
-        for serial in range(2, changes + 2):
-            data = [f"192.0.2.{serial + at}" for at in range(CHANGED)]
-            conf = str(server.directory / "named.conf")
-            command = [sys.executable, "-m", "bindpy.cli.main", "zone", "add-record", "-y", "-c", conf]
-            started = time.perf_counter()
-            subprocess.run([*command, ORIGIN, f"tool{serial}", "A", *data], check=True, capture_output=True)
-            delays.append((wait_for(server, serial) - started) * 1000)
-    return delays
+        data = [f"192.0.2.{at}" for at in range(CHANGED)]
+        conf = str(server.directory / "named.conf")
+        command = [sys.executable, "-m", "bindpy.cli.main", "zone", "add-record", "-y", "-c", conf]
+        started = time.perf_counter()
+        done = subprocess.run(
+            [*command, ORIGIN, "tool", "A", *data], check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise BenchmarkError(f"zone add-record: {done.stdout}{done.stderr}")
+        yield (wait_for(server, FIRST_SERIAL + 1) - started) * 1000
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure every server that is installed and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--changes", type=int, default=7)
-    parser.add_argument("--servers", nargs="+", default=[one for one in SERVERS if one != "pdns"])
-    options = parser.parse_args(arguments)
-    ways: dict[str, Callable[[str, Path], list[float]]] = {
-        "IXFR to a secondary": lambda name, path: by_ixfr(name, path, options.changes),
-        "file renamed into place": lambda name, path: by_file(name, path, options.records, options.changes),
-        "bindpy zone add-record": lambda name, path: by_tool(name, path, 1),
-    }
-    print("| 10 records of a million change | server | p50 ms | worst ms |\n| --- | --- | ---: | ---: |")
-    for way, measure in ways.items():
-        for name in filter(is_installed, options.servers):
-            if measure is ways["bindpy zone add-record"] and not name.startswith("bindpy"):
-                continue
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "zone.db"
-                with path.open("w") as file:
-                    file.writelines(zone_lines(options.records, 1))
-                delays = measure(name, path)
-            print(f"| {way} | {name} | {statistics.median(delays):.1f} | {max(delays):.1f} |", flush=True)
-    return 0
+IXFR, FILE, TOOL = "IXFR, p50 ms", "new file, p50 ms", "`zone add-record`, ms"
+IXFR_WORST, FILE_WORST = "IXFR, worst", "new file, worst"
+COLUMNS: Final = (
+    Column(IXFR, against_peers=True, most=10),
+    Column(IXFR_WORST, fold=max),
+    Column(FILE, against_peers=True, most=10),
+    Column(FILE_WORST, fold=max),
+    Column(TOOL, 0),
+)
+
+
+def measure(name: str, zone: BigZone, changes: int, table: Table) -> None:
+    """Change the zone of the server *name* in all three ways; each way has a server and a file of its own."""
+    ways: dict[tuple[str, ...], Callable[[Path], Iterator[float]]] = {}
+    if name not in NO_IXFR:
+        ways[IXFR, IXFR_WORST] = lambda path: by_ixfr(name, path, changes)
+    ways[FILE, FILE_WORST] = lambda path: by_file(name, path, zone, changes)
+    if name.startswith("bindpy"):
+        ways[(TOOL,)] = lambda path: by_tool(name, path)
+    for heads, way in ways.items():
+        with attempt(name, table), scratch() as folder:
+            path = folder / "zone.db"
+            zone.write(path, FIRST_SERIAL)
+            for delay in way(path):
+                print(f"{name}, {heads[0]}: {delay:.1f}", file=sys.stderr, flush=True)
+                for head in heads:
+                    table.add(name, head, delay)
+
+
+def main() -> int:
+    """Measure and print the table as markdown."""
+    parser = options(__doc__, rounds=5, servers=list(SERVERS))
+    parser.add_argument("--records", type=int, default=RECORDS)
+    chosen = parser.parse_args()
+    records, changes = (QUICK_RECORDS, 2) if chosen.quick else (chosen.records, chosen.rounds)
+    servers = installed_of(chosen.servers)
+    get_ready()
+    table = Table(f"(f) {CHANGED} of {records:,} records change, {changes} times", COLUMNS, servers)
+    with scratch(chosen.folder) as kept:
+        zone = BigZone(kept, records)
+        with shown(table):
+            for name in servers:
+                measure(name, zone, min(changes, FEW) if name in SLOW else changes, table)
+    return int(bool(table.failures))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

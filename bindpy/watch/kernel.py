@@ -46,19 +46,22 @@ _SELF_MASK: Final = _ANY | int(InotifyConstants.IN_DELETE_SELF | InotifyConstant
 _ENTRIES_MASK: Final = _SELF_MASK | MODIFY | ATTRIB | CLOSE_WRITE | REPLACED
 
 # While nothing but writing happens, events are read this much later: the kernel merges equal ones that wait.
-_WRITING_PAUSE_S: Final = 0.002
+_WRITING_PAUSE_S: Final = 0.001
+# But not before it has been so for as many readings: what is short is over then, and not heard of any later.
+_UNPAUSED_READINGS: Final = 8
 
 
 class _Reader(InotifyFD):
     """Reads more slowly while a file is being written: thousands of events would all say the same."""
 
-    _only_writing = False
+    _readings_of_writing = 0  # in a row
 
     def read_events(self, *, event_buffer_size: int = DEFAULT_EVENT_BUFFER_SIZE) -> list[InotifyEvent]:
-        if self._only_writing:
+        if self._readings_of_writing >= _UNPAUSED_READINGS:
             self.stopped_event.wait(_WRITING_PAUSE_S)
         events = super().read_events(event_buffer_size=event_buffer_size)
-        self._only_writing = bool(events) and all(event.mask & MODIFY for event in events)
+        only_writing = bool(events) and all(event.mask & MODIFY for event in events)
+        self._readings_of_writing = self._readings_of_writing + 1 if only_writing else 0
         return events
 
 

@@ -9,19 +9,20 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashSet;
 use rustix::fs::OFlags;
 
+use super::ahead::Ahead;
 use super::layout::{HEAD, Layout, Part, Recorder, Start};
+use super::window::Window;
 use super::{FileStamp, Loaded, RareRdata, Reader, Refusal, joined};
 use crate::check::{self, Checks, Suspects};
 use crate::name;
 use crate::rtype;
 use crate::zone::{BuildError, Zone, ZoneBuilder};
 
-/// What is read of the file at once while it is compared.
-const PIECE: usize = 1 << 18;
 /// How many parts in a row may be gone.
 const MAX_GONE: usize = 16;
 /// How many octets more than were there before may stand in one place.
@@ -71,7 +72,7 @@ pub fn read_again(
     let path = joined(directory, path);
     let file = super::open(&path, OFlags::empty()).ok()?;
     let stamp = FileStamp::of(&file).ok()??;
-    let zone = Again { file: &file, layout, served, checks, rare }.zone().ok()?;
+    let zone = Again { file: &file, octets: stamp.size, layout, served, checks, rare }.zone().ok()?;
     Some(Loaded {
         zone,
         files: vec![(path, stamp)],
@@ -90,6 +91,7 @@ enum Stretch {
 
 struct Again<'a> {
     file: &'a File,
+    octets: u64,
     layout: &'a Layout,
     served: &'a Zone,
     checks: &'a Checks,
@@ -127,13 +129,23 @@ impl Again<'_> {
 
     /// Finds the parts in the new text.
     fn stretches(&self) -> Result<Vec<Stretch>, Whole> {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let ahead = Ahead::begin(scope, self.file, &self.layout.parts, self.octets, &is_over);
+            let found = self.stretches_by(ahead);
+            is_over.store(true, Ordering::Relaxed);
+            found
+        })
+    }
+
+    fn stretches_by(&self, mut ahead: Ahead<'_>) -> Result<Vec<Stretch>, Whole> {
         let parts = &self.layout.parts;
-        let mut window = Window { file: self.file, text: Vec::new(), start: 0, is_at_end: false };
+        let mut window = Window::new(self.file);
         let (mut stretches, mut new) = (Vec::with_capacity(parts.len()), 0);
         let (mut at, mut number) = (0, 0);
         while number < parts.len() {
             let part = &parts[number];
-            if part.is(window.get(at, part.octets)?) {
+            if ahead.place_of(number) == Some(at) || part.is(window.get(at, part.octets)?) {
                 stretches.push(Stretch::Old(number, at));
                 at += part.octets as u64;
                 number += 1;
@@ -141,14 +153,16 @@ impl Again<'_> {
             }
             let (next, end) = match self.find_next(&mut window, number, at)? {
                 Some((next, end)) => (next, end),
-                None if parts.len() - number <= MAX_GONE => (parts.len(), window.end(at, MAX_NEW)?),
+                None if parts.len() - number <= MAX_GONE => {
+                    (parts.len(), window.end(at, MAX_NEW)?.ok_or(Whole)?)
+                }
                 None => return Err(Whole),
             };
             new += (end - at) as usize;
             stretches.push(Stretch::New(at..end, number..next));
             (at, number) = (end, next);
         }
-        let end = window.end(at, MAX_NEW)?;
+        let end = window.end(at, MAX_NEW)?.ok_or(Whole)?;
         if end > at {
             new += (end - at) as usize;
             stretches.push(Stretch::New(at..end, number..number));
@@ -336,41 +350,6 @@ fn has_common(owners: &[u32], ids: &[u32]) -> bool {
 /// Returns where `head` is in `text`.
 fn find(text: &[u8], head: &[u8; HEAD]) -> Option<usize> {
     text.windows(HEAD).position(|window| window == head)
-}
-
-/// What is looked at of a file, from its beginning to its end.
-struct Window<'a> {
-    file: &'a File,
-    text: Vec<u8>,
-    start: u64,
-    is_at_end: bool,
-}
-
-impl Window<'_> {
-    /// Returns up to `octets` of the text from `at` on, fewer at the end only; what is before `at` is let go.
-    fn get(&mut self, at: u64, octets: usize) -> Result<&[u8], Whole> {
-        let mut from = (at - self.start) as usize;
-        if from + octets > self.text.len() && !self.is_at_end {
-            self.text.drain(..from.min(self.text.len()));
-            self.start = at;
-            from = 0;
-            while self.text.len() < octets && !self.is_at_end {
-                let old = self.text.len();
-                self.text.resize(old + PIECE, 0);
-                let read = self.file.read_at(&mut self.text[old..], self.start + old as u64)?;
-                self.text.truncate(old + read);
-                self.is_at_end = read == 0;
-            }
-        }
-        let end = self.text.len().min(from + octets);
-        Ok(&self.text[from.min(end)..end])
-    }
-
-    /// Returns where the text ends, which is at most `octets` after `at`.
-    fn end(&mut self, at: u64, octets: usize) -> Result<u64, Whole> {
-        let rest = self.get(at, octets + 1)?.len();
-        if rest > octets { Err(Whole) } else { Ok(at + rest as u64) }
-    }
 }
 
 #[cfg(test)]

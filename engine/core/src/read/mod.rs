@@ -12,6 +12,7 @@
 //! building and checking the zone takes 0.8 s here, of which the text is a quarter.
 
 mod again;
+mod ahead;
 mod compare;
 mod generate;
 mod layout;
@@ -23,6 +24,7 @@ mod rdata;
 mod reader;
 mod text;
 mod types;
+mod window;
 
 pub use again::read_again;
 pub use compare::reads_as;

@@ -102,6 +102,38 @@ fn an_edit_is_found_where_it_is() {
 }
 
 #[test]
+fn other_threads_see_what_stands_behind_edits() {
+    let file = Edited::new("ahead");
+    let mut lines = zone_lines();
+    file.put(&lines);
+    let zone = file.whole().unwrap().zone;
+    let parts = &zone.layout().unwrap().parts;
+    for (at, line) in [(1, soa(1)), (1, soa(2)), (1, soa(2000)), (100, "new A 192.0.2.9\n".into())] {
+        lines[at] = line;
+        file.put(&lines);
+        let text = std::fs::read(&file.path).unwrap();
+        let opened = File::open(&file.path).unwrap();
+        let is_over = AtomicBool::new(false);
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let mut ahead = Ahead::begin(scope, &opened, parts, text.len() as u64, &is_over);
+            (0..parts.len()).map(|number| ahead.place_of(number)).collect()
+        });
+        for (part, place) in parts.iter().zip(&seen) {
+            assert!(place.is_none_or(|at| part.is(&text[at as usize..at as usize + part.octets])));
+        }
+        let own = seen.iter().take_while(|place| place.is_none()).count();
+        assert!(own < parts.len() / 2);
+        assert!(seen[own..].iter().filter(|place| place.is_none()).count() <= 2);
+    }
+    let is_over = AtomicBool::new(true);
+    let opened = File::open(&file.path).unwrap();
+    std::thread::scope(|scope| {
+        let mut ahead = Ahead::begin(scope, &opened, parts, 1 << 16, &is_over);
+        assert!((0..parts.len()).all(|number| ahead.place_of(number).is_none()));
+    });
+}
+
+#[test]
 fn what_others_point_at_may_not_go() {
     let file = Edited::new("targets");
     let mut lines = zone_lines();

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -128,6 +128,11 @@ def noise(report: Report, what: str) -> Iterator[None]:
         report.line()
 
 
+def _copy(lines: Iterable[str], report: Report) -> None:
+    for line in lines:
+        report.line(line.rstrip("\n"))
+
+
 def run_part(part: Part, command: list[str], limit_s: float, report: Report) -> int:
     """Run *command*, and end it after *limit_s*; its lines go to *report*. Return its exit status."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -142,19 +147,17 @@ def run_part(part: Part, command: list[str], limit_s: float, report: Report) -> 
     try:
         for timer in timers:
             timer.start()
-        for line in process.stdout:
-            report.line(line.rstrip("\n"))
-        status = process.wait()
+        _copy(process.stdout, report)
+    except BaseException:  # this program is ended: what the part has by then is told, too
+        process.terminate()
+        timers.append(threading.Timer(ENDS_WITHIN_S, process.kill))
+        timers[-1].start()
+        _copy(process.stdout, report)
+        raise
     finally:
+        status = process.wait()
         for timer in timers:
             timer.cancel()
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(ENDS_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
     if late.is_set():
         report.line(f"{part.name} was ended after {limit_s:.0f} s.\n")
     elif status:

@@ -17,8 +17,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -49,9 +49,8 @@ APEX: Final = names.from_text(ORIGIN)
 DEADLINE_S: Final = 120.0
 ASK_S: Final = 0.0005  # between questions; also the resolution of the result
 NOTIFY_FLAGS: Final = 0x2400  # opcode 4, AA
-FEW: Final = 2
-"""So many changes of each kind with `SLOW`; with `zone add-record` there is one."""
 SLOW: Final = ("bindpy-python", "pdns")
+"""These are given one change of each kind."""
 NO_IXFR: Final = ("pdns",)
 """With its bind backend every transfer makes a whole new file."""
 
@@ -124,28 +123,31 @@ def serving(name: str, path: Path, how: Replication) -> Iterator[ServerProcess]:
         yield server
 
 
-def by_ixfr(name: str, path: Path, changes: int) -> Iterator[float]:
+def by_ixfr(name: str, path: Path, changes: int) -> Generator[float]:
     """Yield the milliseconds from each NOTIFY until the secondary serves what it told of."""
     primary = Primary()
     try:
         with serving(name, path, Replication(primary=primary.address)) as server:
             for number in range(1, changes + 1):
+                if number > 1:
+                    settle(server)  # so that each change meets a server that has done with the one before
                 serial = primary.serial = FIRST_SERIAL + number
                 notify = message([soa(serial)], message_id=number, flags=NOTIFY_FLAGS, question=(APEX, 6, 1))
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
                     started = time.perf_counter()
                     sock.sendto(notify, server.address)
                     yield (wait_for(server, serial) - started) * 1000
-                settle(server)  # so that each change meets a server that has done with the one before
     finally:
         primary.close()
 
 
-def by_file(name: str, path: Path, zone: BigZone, changes: int) -> Iterator[float]:
+def by_file(name: str, path: Path, zone: BigZone, changes: int) -> Generator[float]:
     """Yield the milliseconds from each new file, and the command, until its version is served."""
     with serving(name, path, Replication()) as server:
         command = edit_command(server, ORIGIN)
         for number in range(1, changes + 1):
+            if number > 1:
+                settle(server)
             fresh = path.with_suffix(".new")
             zone.write(fresh, FIRST_SERIAL + number)
             started = time.perf_counter()
@@ -154,10 +156,9 @@ def by_file(name: str, path: Path, zone: BigZone, changes: int) -> Iterator[floa
             yield (wait_for(server, FIRST_SERIAL + number) - started) * 1000
             if told is not None and told.wait(DEADLINE_S):
                 raise BenchmarkError(f"{name}: the command after the edit failed: {command}")
-            settle(server)
 
 
-def by_tool(name: str, path: Path) -> Iterator[float]:
+def by_tool(name: str, path: Path) -> Generator[float]:
     """Yield the milliseconds from the start of ``bindpy zone add-record`` until it is served."""
     with serving(name, path, Replication()) as server:
         data = [f"192.0.2.{at}" for at in range(CHANGED)]
@@ -185,17 +186,16 @@ COLUMNS: Final = (
 
 def measure(name: str, zone: BigZone, changes: int, table: Table) -> None:
     """Change the zone of the server *name* in all three ways; each way has a server and a file of its own."""
-    ways: dict[tuple[str, ...], Callable[[Path], Iterator[float]]] = {}
+    ways: dict[tuple[str, ...], Callable[[Path], Generator[float]]] = {}
     if name not in NO_IXFR:
         ways[IXFR, IXFR_WORST] = lambda path: by_ixfr(name, path, changes)
     ways[FILE, FILE_WORST] = lambda path: by_file(name, path, zone, changes)
     if name.startswith("bindpy"):
         ways[(TOOL,)] = lambda path: by_tool(name, path)
     for heads, way in ways.items():
-        with attempt(name, table), scratch() as folder:
-            path = folder / "zone.db"
-            zone.write(path, FIRST_SERIAL)
-            for delay in way(path):
+        with attempt(name, table), scratch() as folder, closing(way(folder / "zone.db")) as delays:
+            zone.write(folder / "zone.db", FIRST_SERIAL)
+            for delay in delays:
                 print(f"{name}, {heads[0]}: {delay:.1f}", file=sys.stderr, flush=True)
                 for head in heads:
                     table.add(name, head, delay)
@@ -214,7 +214,7 @@ def main() -> int:
         zone = BigZone(kept, records)
         with shown(table):
             for name in servers:
-                measure(name, zone, min(changes, FEW) if name in SLOW else changes, table)
+                measure(name, zone, 1 if name in SLOW else changes, table)
     return int(bool(table.failures))
 
 

@@ -16,7 +16,7 @@ CPUCLOCK_SCHED: Final = 2  # from the kernel's <linux/posix-timers.h>
 SETTLED_FOR_S: Final = 0.5
 IDLE_SHARE: Final = 0.01
 """A server has settled that used no more of a processor for so long."""
-SETTLE_WITHIN_S: Final = 90.0
+SETTLE_WITHIN_S: Final = 180.0
 
 
 def processes(server: ServerProcess) -> list[psutil.Process]:

@@ -19,6 +19,8 @@ const SIGNATURE: usize = 120;
 const QR: u16 = 0x8000;
 const OPCODE_AND_RD: u16 = 0x7900;
 const TC: u16 = 0x0200;
+/// From the third time on an answer may be one that was kept.
+const ROUNDS: usize = 3;
 
 thread_local! {
     /// Answers all inputs one after the other, so that what one leaves behind shows in the next.
@@ -43,12 +45,15 @@ pub fn check(data: &[u8]) {
     let state = ANSWERER.state();
     let mut out = vec![1, 2, 3];
     let outcome = WORKER.with_borrow_mut(|worker| worker.answer(&state, &request, &mut out));
-    let (mut alone, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut alone, mut answers) = (Vec::new(), [const { Vec::new() }; 2 * ROUNDS]);
     assert_eq!(fresh_worker().answer(&state, &request, &mut alone), outcome);
-    let together = [&mut first, &mut second];
-    let mut together = together.map(|answer| Exchange { request, answer, outcome: Outcome::Drop });
-    fresh_worker().answer_all(&state, &mut together);
-    assert!(together.iter().all(|one| one.outcome == outcome));
+    let mut worker = fresh_worker();
+    for [first, second] in answers.as_chunks_mut().0 {
+        let together = [first, second];
+        let mut together = together.map(|answer| Exchange { request, answer, outcome: Outcome::Drop });
+        worker.answer_all(&state, &mut together);
+        assert!(together.iter().all(|one| one.outcome == outcome));
+    }
     match outcome {
         Outcome::Answer => answer(&request, &out),
         Outcome::Drop => assert!(packet.len() < HEADER || packet[2] & 0x80 != 0, "a query is dropped"),
@@ -57,7 +62,7 @@ pub fn check(data: &[u8]) {
     // In the other view RDATAs take turns.
     if how & OTHER_VIEW == 0 {
         assert_eq!(out, alone, "what came before makes a difference");
-        assert!(out == first && out == second, "who is answered together is answered in another way");
+        assert!(answers.iter().all(|answer| *answer == out), "together, or again, the answer is another one");
     }
 }
 

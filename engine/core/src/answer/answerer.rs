@@ -105,7 +105,9 @@ impl Answerer {
     fn change(&self, change: impl FnOnce(&mut State) -> Result<(), UnknownView>) -> Result<(), UnknownView> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = State::clone(&self.state.load());
+        let generation = state.generation + 1;
         change(&mut state)?;
+        state.generation = generation;
         let old = self.state.swap(Arc::new(state));
         let mut waited = Duration::ZERO;
         while Arc::strong_count(&old) > 1 && waited < PATIENCE {

@@ -93,6 +93,8 @@ counters! {
     udp_messages,
     /// Messages over TCP.
     tcp_messages,
+    /// Responses over UDP that were given before, and again as they were.
+    recent,
     /// Responses over UDP with TC set.
     truncated,
     /// Messages that were not answered.

@@ -16,6 +16,7 @@ mod policy;
 mod proofs;
 mod published;
 mod query;
+mod recent;
 mod response;
 mod soa;
 mod stages;

@@ -229,6 +229,8 @@ pub struct State {
     pub(super) policy: Arc<AnswerPolicy>,
     pub(super) views: Vec<View>,
     pub(super) chaos: Arc<ChaosZones>,
+    /// No other state of the same answerer has this number.
+    pub(super) generation: u64,
     /// Neither views nor `blackhole` tell clients apart: the first view serves them all.
     everybody: bool,
 }
@@ -257,7 +259,13 @@ impl State {
             .collect();
         let everybody = views.first().is_some_and(View::is_for_everybody) && policy.blackhole.matches_none();
         let chaos = Arc::new(ChaosZones::new(&policy));
-        Self { policy: Arc::new(policy), views, chaos, everybody }
+        Self { policy: Arc::new(policy), views, chaos, generation: 0, everybody }
+    }
+
+    /// Whether it matters to no view who asks.
+    #[inline]
+    pub(super) fn is_for_everybody(&self) -> bool {
+        self.everybody
     }
 
     /// Returns the zones of `view`, to be changed.

@@ -3,6 +3,10 @@
 //! RFC 1034 section 4.3.2 with RFC 4592 (wildcards) and RFC 6672 section 3.2 (DNAME). Everything is decided
 //! from one look-up: the closest encloser of the current name `sname`, and the facts on that node.
 
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use bumpalo::Bump;
 use smallvec::SmallVec;
 
@@ -62,13 +66,18 @@ pub type KeyBuffer = [u8; MAX_NAME];
 pub struct Asker<'q> {
     pub request: &'q Request<'q>,
     pub local: &'q LocalNetwork,
+    /// Set once it was looked at who asks.
+    pub matters: Cell<bool>,
 }
 
 impl Asker<'_> {
     /// Returns whether they may ask for the data of `served`.
     #[inline]
     fn is_admitted(&self, served: &Served) -> bool {
-        served.open || served.admits(&self.request.sender(), self.local)
+        served.open || {
+            self.matters.set(true);
+            served.admits(&self.request.sender(), self.local)
+        }
     }
 }
 
@@ -104,6 +113,11 @@ impl<'a> Start<'a> {
         let zone = served.and_then(|served| served.content.as_ref().ok());
         let seek = zone.map(|zone| Seek::new(zone, key));
         Self { zones, key, served, seek }
+    }
+
+    /// Returns where the queries for the zone are counted, if there is one with data.
+    pub fn queries(&self) -> Option<&'a Arc<AtomicU64>> {
+        self.served.filter(|served| served.content.is_ok()).map(|served| &served.queries)
     }
 
     /// Takes a step of the look-up of the name, see [`Seek::step`].

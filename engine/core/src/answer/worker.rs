@@ -1,7 +1,9 @@
 //! One query: from its octets to those of the response, with buffers that are used again.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bumpalo::Bump;
 use smallvec::SmallVec;
@@ -14,6 +16,7 @@ use super::order::Turns;
 use super::policy::{Outcome, Transport};
 use super::published::{Claim, State};
 use super::query::{HEADER, MIN_UDP, Other, Query, Rcode, Refusal, parse, word};
+use super::recent::{Kind, Mark, Recent};
 use super::response::Response;
 use super::stages::{Asker, Fill, KeyBuffer, Start, respond};
 use crate::fault::catch;
@@ -52,6 +55,16 @@ impl<'q> Request<'q> {
         Self { packet, client, local, transport, keys: &[], reserved_octets: 0 }
     }
 
+    /// Returns whether its answer is the same for all who send these octets, so that it may be a recent one.
+    #[inline]
+    fn may_be_recent(&self, state: &State) -> bool {
+        state.is_for_everybody()
+            && self.transport == Transport::Udp
+            && self.packet.len() > HEADER
+            && self.keys.is_empty()
+            && self.reserved_octets == 0
+    }
+
     /// Returns who sent it, as address match lists see it.
     pub(super) fn sender(&self) -> Sender<'q> {
         Sender::new(self.client, self.local, self.keys)
@@ -73,6 +86,7 @@ pub struct Worker {
     arena: Bump,
     names: Names,
     turns: Turns,
+    recent: Recent,
     counters: Arc<Counters>,
     fault: Fault,
     #[cfg(test)]
@@ -86,6 +100,7 @@ impl Worker {
             arena: Bump::new(),
             names: Names::default(),
             turns: Turns::default(),
+            recent: Recent::default(),
             counters,
             fault,
             #[cfg(test)]
@@ -104,7 +119,7 @@ impl Worker {
     pub fn answer(&mut self, state: &State, request: &Request<'_>, out: &mut Vec<u8>) -> Outcome {
         self.guarded(request, out, |worker, out| {
             let mut key = [0; MAX_NAME];
-            let begun = Begun::new(state, request, &mut key, None);
+            let begun = Begun::new(state, request, &mut key, None, None);
             worker.finish(state, request, &begun, out)
         })
     }
@@ -115,9 +130,17 @@ impl Worker {
             let mut keys = [[0; MAX_NAME]; TOGETHER];
             let mut keys = keys.iter_mut();
             let mut begun = SmallVec::<[Begun<'_>; TOGETHER]>::new();
+            let recent = &self.recent;
             let prepared = catch(|| {
+                let mut before = None;
                 for (exchange, key) in exchanges.iter().zip(&mut keys) {
-                    let next = Begun::new(state, &exchange.request, key, begun.last());
+                    let mark =
+                        exchange.request.may_be_recent(state).then(|| recent.mark(exchange.request.packet));
+                    let known = before.and_then(|at: usize| begun[at].start());
+                    let next = Begun::new(state, &exchange.request, key, known, mark);
+                    if next.start().is_some() {
+                        before = Some(begun.len());
+                    }
                     begun.push(next);
                 }
                 for _ in 0..SEEK_STEPS {
@@ -176,8 +199,9 @@ impl Worker {
         out: &mut Vec<u8>,
     ) -> Outcome {
         match begun {
-            Begun::Query { query, claim, start } => {
-                self.look_up(state, request, query, claim, start.as_ref(), out);
+            Begun::Recent(mark) => self.give_again(state, request, *mark, out),
+            Begun::Query { query, claim, start, mark } => {
+                self.look_up(state, request, query, claim, start.as_ref(), *mark, out);
                 Outcome::Answer
             }
             Begun::Refused(refusal) => {
@@ -189,6 +213,26 @@ impl Worker {
         }
     }
 
+    /// Answers a request as it was answered before, where that is still right.
+    #[inline]
+    fn give_again(&mut self, state: &State, request: &Request<'_>, mark: Mark, out: &mut Vec<u8>) -> Outcome {
+        let Some(kind) = self.recent.answer(mark, state.generation, request.packet, out) else {
+            let mut key = [0; MAX_NAME];
+            let begun = Begun::new(state, request, &mut key, None, None);
+            return self.finish(state, request, &begun, out);
+        };
+        let counters = &self.counters;
+        kind.queries.fetch_add(1, Ordering::Relaxed);
+        counters.recent.count();
+        counters.count_qtype(kind.qtype);
+        counters.count_rcode(kind.rcode);
+        if kind.truncated {
+            counters.truncated.count();
+        }
+        Outcome::Answer
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what was begun, and where it goes")]
     fn look_up<'a>(
         &mut self,
         state: &'a State,
@@ -196,6 +240,7 @@ impl Worker {
         query: &Query<'a>,
         claim: &Claim<'a>,
         start: Option<&Start<'a>>,
+        mark: Option<Mark>,
         out: &mut Vec<u8>,
     ) {
         self.counters.count_qtype(query.qtype);
@@ -204,16 +249,19 @@ impl Worker {
         self.arena.reset();
         let policy = &state.policy;
         let mut response = Response::new(query.dnssec_ok());
+        let mut lasting = None;
         match (claim, start) {
             (Claim::View(_), None) if query.qclass == rtype::CHAOS => {
                 state.chaos.respond(query, &mut response)
             }
             (Claim::View(view), Some(start)) => {
                 let fill = Fill::of(&view.policy, query, request.transport);
-                let asker = Asker { request, local: &policy.local };
+                let asker = Asker { request, local: &policy.local, matters: Cell::new(false) };
                 respond(start, query, fill, &asker, &self.arena, &mut response);
                 if !view.policy.rrset_order.is_empty() {
                     self.turns.arrange(&view.policy.rrset_order, &self.arena, &mut response);
+                } else if !asker.matters.get() {
+                    lasting = mark.zip(start.queries());
                 }
             }
             _ => response.refuse(Rcode::Refused, None),
@@ -226,9 +274,17 @@ impl Worker {
         let nsid = policy.server_id.as_ref().map(String::as_bytes);
         let extras = Extras { edns_octets: policy.edns_udp_size, nsid };
         let written = encode(query, &response, limit, &extras, &mut self.names, out);
-        self.counters.count_rcode(response.rcode);
-        if written.truncated && request.transport == Transport::Udp {
+        let rcode = response.rcode;
+        drop(response); // what it borrows of `out`
+        self.counters.count_rcode(rcode);
+        let truncated = written.truncated && request.transport == Transport::Udp;
+        if truncated {
             self.counters.truncated.count();
+        }
+        if let Some((mark, queries)) = lasting {
+            let qtype = query.qtype;
+            let kind = || Kind { qtype, rcode, truncated, queries: queries.clone() };
+            self.recent.keep(mark, state.generation, request.packet, out, kind);
         }
     }
 }
@@ -236,7 +292,11 @@ impl Worker {
 /// A request that was read, and whose zone was found.
 enum Begun<'a> {
     /// A query to be looked up; `start` is there where a view has zones for it.
-    Query { query: Query<'a>, claim: Claim<'a>, start: Option<Start<'a>> },
+    ///
+    /// Its answer may be kept where there is a `mark`.
+    Query { query: Query<'a>, claim: Claim<'a>, start: Option<Start<'a>>, mark: Option<Mark> },
+    /// A query that seems to have been answered before.
+    Recent(Mark),
     /// To be answered with an RCODE.
     Refused(Refusal),
     /// Not to be answered, or not here.
@@ -248,8 +308,12 @@ impl<'a> Begun<'a> {
         state: &'a State,
         request: &Request<'a>,
         key: &'a mut KeyBuffer,
-        before: Option<&Begun<'a>>,
+        before: Option<&Start<'a>>,
+        mark: Option<Mark>,
     ) -> Self {
+        if let Some(mark) = mark.filter(|mark| mark.is_known()) {
+            return Self::Recent(mark);
+        }
         let packet = request.packet;
         if packet.len() < HEADER {
             return Self::Ended(Outcome::Drop);
@@ -265,11 +329,11 @@ impl<'a> Begun<'a> {
         };
         let start = match claim {
             Claim::View(view) if matches!(query.qclass, rtype::IN | rtype::ANY_CLASS) => {
-                Some(Start::new(&view.zones, &query, key, before.and_then(Self::start)))
+                Some(Start::new(&view.zones, &query, key, before))
             }
             _ => None,
         };
-        Self::Query { query, claim, start }
+        Self::Query { query, claim, start, mark }
     }
 
     fn start(&self) -> Option<&Start<'a>> {

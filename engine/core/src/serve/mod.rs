@@ -12,6 +12,7 @@ mod pulse;
 mod tcp;
 mod tcp_connection;
 mod tcp_limits;
+mod tcp_thread;
 mod timers;
 mod udp;
 mod upcalls;

@@ -208,9 +208,9 @@ impl Upcalls {
         self.put(&self.requests, make)
     }
 
-    /// Passes a connection up.
-    pub(super) fn hand_over(&self, connection: HandedOver) {
-        self.put(&self.handed_over, || connection);
+    /// Passes a connection up; closes it where there is no room.
+    pub(super) fn hand_over(&self, connection: HandedOver) -> bool {
+        self.put(&self.handed_over, || connection)
     }
 
     /// Passes news up. Not only for the services: whoever finds a fault tells it here.

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from bindpy.cli.main import main
 from bindpy.control.catalogue import verbs
 from tests.interop import test_rndc_verbs as by_rndc
-from tests.interop.test_rndc_verbs import done, failed, serving, zone_text
+from tests.interop.driving import BROKEN, done, failed, pair, serving, zone_text
 from tests.support.controlled import Controlled, ControlledBindpy
 from tests.support.real_rndc import Ran
 
@@ -25,10 +25,6 @@ ABOUT_RNDC = {
     "test_the_end",  # below: rndc says in its own words that nobody is there
     "test_a_read_only_channel_only_tells",
     "test_every_verb_is_driven_here",
-    "test_10000_times_status_in_a_row",  # these three: tests/e2e/test_control_socket.py
-    "test_commands_at_once_and_during_reloads",
-    "test_a_client_that_hangs_holds_up_nobody",
-    "test_the_texts_are_those_of_bind",
 }
 server = by_rndc.server  # the fixture
 TESTS = {name: test for name, test in vars(by_rndc).items() if name.startswith("test_")}
@@ -82,7 +78,7 @@ def test_waiting_for_the_end_and_json(server: ControlledBindpy) -> None:
     ran = server.rndc("reload", "--wait")
     assert (ran.status, ran.out) == (0, "server reload successful\n1 of 1 zones have data\n")
     assert server.serial("example.com") == 2
-    server.edit("example.db", by_rndc.BROKEN)
+    server.edit("example.db", BROKEN)
     ran = server.rndc("reload", "--wait")
     assert ran.status == 1
     assert "example.db:3:5: " in ran.err
@@ -92,7 +88,7 @@ def test_waiting_for_the_end_and_json(server: ControlledBindpy) -> None:
 
 
 def test_waiting_for_a_transfer() -> None:
-    with by_rndc.pair() as (primary, secondary):
+    with pair() as (primary, secondary):
         ran = secondary.rndc("retransfer", "example.com", "--wait")
         assert ran.status == 0
         assert f"serial 1 from 127.0.0.1#{primary.port} by AXFR" in ran.out
@@ -139,7 +135,7 @@ def test_the_short_forms_for_people(server: ControlledBindpy) -> None:
 
 
 def test_a_zone_without_data_is_shown_all_the_same() -> None:
-    with serving(files={"example.db": by_rndc.BROKEN}) as server:
+    with serving(files={"example.db": BROKEN}) as server:
         ran = people(server, "zonestatus", "example.com", "--view", "_default")
         assert ran.status == 1
         assert "state      failed" in ran.out.splitlines()

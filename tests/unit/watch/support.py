@@ -11,7 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bindpy.watch import FileWatcher, Timing
+import pytest
+
+from bindpy.watch import FileWatcher, Timing, observe
 from bindpy.watch.kernel import Kernel
 from bindpy.watch.mounts import MountTable
 
@@ -20,6 +22,9 @@ QUICK = Timing(
     quiet_s=0.02, gone_s=0.15, empty_s=0.15, idle_s=20.0, unknown_idle_s=0.3, poll_s=0.03, rescan_s=60.0
 )
 PATIENCE_S = 20.0
+
+OLD = "old zone\n"
+NEW = "new zone, all of it\n"
 
 
 def on_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -101,3 +106,41 @@ def replace(path: Path, content: str) -> None:
     fresh = path.with_name(f".{path.name}.tmp")
     fresh.write_text(content, encoding="utf-8")
     fresh.replace(path)
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Path:
+    path = tmp_path / "zones/example.db"
+    path.parent.mkdir()
+    path.write_text(OLD)
+    return path
+
+
+@pytest.fixture
+def beacon(tmp_path: Path) -> Path:
+    path = tmp_path / "beacon"
+    path.write_text("dark")
+    return path
+
+
+def watch(watching: Watching, *paths: Path) -> None:
+    watching.watcher.watch("zone", map(str, paths))
+
+
+def watch_beacon(watching: Watching, beacon: Path) -> None:
+    watching.watcher.watch("beacon", [str(beacon)])
+
+
+async def looks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Wait until the watcher has looked at files *number* times more: time in which it could go wrong."""
+    count = 0
+    real = observe.observe
+
+    def counted(path: str) -> observe.Observation:
+        nonlocal count
+        count += 1
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bindpy.watch.watcher.observe", counted)
+        await until(lambda: count >= number, "the watcher looks at the file")

@@ -26,7 +26,7 @@ from bindpy.xfr.store import StoreError, store_zone
 from bindpy.xfr.unwritten import Unwritten
 from tests.support.engines import make_engine
 from tests.unit.xfr.honest import ORIGIN, Honest, version
-from tests.unit.xfr.test_secondaries import ID, World, conf, scenario
+from tests.unit.xfr.replicating import ID, World, conf, scenario
 
 pytestmark = pytest.mark.usefixtures("engine", "small_is_large")
 

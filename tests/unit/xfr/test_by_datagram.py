@@ -17,7 +17,7 @@ from bindpy.xfr import refresher
 from bindpy.zone.diff import diff
 from tests.faults.primary import Action
 from tests.unit.xfr.honest import Honest, rrsets, version
-from tests.unit.xfr.test_secondaries import conf, scenario, world
+from tests.unit.xfr.replicating import conf, scenario, world
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -19,7 +19,7 @@ from bindpy.zone.records import RR, RRType
 from tests.faults.primary import Action
 from tests.support.transfers import message
 from tests.unit.xfr.honest import ORIGIN, Honest, version
-from tests.unit.xfr.test_secondaries import ID, World, conf, scenario, world
+from tests.unit.xfr.replicating import ID, World, conf, scenario, world
 
 PASS = "function axfrfilter(remoteip, zone, record) return pdns.PASS, {} end\n"
 REWRITE = """

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,117 +19,24 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from bindpy.config.model import ANY_SOURCE, Config, RemoteServer
-from bindpy.engine import Zone
-from bindpy.reload.keeper import ZoneKeeper
-from bindpy.reload.table import ZoneEntry, ZoneId, ZoneState
+from bindpy.config.model import RemoteServer
+from bindpy.reload.table import ZoneState
 from bindpy.state.db import StateDb, ZoneTimes
 from bindpy.xfr import refresher
-from bindpy.xfr.client import QueryTiming
 from bindpy.xfr.failure import Stage, XferFailure
-from bindpy.xfr.peers import Primary, primaries_of
-from bindpy.xfr.refresher import in_order
-from bindpy.xfr.secondaries import Secondaries
-from bindpy.xfr.secondary import SecondaryStatus
+from bindpy.xfr.peers import primaries_of
 from bindpy.xfr.soaquery import ask_version
 from bindpy.zone import names
 from bindpy.zone.diff import diff
 from tests.faults.primary import Action, Cut, FaultyPrimary, Reset
 from tests.peers.process import free_port
-from tests.support.engines import make_engine
 from tests.unit.server.test_control_plane import configuration
 from tests.unit.xfr.honest import ORIGIN, Honest, rrsets, version
+from tests.unit.xfr.replicating import ID, conf, scenario, world
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-ID: ZoneId = ("_default", ORIGIN)
 SIGNATURE = "@ RRSIG SOA 13 2 300 20300101000000 20200101000000 1 example.com. "
-
-
-class World:
-    """Secondaries with everything below them real, but for the configuration's zones."""
-
-    def __init__(self, keeper: ZoneKeeper, secondaries: Secondaries, state: StateDb) -> None:
-        self.keeper = keeper
-        self.secondaries = secondaries
-        self.state = state
-
-    @property
-    def entry(self) -> ZoneEntry:
-        entry = self.keeper.table.get(ID)
-        assert entry is not None
-        return entry
-
-    @property
-    def zone(self) -> Zone:
-        assert self.entry.zone is not None
-        return self.entry.zone
-
-    @property
-    def status(self) -> SecondaryStatus:
-        status = self.secondaries.status(ID)
-        assert status is not None
-        return status
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of tests
-            await asyncio.sleep(0.005)
-
-    async def until_serial(self, serial: int) -> None:
-        await self.until(lambda: self.status.serial == serial and not self.status.is_refreshing)
-
-    async def until_next_is_in(self, wait_s: float) -> None:
-        next_at = pytest.approx(time.time() + wait_s, abs=30)
-        await self.until(lambda: self.status.next_refresh_at == next_at)
-
-    def holds(self, zone: Zone) -> bool:
-        """Return whether what is served has the records of *zone*, which may be of another engine."""
-        return set(self.zone.rrs()) == set(zone.rrs())
-
-    async def until_trouble(self) -> None:
-        await self.until(lambda: bool(self.status.trouble))
-
-    def notify(self, serial: int, source: str = "127.0.0.1") -> None:
-        self.secondaries.notified(ID, source, serial)
-
-
-@asynccontextmanager
-async def world(config: Config, folder: Path) -> AsyncIterator[World]:
-    engine = make_engine()
-    state = StateDb.open(str(folder))
-    secondaries: Secondaries
-    with ThreadPoolExecutor(2) as executor:
-        keeper = ZoneKeeper(
-            engine.answerer,
-            engine.zones.read_file,
-            executor,
-            lambda zone_id, files: None,
-            lambda entry, before, after: None,
-            is_expired=lambda *told: secondaries.is_expired(*told),  # noqa: PLW0108 - it is made below
-        )
-        keeper.configure(config.zones())
-        secondaries = Secondaries(keeper, executor, engine.zones, random_source=lambda: 0.0)
-        secondaries.configure(config)
-        await secondaries.restore(state)
-        tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(secondaries.run())]
-        try:
-            yield World(keeper, secondaries, state)
-        finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-            await state.close()
-            assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
-
-
-def conf(folder: Path, *primaries: RemoteServer, zone: str = 'file "copy.db";', more: str = "") -> Config:
-    remotes = " ".join(f"{remote.address} port {remote.port};" for remote in primaries)
-    text = f'zone "example.com" {{ type secondary; {zone} primaries {{ {remotes} }}; }};'
-    return configuration(folder, f'options {{ directory "{folder}"; }};\n{more}\n{text}')
-
-
-def scenario(steps: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(steps(), 20))  # type: ignore[arg-type]
 
 
 # --- what is asked and taken -------------------------------------------------------------------------
@@ -524,109 +429,6 @@ def test_a_zone_that_is_removed_while_it_is_transferred_is_forgotten(tmp_path: P
                 assert not here.secondaries.refresh(ID)
 
     scenario(steps)
-
-
-# --- a single question -------------------------------------------------------------------------------
-
-
-def lone(remote: RemoteServer, *, edns: bool = True, tcp_only: bool = False) -> Primary:
-    return Primary(remote, None, "", ANY_SOURCE, edns, tcp_only, True, True, 2)
-
-
-QUICK = QueryTiming(udp_s=0.1, udp_attempts=1, connect_s=5, tcp_s=5)
-
-
-def test_silence_by_udp_leads_to_tcp_unless_forbidden() -> None:
-    async def steps() -> None:
-        async with Honest(version(5)) as primary:
-            answer = primary.answer
-            primary.instead = lambda packet, over_tcp: answer(packet, over_tcp) if over_tcp else []
-            asked = lone(primary.remote)
-            found = await ask_version(asked, ORIGIN, 1, signed=False, try_tcp=True, timing=QUICK)
-            assert found.serial == 5
-            with pytest.raises(XferFailure, match="did not answer by UDP"):
-                await ask_version(asked, ORIGIN, 1, signed=False, try_tcp=False, timing=QUICK)
-            asked = lone(primary.remote, tcp_only=True)
-            found = await ask_version(asked, ORIGIN, 1, signed=False, try_tcp=False, timing=QUICK)
-            assert found.serial == 5
-
-    scenario(steps)
-
-
-def test_nobody_there_is_what_udp_said() -> None:
-    with pytest.raises(XferFailure, match="refused the UDP packet"):
-        asyncio.run(
-            ask_version(lone(RemoteServer("127.0.0.1", free_port())), ORIGIN, 1, signed=False, try_tcp=True)
-        )
-
-
-def test_a_primary_that_does_not_know_edns_is_asked_without() -> None:
-    async def steps() -> None:
-        async with Honest(version(5)) as primary:
-            primary.knows_edns = False
-            found = await ask_version(lone(primary.remote), ORIGIN, 1, signed=True, try_tcp=True)
-            assert (found.serial, found.signatures, found.expire_s) == (5, frozenset(), None)
-            assert primary.asked == ["SOA", "SOA"]
-
-    scenario(steps)
-
-
-def test_expire_is_asked_for_and_heard() -> None:
-    async def steps() -> None:
-        async with Honest(version(5)) as primary:
-            seen: list[bool] = []
-
-            def answer(packet: bytes, over_tcp: bool) -> Iterable[Action]:
-                query = dns.message.from_wire(packet)
-                seen.append(any(option.otype == 9 for option in query.options))
-                reply = dns.message.make_response(query)
-                reply.flags |= dns.flags.AA
-                reply.use_edns(0, options=[dns.edns.GenericOption(9, (1234).to_bytes(4))])
-                reply.answer = rrsets(primary.zone, list(primary.zone.rrs())[:1])
-                return [reply.to_wire()]
-
-            primary.instead = answer
-            found = await ask_version(lone(primary.remote), ORIGIN, 1, signed=False, try_tcp=True)
-            assert found.expire_s == 1234
-            await ask_version(lone(primary.remote, edns=False), ORIGIN, 1, signed=False, try_tcp=True)
-            assert seen == [True, False]
-
-    scenario(steps)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (lambda reply: setattr(reply, "flags", reply.flags & ~dns.flags.AA), "without authority"),
-        (lambda reply: reply.answer.clear(), "no SOA"),
-        (lambda reply: setattr(reply.answer[0], "name", dns.name.from_text("example.org")), "no SOA"),
-        (lambda reply: reply.set_rcode(dns.rcode.NOTAUTH), "NOTAUTH"),
-    ],
-)
-def test_what_is_no_answer_is_none(spoil: Callable[[dns.message.Message], None], reason: str) -> None:
-    async def steps() -> None:
-        async with Honest(version(5)) as primary:
-            answer = primary.answer
-
-            def spoiled(packet: bytes, over_tcp: bool) -> Iterable[Action]:
-                (octets,) = answer(packet, over_tcp)
-                assert isinstance(octets, bytes)
-                reply = dns.message.from_wire(octets)
-                spoil(reply)
-                return [reply.to_wire()]
-
-            primary.instead = spoiled
-            with pytest.raises(XferFailure, match=reason):
-                await ask_version(lone(primary.remote), ORIGIN, 1, signed=False, try_tcp=True)
-
-    scenario(steps)
-
-
-def test_who_is_asked_first() -> None:
-    one, two, three = (lone(RemoteServer(f"192.0.2.{n}", 53)) for n in (1, 2, 3))
-    assert in_order([one, two, three], "", "") == [one, two, three]
-    assert in_order([one, two, three], "192.0.2.3#53", "") == [three, one, two]
-    assert in_order([one, two, three], "192.0.2.3#53", "192.0.2.2") == [two, three, one]
 
 
 # --- many zones --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from bindpy.cli.streams import flushed, mend_streams
 from bindpy.deferred import dataclass
+from bindpy.reload.collector import without_collector
 
 _LIKENESS = 0.6
 """How like a known word one has to be for us to ask whether it is meant (1: the same)."""
@@ -27,7 +28,8 @@ class Entry:
 
     def load(self) -> click.Command:
         """Import the command."""
-        command = getattr(importlib.import_module(self.module), self.attribute)
+        with without_collector():  # what modules make is there to stay
+            command = getattr(importlib.import_module(self.module), self.attribute)
         assert isinstance(command, click.Command)
         return command
 

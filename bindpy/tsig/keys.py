@@ -7,10 +7,8 @@ MACs of 128 bits (RFC 8945 section 5.2.2.1), and a longer MAC is taken as well.
 from __future__ import annotations
 
 import functools
+import hmac
 from collections.abc import Iterable, Mapping
-
-import dns.name
-import dns.tsig
 
 from bindpy.config.model import TsigKey
 from bindpy.deferred import dataclass
@@ -23,10 +21,10 @@ MIN_MAC_OCTETS = 10
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One HMAC: its name on the wire, dnspython's name for it, and how long a whole MAC is."""
+    """One HMAC: its name on the wire, hashlib's name of its hash, and how long a whole MAC is."""
 
     wire: Name
-    dnspython: dns.name.Name
+    hash_name: str
     mac_octets: int
 
     @property
@@ -35,18 +33,15 @@ class Algorithm:
         return max(MIN_MAC_OCTETS, (self.mac_octets + 1) // 2)
 
 
-def _algorithm(dnspython: dns.name.Name) -> Algorithm:
-    return Algorithm(dnspython.to_digestable(), dnspython, dns.tsig.mac_sizes[dnspython])
-
-
-ALGORITHMS: dict[str, Algorithm] = {
-    "hmac-md5": _algorithm(dns.tsig.HMAC_MD5),
-    "hmac-sha1": _algorithm(dns.tsig.HMAC_SHA1),
-    "hmac-sha224": _algorithm(dns.tsig.HMAC_SHA224),
-    "hmac-sha256": _algorithm(dns.tsig.HMAC_SHA256),
-    "hmac-sha384": _algorithm(dns.tsig.HMAC_SHA384),
-    "hmac-sha512": _algorithm(dns.tsig.HMAC_SHA512),
+ALGORITHMS = {
+    "hmac-md5": Algorithm(names.from_text("hmac-md5.sig-alg.reg.int"), "md5", 16),
+    "hmac-sha1": Algorithm(names.from_text("hmac-sha1"), "sha1", 20),
+    "hmac-sha224": Algorithm(names.from_text("hmac-sha224"), "sha224", 28),
+    "hmac-sha256": Algorithm(names.from_text("hmac-sha256"), "sha256", 32),
+    "hmac-sha384": Algorithm(names.from_text("hmac-sha384"), "sha384", 48),
+    "hmac-sha512": Algorithm(names.from_text("hmac-sha512"), "sha512", 64),
 }
+"""By the name that the configuration has; of the names on the wire, see RFC 8945 section 6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +70,10 @@ def key_wire(name: str) -> Key:
 
 def whole_mac(key: TsigKey, parts: Iterable[bytes]) -> bytes:
     """Return the MAC of *parts*, one after the other, not truncated."""
-    context = dns.tsig.HMACTSig(  # type: ignore[no-untyped-call]
-        key.secret, method_of(key.algorithm).algorithm.dnspython
-    )
+    context = hmac.new(key.secret, digestmod=method_of(key.algorithm).algorithm.hash_name)
     for part in parts:
-        context.update(part)  # type: ignore[no-untyped-call]
-    mac: bytes = context.sign()  # type: ignore[no-untyped-call]
-    return mac
+        context.update(part)
+    return context.digest()
 
 
 class Keyring:

@@ -20,7 +20,7 @@ from bindpy.xfr.secondaries import Secondaries
 from bindpy.xfr.secondary import SecondaryStatus
 from tests.support.engines import make_engine
 from tests.unit.server.test_control_plane import configuration
-from tests.unit.xfr.honest import ORIGIN
+from tests.unit.xfr.honest import ORIGIN, Honest, version
 
 ID: ZoneId = ("_default", ORIGIN)
 
@@ -109,3 +109,12 @@ def conf(folder: Path, *primaries: RemoteServer, zone: str = 'file "copy.db";', 
 
 def scenario(steps: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(steps(), 20))  # type: ignore[arg-type]
+
+
+async def rise(here: World, primary: Honest, *serials: int) -> None:
+    """Publish versions one after the other, tell of each and wait until it is here."""
+    for serial in serials:
+        primary.publish(version(serial))
+        here.notify(serial)
+        await here.until_serial(serial)
+        assert here.holds(primary.zone)

@@ -26,7 +26,7 @@ from bindpy.xfr.store import StoreError, store_zone
 from bindpy.xfr.unwritten import Unwritten
 from tests.support.engines import make_engine
 from tests.unit.xfr.honest import ORIGIN, Honest, version
-from tests.unit.xfr.replicating import ID, World, conf, scenario
+from tests.unit.xfr.replicating import ID, World, conf, rise, scenario
 
 pytestmark = pytest.mark.usefixtures("engine", "small_is_large")
 
@@ -102,6 +102,14 @@ async def large_world(config: Config, folder: Path) -> AsyncIterator[LargeWorld]
             await state.close()
 
 
+@asynccontextmanager
+async def replicating(folder: Path) -> AsyncIterator[tuple[Honest, LargeWorld]]:
+    """A primary and its secondary, which has the version 1 and its file."""
+    async with Honest(version(1)) as primary, large_world(conf(folder, primary.remote), folder) as here:
+        await here.until_serial(1)
+        yield primary, here
+
+
 def in_file(folder: Path) -> int:
     """Return the serial of the version that the file holds, which must be whole."""
     loaded = make_engine().zones.read_file(str(folder / "copy.db"), ORIGIN, 1, ZoneChecks(primary=False))
@@ -110,24 +118,12 @@ def in_file(folder: Path) -> int:
     return loaded.zone.serial
 
 
-async def rise(here: LargeWorld, primary: Honest, *serials: int) -> None:
-    for serial in serials:
-        primary.publish(version(serial))
-        here.notify(serial)
-        await here.until_serial(serial)
-        assert here.holds(primary.zone)
-
-
 def test_deltas_are_served_first_and_written_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def steps() -> None:
         store = Store(monkeypatch)
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             assert not here.is_noted
             store.free.clear()
             await rise(here, primary, 2, 3, 4)
@@ -182,11 +178,7 @@ def test_a_file_in_place_of_which_none_was_noted_to_be_is_not_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def steps() -> None:
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
 
             async def no(*_: object) -> bool:
                 return False
@@ -209,11 +201,7 @@ def test_a_whole_zone_takes_the_place_of_what_is_noted(
 ) -> None:
     async def steps() -> None:
         store = Store(monkeypatch)
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             store.fails = True
             await rise(here, primary, 2)
             await here.behind.rest(ID)
@@ -243,11 +231,7 @@ def test_else_they_are_stored_before_they_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     async def steps() -> None:
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             with monkeypatch.context() as patch:
                 REASONS[reason](here, patch)
                 await rise(here, primary, 2)
@@ -258,11 +242,7 @@ def test_else_they_are_stored_before_they_are_served(
 
 def test_what_the_checks_refuse_is_neither_noted_nor_served(tmp_path: Path) -> None:
     async def steps() -> None:
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             primary.publish(version(2, "h150 CNAME www\n"))
             here.notify(2)
             await here.until_trouble()
@@ -275,11 +255,7 @@ def test_what_the_checks_refuse_is_neither_noted_nor_served(tmp_path: Path) -> N
 def test_deltas_that_nobody_has_served_are_no_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def steps() -> None:
         store = Store(monkeypatch)
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             store.fails = True
             engine = make_engine()
             delta = engine.zones.diff(_own(here.zone), _own(version(5)))
@@ -331,11 +307,7 @@ def test_no_more_is_noted_than_so_much(
 
     async def steps() -> None:
         store = Store(monkeypatch)
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             store.fails = True
             await rise(here, primary, 2, 3)
             assert (here.is_noted, in_file(tmp_path)) == (True, 1)
@@ -350,11 +322,7 @@ def test_what_comes_before_the_file_was_read_by_another_statement_stays(
 ) -> None:
     async def steps() -> None:
         store = Store(monkeypatch)
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             store.fails = True
             await rise(here, primary, 2)
             await here.behind.rest(ID)
@@ -376,11 +344,7 @@ def test_what_comes_before_the_file_was_read_by_another_statement_stays(
 def test_zones_that_are_gone_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def steps() -> None:
         store = Store(monkeypatch)
-        async with (
-            Honest(version(1)) as primary,
-            large_world(conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             store.fails = True
             await rise(here, primary, 2)
             here.unwritten.retain({ID})

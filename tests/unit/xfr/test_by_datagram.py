@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import dns.message
 import dns.rcode
 import pytest
 
-from bindpy.config.model import Config, RemoteServer, TsigKey
+from bindpy.config.model import TsigKey
 from bindpy.diagnostics import SourceSpan
 from bindpy.tsig import Keyring, sign, verify
 from bindpy.xfr import refresher
 from bindpy.zone.diff import diff
 from tests.faults.primary import Action
 from tests.unit.xfr.honest import Honest, rrsets, version
-from tests.unit.xfr.replicating import conf, scenario, world
+from tests.unit.xfr.replicating import World, conf, rise, scenario, world
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -52,22 +53,21 @@ class Signing(Honest):
                 yield sign(reply.to_wire(), key, now, request_mac=asked.mac).wire
 
 
-def signed_conf(folder: Path, remote: RemoteServer, zone: str = 'file "copy.db";') -> Config:
-    return conf(folder, remote, zone=zone, more=STATEMENTS)
+@asynccontextmanager
+async def replicating(folder: Path, zone: str = 'file "copy.db";') -> AsyncIterator[tuple[Signing, World]]:
+    """A primary with a key and its secondary, which has the version 1."""
+    async with Signing(version(1)) as primary:
+        config = conf(folder, primary.remote, zone=zone, more=STATEMENTS)
+        async with world(config, folder) as here:
+            await here.until_serial(1)
+            yield primary, here
 
 
 @pytest.mark.parametrize("storage", ['file "copy.db";', ""], ids=["in a file", "in memory"])
 def test_a_notify_brings_the_deltas_in_one_datagram(tmp_path: Path, storage: str) -> None:
     async def steps() -> None:
-        async with (
-            Signing(version(1)) as primary,
-            world(signed_conf(tmp_path, primary.remote, storage), tmp_path) as here,
-        ):
-            await here.until_serial(1)
-            for serial in (2, 3):
-                primary.publish(version(serial))
-                here.notify(serial)
-                await here.until_serial(serial)
+        async with replicating(tmp_path, storage) as (primary, here):
+            await rise(here, primary, 2, 3)
             assert primary.asked == ["SOA", "AXFR", "IXFR by UDP", "IXFR by UDP"]
             assert here.holds(primary.zone)
             assert here.status.transfer is not None
@@ -84,15 +84,9 @@ def test_a_soa_in_place_of_deltas_spares_the_query_for_it(tmp_path: Path) -> Non
         return reply
 
     async def steps() -> None:
-        async with (
-            Signing(version(1)) as primary,
-            world(signed_conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
+        async with replicating(tmp_path) as (primary, here):
             primary.by_udp = only_soa
-            await here.until_serial(1)
-            primary.publish(version(2))
-            here.notify(2)
-            await here.until_serial(2)
+            await rise(here, primary, 2)
             assert primary.asked == ["SOA", "AXFR", "IXFR by UDP", "IXFR"]
             assert here.holds(primary.zone)
 
@@ -128,20 +122,12 @@ TROUBLES: dict[str, Callable[[dns.message.Message], dns.message.Message | None]]
 @pytest.mark.parametrize("trouble", [*TROUBLES, "forged"])
 def test_any_trouble_ends_in_the_usual_way_and_is_met_once(tmp_path: Path, trouble: str) -> None:
     async def steps() -> None:
-        async with (
-            Signing(version(1)) as primary,
-            world(signed_conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
+        async with replicating(tmp_path) as (primary, here):
             if trouble == "forged":
                 primary.udp_key = OTHER_KEY
             else:
                 primary.by_udp = TROUBLES[trouble]
-            await here.until_serial(1)
-            for serial in (2, 3):
-                primary.publish(version(serial))
-                here.notify(serial)
-                await here.until_serial(serial)
-                assert here.holds(primary.zone)
+            await rise(here, primary, 2, 3)
             assert primary.asked == ["SOA", "AXFR", "IXFR by UDP", "SOA", "IXFR", "SOA", "IXFR"]
 
     scenario(steps)
@@ -149,19 +135,11 @@ def test_any_trouble_ends_in_the_usual_way_and_is_met_once(tmp_path: Path, troub
 
 def test_who_was_silent_is_asked_by_udp_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def steps() -> None:
-        async with (
-            Signing(version(1)) as primary,
-            world(signed_conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
-            await here.until_serial(1)
+        async with replicating(tmp_path) as (primary, here):
             primary.by_udp = TROUBLES["silence"]
-            primary.publish(version(2))
-            here.notify(2)
-            await here.until_serial(2)
+            await rise(here, primary, 2)
             primary.by_udp = lambda reply: reply
-            primary.publish(version(3))
-            here.notify(3)
-            await here.until_serial(3)
+            await rise(here, primary, 3)
             assert primary.asked == ["SOA", "AXFR", "IXFR by UDP", "SOA", "IXFR", "IXFR by UDP"]
 
     monkeypatch.setattr(refresher, "NO_DATAGRAMS_S", 0.0)
@@ -174,12 +152,8 @@ def test_a_serial_that_was_told_wrongly_changes_nothing(tmp_path: Path) -> None:
         return reply
 
     async def steps() -> None:
-        async with (
-            Signing(version(1)) as primary,
-            world(signed_conf(tmp_path, primary.remote), tmp_path) as here,
-        ):
+        async with replicating(tmp_path) as (primary, here):
             primary.by_udp = current
-            await here.until_serial(1)
             primary.publish(version(1))
             here.notify(2)
             await here.until(lambda: len(primary.asked) == 4)
@@ -194,9 +168,7 @@ def test_without_a_key_nothing_is_taken_from_a_datagram(tmp_path: Path) -> None:
     async def steps() -> None:
         async with Honest(version(1)) as primary, world(conf(tmp_path, primary.remote), tmp_path) as here:
             await here.until_serial(1)
-            primary.publish(version(2))
-            here.notify(2)
-            await here.until_serial(2)
+            await rise(here, primary, 2)
             assert primary.asked == ["SOA", "AXFR", "SOA", "IXFR"]
 
     scenario(steps)

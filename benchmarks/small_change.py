@@ -48,6 +48,7 @@ QUICK_RECORDS: Final = 20_000
 APEX: Final = names.from_text(ORIGIN)
 DEADLINE_S: Final = 120.0
 ASK_S: Final = 0.0005  # between questions; also the resolution of the result
+REST_S: Final = 1.5  # NSD leaves a second between two reloads
 NOTIFY_FLAGS: Final = 0x2400  # opcode 4, AA
 SLOW: Final = ("bindpy-python", "pdns")
 """These are given one change of each kind."""
@@ -115,6 +116,12 @@ def wait_for(server: ServerProcess, serial: int) -> float:
     raise BenchmarkError(f"{server.name} does not serve serial {serial}:\n{server.log_text()[-1000:]}")
 
 
+def rest(server: ServerProcess) -> None:
+    """Let each change meet a server that has done with the one before, and may take the next one at once."""
+    settle(server)
+    time.sleep(REST_S)
+
+
 @contextmanager
 def serving(name: str, path: Path, how: Replication) -> Iterator[ServerProcess]:
     """Run the server *name* with the zone in *path*."""
@@ -130,7 +137,7 @@ def by_ixfr(name: str, path: Path, changes: int) -> Generator[float]:
         with serving(name, path, Replication(primary=primary.address)) as server:
             for number in range(1, changes + 1):
                 if number > 1:
-                    settle(server)  # so that each change meets a server that has done with the one before
+                    rest(server)
                 serial = primary.serial = FIRST_SERIAL + number
                 notify = message([soa(serial)], message_id=number, flags=NOTIFY_FLAGS, question=(APEX, 6, 1))
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -147,7 +154,7 @@ def by_file(name: str, path: Path, zone: BigZone, changes: int) -> Generator[flo
         command = edit_command(server, ORIGIN)
         for number in range(1, changes + 1):
             if number > 1:
-                settle(server)
+                rest(server)
             fresh = path.with_suffix(".new")
             zone.write(fresh, FIRST_SERIAL + number)
             started = time.perf_counter()

@@ -29,6 +29,8 @@ log = logging.getLogger("bindpy.xfer-in")
 
 MOST_RECORDS = 10_000
 """Deltas of more records than these are stored as all other transfers are: before they are served."""
+AT_ONCE_RECORDS = 500
+"""Deltas of so few records are judged at once, which takes milliseconds; others in a worker thread."""
 MOST_WAITING = 1000
 """Where a file cannot be written, changes are noted until there are so many; then they are stored as all
 other transfers are, and what cannot be stored is not served."""
@@ -55,12 +57,18 @@ class WriteBehind:
 
         Then serve *zone* and call `begin`. False: it has to be stored before that.
         """
-        if not deltas or zone.rr_count < LARGE_RECORDS or sum(map(len, deltas)) > MOST_RECORDS:
+        records = sum(map(len, deltas))
+        if not deltas or zone.rr_count < LARGE_RECORDS or records > MOST_RECORDS:
             return False
         noted = self._unwritten.of(entry.id)
         if noted is not None and (len(noted.deltas) >= MOST_WAITING or noted.records >= MOST_WAITING_RECORDS):
             return False
-        if not self._may_be_served(zone, entry.config.settings.checks, deltas):
+        judge = functools.partial(self._may_be_served, zone, entry.config.settings.checks, deltas)
+        if records <= AT_ONCE_RECORDS:
+            may_be = judge()
+        else:
+            may_be = await asyncio.get_running_loop().run_in_executor(self._executor, judge)
+        if not may_be:
             return False
         return await self._unwritten.note(entry, deltas)
 

@@ -240,7 +240,12 @@ def test_else_they_are_stored_before_they_are_served(
     scenario(steps)
 
 
-def test_what_the_checks_refuse_is_neither_noted_nor_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [0, 500], ids=["in a worker thread", "at once"])
+def test_what_the_checks_refuse_is_neither_noted_nor_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(behind_module, "AT_ONCE_RECORDS", at_once)
+
     async def steps() -> None:
         async with replicating(tmp_path) as (primary, here):
             primary.publish(version(2, "h150 CNAME www\n"))
@@ -248,6 +253,9 @@ def test_what_the_checks_refuse_is_neither_noted_nor_served(tmp_path: Path) -> N
             await here.until_trouble()
             assert "CNAME and other data" in here.status.trouble
             assert (here.zone.serial, here.is_noted, in_file(tmp_path)) == (1, False, 1)
+            await rise(here, primary, 3)
+            await here.until(lambda: not here.is_noted)
+            assert in_file(tmp_path) == 3
 
     scenario(steps)
 

@@ -68,8 +68,9 @@ fmt: $(VENV)/.lint
 	$(BIN)/ruff format .
 	$(if $(CARGO),cd engine && cargo fmt && cd fuzz && cargo fmt)
 
-bench: $(VENV)/.test $(VENV)/.engine  ## the table of benchmarks/README.md, measured here
-	$(BIN)/python -m benchmarks
+# BENCH_ARGS="--only answers" runs a part, --quick a little of everything.
+bench: $(VENV)/.test $(VENV)/.engine  ## the tables of benchmarks/README.md, measured here in at most 45 minutes
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info engine/target engine/fuzz/target

@@ -20,7 +20,7 @@ from typing import Final, cast
 
 from benchmarks.engines import SERVERS, get_ready, installed_of
 from benchmarks.program import attempt, options, rounds_of, run, scratch, shown, turns
-from benchmarks.tables import Column, Table
+from benchmarks.tables import SUBJECT, Column, Table
 from benchmarks.usage import cpu_seconds, memory_mib
 from bindpy.control.socket_client import NoServerError, SocketClient
 from bindpy.diagnostics import BindpyError
@@ -52,7 +52,7 @@ COMMANDS: Final = (
     Column("reconfig, CPU s"),
     Column("longest wait at reconfig, ms", 0),
 )
-"""Of bindpy only, in a start of its own."""
+"""Of bindpy with the Rust engine only, in a start of its own."""
 
 
 class Observed(ServerProcess):
@@ -187,7 +187,7 @@ def main() -> int:
     names = installed_of(chosen.servers)
     get_ready()
     table = Table(f"(c) Start with {count:,} zones, {rounds_of(rounds)}", COLUMNS, names)
-    ours = [name for name in names if name.startswith("bindpy")]
+    ours = [name for name in names if name == SUBJECT]
     commands = Table(f"Commands while bindpy has {count:,} zones", COMMANDS, ours)
     with scratch() as folder:
         zones = write_zones(folder, count)

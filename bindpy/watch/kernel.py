@@ -46,7 +46,7 @@ _SELF_MASK: Final = _ANY | int(InotifyConstants.IN_DELETE_SELF | InotifyConstant
 _ENTRIES_MASK: Final = _SELF_MASK | MODIFY | ATTRIB | CLOSE_WRITE | REPLACED
 
 # While nothing but writing happens, events are read this much later: the kernel merges equal ones that wait.
-_WRITING_PAUSE_S: Final = 0.001
+_WRITING_PAUSE_S: Final = 0.002
 # But not before it has been so for as many readings: what is short is over then, and not heard of any later.
 _UNPAUSED_READINGS: Final = 8
 

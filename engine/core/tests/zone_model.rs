@@ -242,6 +242,70 @@ proptest! {
     }
 }
 
+/// Returns a zone with the same records that shares nothing with `zone`.
+fn apart(zone: &Zone) -> Zone {
+    let mut builder = ZoneBuilder::new(ORIGIN, IN);
+    for node in zone.nodes() {
+        for rrset in node.rrsets() {
+            for rdata in rrset.rdatas() {
+                builder.add(node.owner(), rrset.rtype(), rrset.ttl(), rdata).unwrap();
+            }
+        }
+    }
+    builder.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// In a zone that is large enough for its versions to have something in common.
+    #[test]
+    fn a_difference_is_the_same_whatever_versions_share(
+        changes in prop::collection::vec(prop::collection::vec((0u32..250, 0u8..4), 0..30), 1..5),
+        far in 0u32..4000,
+    ) {
+        let label = |number: u32| format!("host{number:04}");
+        let host = |number: u32| below(&[label(number).as_bytes()]);
+        let mut builder = ZoneBuilder::new(ORIGIN, IN);
+        builder.add(ORIGIN, SOA, 60, &soa(1).rdata).unwrap();
+        for number in 0..4000 {
+            builder.add(&host(number), A, 60, &number.to_be_bytes()).unwrap();
+        }
+        let mut versions = vec![builder.finish().unwrap()];
+        for (number, change) in changes.iter().enumerate() {
+            let zone = &versions[number];
+            let (old_soa, new_soa) = (zone.soa_record(), soa(number as u32 + 2));
+            let mut delta = Delta { old_soa, new_soa, removed: Vec::new(), added: Vec::new() };
+            let touched: BTreeMap<u32, u8> = change.iter().copied().chain([(far, number as u8 % 2)]).collect();
+            for (at, kind) in touched {
+                let deep = below(&[b"deep", label(at).as_bytes()]);
+                let owner = if kind == 3 { deep } else { host(at) };
+                let there: Vec<Rr> = zone.get(&owner, A).into_iter().flat_map(|rrset| {
+                    let rdatas: Vec<Box<[u8]>> = rrset.rdatas().map(Box::from).collect();
+                    let owner = owner.clone();
+                    rdatas.into_iter().map(move |rdata| Rr { owner: owner[..].into(), rtype: A, ttl: 60, rdata })
+                }).collect();
+                if kind == 2 || there.is_empty() {
+                    let rdata = [10, number as u8, 0, kind].into();
+                    delta.added.push(Rr { owner: owner[..].into(), rtype: A, ttl: 60, rdata });
+                } else {
+                    delta.removed.extend(there);
+                }
+            }
+            let next = zone.apply(&[delta]).unwrap();
+            versions.push(next);
+        }
+        let others: Vec<Zone> = versions.iter().map(apart).collect();
+        for (number, old) in versions.iter().enumerate() {
+            for (new, other) in versions.iter().zip(&others).skip(number) {
+                prop_assert_eq!(old.diff(new), old.diff(other));
+                prop_assert_eq!(new.diff(old), other.diff(old));
+                prop_assert_eq!(old.same_data(new), old.same_data(other));
+            }
+        }
+    }
+}
+
 #[test]
 fn deltas_that_do_not_fit_are_refused() {
     let mut model = Model::new();

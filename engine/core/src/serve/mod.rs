@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 
 use crate::answer::{Answerer, Role, Worker};
 
+/// How long a thread that answers runs at a time where others want its processor, zone files that are being read among
+/// them: as long as some batches of queries take.
+const SLICE: Duration = Duration::from_micros(200);
 /// How long the end of a thread is waited for.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
 const STOP_STEP: Duration = Duration::from_micros(500);

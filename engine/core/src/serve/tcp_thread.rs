@@ -19,7 +19,7 @@ use super::tcp_connection::{Connection, Desk, Next, READ};
 use super::tcp_limits::{ConnectionTable, Room, TcpSettings, client_group};
 use super::timers::Timers;
 use super::upcalls::{Event, HandedOver, Upcalls};
-use super::worker;
+use super::{SLICE, worker};
 use crate::answer::{Answerer, Role, State, Worker};
 use crate::fault::quietly;
 
@@ -99,6 +99,7 @@ impl TcpThread {
     /// Serves until it is told to stop; an error that ends it is passed up for each listener.
     pub fn run(&mut self) {
         bindpy_sys::block_signals();
+        bindpy_sys::run_in_slices_of(SLICE);
         let ended = match quietly(|| self.serve()) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::pulse::{Pulse, ThreadState};
 use super::upcalls::{ControlRequest, Event, Upcalls};
-use super::{STOP_WITHIN, join_all, worker};
+use super::{SLICE, STOP_WITHIN, join_all, worker};
 use crate::answer::{Answerer, Exchange, Outcome, Request, Role, Transport, Worker};
 use crate::fault::quietly;
 
@@ -122,6 +122,7 @@ struct UdpThread {
 impl UdpThread {
     fn run(&mut self) {
         bindpy_sys::block_signals();
+        bindpy_sys::run_in_slices_of(SLICE);
         // What a query makes panic is caught where it is answered; this is for all else.
         if let Err(words) = quietly(|| self.serve()) {
             self.upcalls.tell(Event::Ended(self.bound, words));

@@ -208,8 +208,28 @@ impl Zone {
     }
 }
 
-/// Calls `visit` with each name's node in both versions, in canonical order, while that returns true.
+/// Calls `visit` with the node of each name that is not the same in both versions, and maybe of others, in canonical
+/// order, while that returns true. What the two share is passed over.
 fn walk<'a>(old: &'a Zone, new: &'a Zone, mut visit: impl FnMut(Option<Node<'a>>, Option<Node<'a>>) -> bool) {
+    let Some(ids) = old.0.store.maybe_changed(&new.0.store) else { return walk_all(old, new, visit) };
+    let owner = |zone: &Zone, id| zone.0.store.get_if_used(id).map(|(record, _)| name::key(record.owner()));
+    let mut keys: Vec<Vec<u8>> =
+        ids.into_iter().flat_map(|id| [owner(old, id), owner(new, id)]).flatten().collect();
+    keys.sort_unstable_by(|one, two| name::canonical_cmp(one, two));
+    keys.dedup();
+    for key in keys {
+        if !visit(old.find(&key), new.find(&key)) {
+            return;
+        }
+    }
+}
+
+/// Does that for all names.
+fn walk_all<'a>(
+    old: &'a Zone,
+    new: &'a Zone,
+    mut visit: impl FnMut(Option<Node<'a>>, Option<Node<'a>>) -> bool,
+) {
     let (mut olds, mut news) = (old.nodes(), new.nodes());
     let (mut one, mut two) = (olds.next(), news.next());
     while one.is_some() || two.is_some() {

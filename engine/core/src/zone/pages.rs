@@ -59,6 +59,23 @@ impl<T: Clone> Pages<T> {
         self.count += 1;
     }
 
+    /// Yields the numbers of pages that the two have not in common.
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
+        let groups = (0..self.groups.len().max(other.groups.len())).filter(|&number| {
+            let (one, two) = (self.groups.get(number), other.groups.get(number));
+            !one.zip(two).is_some_and(|(one, two)| Arc::ptr_eq(one, two))
+        });
+        groups.flat_map(move |group| {
+            let size = |pages: &Self| pages.groups.get(group).map_or(0, |group| group.len());
+            (0..size(self).max(size(other))).filter_map(move |at| {
+                let page = |pages: &'a Self| pages.groups.get(group)?.get(at);
+                let (one, two) = (page(self), page(other));
+                let is_common = one.zip(two).is_some_and(|(one, two)| Arc::ptr_eq(one, two));
+                (!is_common).then_some(group * GROUP + at)
+            })
+        })
+    }
+
     fn group_mut(&mut self, number: usize) -> &mut [Arc<[T]>] {
         Arc::make_mut(&mut self.groups[number / GROUP])
     }
@@ -86,6 +103,16 @@ impl<T: Copy> PageVec<T> {
     #[inline]
     pub fn get(&self, index: usize) -> T {
         self.pages.page(index / PAGE)[index % PAGE]
+    }
+
+    /// Returns the indices of values in pages that the two have not in common, which nobody has changed in either since
+    /// they parted; `None` where that is more than a quarter of them.
+    pub fn not_shared(&self, other: &Self) -> Option<Vec<usize>> {
+        let most = self.len.max(other.len);
+        let pages = most.div_ceil(PAGE);
+        let differing: Vec<usize> = self.pages.differing(&other.pages).take(pages / 4 + 1).collect();
+        let index = |page: usize| (page * PAGE..(page + 1) * PAGE).take_while(|&index| index < most);
+        (differing.len() <= pages / 4).then(|| differing.into_iter().flat_map(index).collect())
     }
 
     pub fn set(&mut self, index: usize, value: T) {
@@ -126,5 +153,21 @@ mod tests {
         assert_eq!((vec.get(39_000), vec.get(40_000), vec.len()), (7, 8, 40_001));
         assert!((0..40_000).all(|i| old.get(i) == i as u64));
         assert!((0..39_000).all(|i| vec.get(i) == i as u64));
+    }
+
+    #[test]
+    fn what_versions_share_is_known() {
+        let old: PageVec<u64> = PageVec::from_slice(&(0..40_000).collect::<Vec<_>>());
+        assert_eq!(old.not_shared(&old.clone()), Some(vec![]));
+        let mut new = old.clone();
+        new.set(300, 7);
+        new.set(300, 300); // as it was, which is not for pages to know
+        new.set(39_999, 7);
+        new.push(8);
+        let changed: Vec<usize> = (256..512).chain(39_936..40_001).collect();
+        assert_eq!(old.not_shared(&new), Some(changed.clone()));
+        assert_eq!(new.not_shared(&old), Some(changed));
+        let other: PageVec<u64> = PageVec::from_slice(&(0..40_000).collect::<Vec<_>>());
+        assert_eq!(old.not_shared(&other), None);
     }
 }

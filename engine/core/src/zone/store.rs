@@ -105,6 +105,22 @@ impl Store {
         at(entry.at()) ^ at(entry.at() + LINE)
     }
 
+    /// Returns the numbers of all nodes that are not the same in `other`, and maybe of some that are; `None` where they
+    /// are many. A place that neither has changed since they parted holds the same node in both: chunks with nodes that
+    /// are in use stay as they are.
+    pub fn maybe_changed(&self, other: &Store) -> Option<Vec<u32>> {
+        let mut ids = self.table.not_shared(&other.table)?;
+        ids.retain(|&id| {
+            let place = |store: &Store| {
+                let entry = (id < store.table.len()).then(|| Entry(store.table.get(id)))?;
+                Some((store.chunks.get(entry.chunk())?.octets.as_ptr(), entry.at()))
+            };
+            let (one, two) = (place(self), place(other));
+            one.is_none() || one != two
+        });
+        Some(ids.into_iter().map(|id| id as u32).collect())
+    }
+
     pub fn flags(&self, id: u32) -> NodeFlags {
         Entry(self.table.get(id as usize)).flags()
     }

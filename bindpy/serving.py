@@ -123,8 +123,13 @@ class QueryCounters:
 
 @dataclass(frozen=True, slots=True)
 class ServiceCounters:
-    """What an engine's threads have counted since it started; ``lost`` are what found no room in a queue."""
+    """What an engine's threads have counted since it started.
 
+    ``udp_hot_answers`` were given before and are not among ``udp_answers``; ``lost`` are what found no room
+    in a queue.
+    """
+
+    udp_hot_answers: int
     udp_answers: int
     udp_dropped: int
     udp_control_requests: int

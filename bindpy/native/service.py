@@ -138,8 +138,11 @@ class RustService:
         udp, tcp, all_ = self._inner.counters()
         lost_requests, lost_tapped, _ = self._inner.lost()
         clients, high_water = self._inner.tcp_clients()
+        answers = sum(udp["rcodes"].values())
+        hot_answers = min(udp["recent"], answers)  # they are counted one after the other
         return ServiceCounters(
-            udp_answers=sum(udp["rcodes"].values()),
+            udp_hot_answers=hot_answers,
+            udp_answers=answers - hot_answers,
             udp_dropped=udp["dropped"],
             udp_control_requests=udp["control_requests"],
             udp_receive_errors=udp["receive_errors"],

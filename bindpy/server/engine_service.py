@@ -109,7 +109,7 @@ class EngineService:
         found = self._service.counters()
         context = self._context
         return ServerCounters(
-            udp_hot_answers=0,
+            udp_hot_answers=found.udp_hot_answers,
             udp_answers=found.udp_answers,
             udp_dropped=found.udp_dropped,
             udp_control_requests=found.udp_control_requests,

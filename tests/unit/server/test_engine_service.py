@@ -112,7 +112,7 @@ class FakeService:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def counters(self) -> ServiceCounters:
-        return ServiceCounters(*range(1, 15), QueryCounters())
+        return ServiceCounters(*range(15), QueryCounters())
 
     def trouble(self) -> str | None:
         return self.in_trouble

@@ -96,6 +96,15 @@ async def test_an_ipv6_wildcard_leaves_ipv4_alone(choice: EngineChoice) -> None:
             probe.bind(("127.77.0.1", port))
 
 
+async def test_what_is_asked_again_is_answered_from_the_cache(choice: EngineChoice) -> None:
+    async with serving_zone(choice) as served:
+        with UdpClient() as client:
+            for number in range(4):
+                assert answers_in((await client.ask(query(message_id=number), served.endpoint))[0]) == 1
+        await until(lambda: udp_answers(served) == 4)
+        assert served.listeners.counters().udp_hot_answers >= 2
+
+
 async def test_several_threads_share_a_port(choice: EngineChoice) -> None:
     async with serving_zone(choice, udp_workers=3) as served:
         for _ in range(30):

@@ -125,10 +125,18 @@ class ZoneDocument:
         return self._read
 
     def _line_start(self, span: SourceSpan) -> int:
-        start = 0
-        for _ in range(span.line - 1):
-            start = self.text.index("\n", start) + 1
-        return start
+        """Return where the line of *span* begins, looked for from the nearer end of the text."""
+        before = span.line - 1
+        after = self.text.count("\n") - before
+        if before <= after:
+            start = 0
+            for _ in range(before):
+                start = self.text.index("\n", start) + 1
+            return start
+        end = len(self.text)
+        for _ in range(after + 1):
+            end = self.text.rindex("\n", 0, end)
+        return end + 1
 
     def _entry_at(self, span: SourceSpan) -> PlacedEntry:
         if span.file != self.path:

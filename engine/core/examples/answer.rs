@@ -30,8 +30,8 @@ use std::thread;
 use std::time::Duration;
 
 use bindpy_core::answer::{
-    AnswerPolicy, Answerer, Match, MatchElement, MatchList, MinimalResponses, OrderRule, Outcome, Request,
-    RrsetOrder, Transport, Unavailable, ViewPolicy, ZonePolicy,
+    AnswerPolicy, Answerer, Exchange, Match, MatchElement, MatchList, MinimalResponses, OrderRule, Outcome,
+    Request, RrsetOrder, Transport, Unavailable, ViewPolicy, ZonePolicy,
 };
 use bindpy_core::rtype;
 use bindpy_core::serve::{TcpService, TcpSettings, UdpService, UdpSocket, Upcalls};
@@ -101,7 +101,18 @@ fn main() -> Result<()> {
                     reserved_octets: reserved.parse()?,
                     ..Request::plain(&packet, client.parse()?, local.parse()?, transport)
                 };
-                match worker.answer(&answerer.state(), &request, &mut response) {
+                let state = answerer.state();
+                // As the threads do that serve UDP: answers to single requests are made in another way.
+                let outcome = match transport {
+                    Transport::Udp => {
+                        let mut exchanges =
+                            [Exchange { request, answer: &mut response, outcome: Outcome::Drop }];
+                        worker.answer_all(&state, &mut exchanges);
+                        exchanges[0].outcome
+                    }
+                    Transport::Tcp => worker.answer(&state, &request, &mut response),
+                };
+                match outcome {
                     Outcome::Answer => write_hex(&mut out, &response)?,
                     Outcome::Drop => writeln!(out, "drop")?,
                     Outcome::NotMine => writeln!(out, "not-mine")?,

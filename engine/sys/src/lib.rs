@@ -1,5 +1,6 @@
 //! The system calls that no safe crate offers: batches of datagrams (`recvmmsg`, `sendmmsg`) with the address
-//! that each came to, descriptors that another language hands in, and how a thread is scheduled.
+//! that each came to, descriptors that another language hands in, and how a thread is scheduled; and an instruction
+//! that none does.
 //!
 //! This is the one crate of the engine that may say `unsafe`. What keeps it sound is local: every pointer that
 //! a call gets is made in the function that makes the call, from buffers that this crate owns and that outlive
@@ -7,6 +8,7 @@
 
 mod batch;
 mod cmsg;
+mod prefetch;
 mod slice;
 mod sockaddr;
 
@@ -15,6 +17,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 pub use batch::{DatagramBatch, MAX_DATAGRAM_OCTETS, Sent, Slot, send_one};
 pub use cmsg::LocalAddress;
+pub use prefetch::prefetch;
 pub use slice::run_in_slices_of;
 
 /// Return a descriptor of our own for what `fd` refers to; closed on `exec`, as all of Rust's are.

@@ -38,17 +38,20 @@ impl Key {
 }
 
 /// Proves that `key` does not exist, and that no wildcard would have matched it.
+///
+/// The owner of the NSEC that covers `key`, or of the NSEC3 that covers `next_closer`, may be known as `denier`.
 pub fn deny_name<'a>(
     zone: &'a Zone,
     response: &mut Response<'a>,
     key: &[u8],
     encloser: Node<'a>,
     next_closer: &[u8],
+    denier: Option<Node<'a>>,
 ) {
     match zone.denial() {
         Denial::None => {}
         Denial::Nsec => {
-            add_nsec_covering(zone, response, key);
+            add(response, denier.or_else(|| zone.nsec_covering(key)), rtype::NSEC);
             if encloser.is_apex() {
                 add(response, zone.denying_apex_wildcard(), rtype::NSEC);
             } else {
@@ -56,7 +59,7 @@ pub fn deny_name<'a>(
             }
         }
         Denial::Nsec3(params) => {
-            let proven = prove_encloser(zone, params, response, encloser, Some(next_closer));
+            let proven = prove_encloser(zone, params, response, encloser, Some(next_closer), denier);
             if proven.is_apex() {
                 add(response, zone.denying_apex_wildcard(), rtype::NSEC3);
             } else {
@@ -77,7 +80,7 @@ pub fn deny_type<'a>(zone: &'a Zone, response: &mut Response<'a>, node: Node<'a>
             if let Some(owner) = node.nsec3() {
                 add(response, Some(owner), rtype::NSEC3);
             } else {
-                prove_encloser(zone, params, response, node, None);
+                prove_encloser(zone, params, response, node, None, None);
             }
         }
     }
@@ -99,7 +102,7 @@ pub fn deny_wildcard_type<'a>(
             deny_type(zone, response, wildcard);
         }
         Denial::Nsec3(params) => {
-            prove_encloser(zone, params, response, encloser, Some(next_closer));
+            prove_encloser(zone, params, response, encloser, Some(next_closer), None);
             add(response, wildcard.nsec3(), rtype::NSEC3);
         }
     }
@@ -115,12 +118,15 @@ pub fn prove_expansion<'a>(zone: &'a Zone, response: &mut Response<'a>, key: &[u
 }
 
 /// Proves the closest provable encloser at or above `encloser` (RFC 5155 section 7.2.1); returns it.
+///
+/// `denier` is the owner of the NSEC3 that covers `next_closer`, where that is known.
 fn prove_encloser<'a>(
     zone: &'a Zone,
     params: &Nsec3Params,
     response: &mut Response<'a>,
     encloser: Node<'a>,
     next_closer: Option<&[u8]>,
+    denier: Option<Node<'a>>,
 ) -> Node<'a> {
     let mut node = encloser;
     let mut matching = node.nsec3();
@@ -133,9 +139,11 @@ fn prove_encloser<'a>(
         climbed = Some(key);
     }
     add(response, matching, rtype::NSEC3);
-    let next_closer = climbed.as_ref().map(Key::octets).or(next_closer);
-    if let Some(next_closer) = next_closer {
-        add_nsec3_covering(zone, params, response, next_closer);
+    match (&climbed, next_closer) {
+        (Some(climbed), _) => add_nsec3_covering(zone, params, response, climbed.octets()),
+        (None, Some(_)) if denier.is_some() => add(response, denier, rtype::NSEC3),
+        (None, Some(next_closer)) => add_nsec3_covering(zone, params, response, next_closer),
+        (None, None) => {}
     }
     node
 }

@@ -111,7 +111,7 @@ impl<'a> Start<'a> {
         let known = known.filter(|served| zones.is_plainly(served, key, query.labels, query.qtype));
         let served = known.or_else(|| zones.find(key, query.labels, query.qtype));
         let zone = served.and_then(|served| served.content.as_ref().ok());
-        let seek = zone.map(|zone| Seek::new(zone, key));
+        let seek = zone.map(|zone| Seek::new(zone, key).proving(query.dnssec_ok()));
         Self { zones, key, served, seek }
     }
 
@@ -254,7 +254,7 @@ impl<'a> Walk<'a, '_> {
         self.deny();
         self.response.rcode = Rcode::NxDomain;
         if self.response.dnssec_ok {
-            deny_name(zone, self.response, key, encloser, next_closer);
+            deny_name(zone, self.response, key, encloser, next_closer, seek.denier(zone));
         }
         None
     }

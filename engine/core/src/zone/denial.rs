@@ -9,7 +9,7 @@ use crate::name::{self, MAX_NAME};
 pub const MAX_NSEC3_ITERATIONS: u16 = 150;
 
 const SHA1: u8 = 1;
-const HASH: usize = 20;
+pub(super) const HASH: usize = 20;
 /// Digits of a hash in base32hex.
 const DIGITS: usize = 32;
 

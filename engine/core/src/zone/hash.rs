@@ -7,6 +7,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use bindpy_sys::prefetch;
 use foldhash::fast::RandomState;
 
 use super::pages::Pages;
@@ -98,11 +99,11 @@ impl HashIndex {
         page.iter().find(|&&e| (e >> 32) as u32 == hash).map(|&e| e as u32)
     }
 
-    /// Reads a little of where nodes with `hash` are, so that it is at hand.
+    /// Has the entries of nodes with `hash` fetched, so that they are at hand.
     #[inline]
-    pub fn touch(&self, hash: u32) -> u64 {
+    pub fn fetch(&self, hash: u32) {
         let page = self.pages.page(bucket_of(hash, self.buckets));
-        page.first().zip(page.last()).map_or(0, |(first, last)| first ^ last)
+        page.first().into_iter().chain(page.last()).for_each(prefetch);
     }
 
     /// Adds the node `id`, which is not in it.

@@ -211,6 +211,18 @@ impl Data {
         }
     }
 
+    /// Returns the last node of the chain at or before `key`, a name in the zone.
+    fn last_in_chain(&self, key: &[u8]) -> Option<u32> {
+        self.chain.at_or_before(&self.place(key), self)
+    }
+
+    /// Returns the node of a chain of NSEC3 records that matches `hash`, or covers it.
+    fn covering_in_chain(&self, hash: &[u8; denial::HASH]) -> Option<u32> {
+        let mut owner = [0; MAX_NAME];
+        let owner = denial::hashed_owner(hash, &self.key, &mut owner)?;
+        self.last_in_chain(owner).or_else(|| self.chain.last())
+    }
+
     /// Returns the sort key of `name`, which is in the zone.
     fn place(&self, name: &[u8]) -> SortKey {
         SortKey::new(name, name.len() - self.key.len())
@@ -305,7 +317,7 @@ impl Zone {
         if self.0.denial != Denial::Nsec {
             return None;
         }
-        self.0.chain.at_or_before(&self.0.place(key), &*self.0).map(|id| self.node(id))
+        self.0.last_in_chain(key).map(|id| self.node(id))
     }
 
     /// Returns the owner of the NSEC3 that covers `hash`, or that matches it; `None` unless
@@ -314,10 +326,21 @@ impl Zone {
         if !matches!(self.0.denial, Denial::Nsec3(_)) {
             return None;
         }
-        let mut owner = [0; MAX_NAME];
-        let owner = denial::hashed_owner(hash, &self.0.key, &mut owner)?;
-        let covering = self.0.chain.at_or_before(&self.0.place(owner), &*self.0);
-        covering.or_else(|| self.0.chain.last()).map(|id| self.node(id))
+        self.0.covering_in_chain(hash).map(|id| self.node(id))
+    }
+
+    /// Returns the number of the node that [`Self::nsec_covering`] finds for `key`, or [`Self::nsec3_covering`] for
+    /// the hash of `next_closer`, where a name right below the apex is to be denied, and there is no more to it.
+    fn denier_below_apex(&self, key: &[u8], next_closer: &[u8]) -> Option<u32> {
+        let flags = self.apex().flags();
+        if flags.has_wildcard_child() || flags.has_dname() {
+            return None;
+        }
+        match &self.0.denial {
+            Denial::None => None,
+            Denial::Nsec => self.0.last_in_chain(key),
+            Denial::Nsec3(params) => self.0.covering_in_chain(&params.hash(next_closer)),
+        }
     }
 
     /// Returns the owner of the NSEC or NSEC3 that covers the asterisk label below the apex, or that matches it.

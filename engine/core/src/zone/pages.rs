@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bindpy_sys::prefetch;
 use smallvec::SmallVec;
 
 /// Pages in a group: what is copied beside a page when that changes.
@@ -113,6 +114,12 @@ impl<T: Copy> PageVec<T> {
         let differing: Vec<usize> = self.pages.differing(&other.pages).take(pages / 4 + 1).collect();
         let index = |page: usize| (page * PAGE..(page + 1) * PAGE).take_while(|&index| index < most);
         (differing.len() <= pages / 4).then(|| differing.into_iter().flat_map(index).collect())
+    }
+
+    /// Has the value fetched, so that it is at hand.
+    #[inline]
+    pub fn fetch(&self, index: usize) {
+        prefetch(&self.pages.page(index / PAGE)[index % PAGE]);
     }
 
     pub fn set(&mut self, index: usize, value: T) {

@@ -2,15 +2,13 @@
 //!
 //! The index of a large zone is in no cache of the processor, and a look-up is several accesses of which each needs
 //! what the one before has read. Whoever has many names to look up takes each step for all of them before the next one:
-//! then they wait for memory together. What is read in advance goes
-//! to `black_box`, so that no compiler leaves it out. What is found does not depend on how many steps were taken.
-
-use std::hint::black_box;
+//! then they wait for memory together. What is found does not depend on how many steps were taken.
 
 use super::{APEX, Node, Zone};
 
-/// How many steps take the look-up of a name or of its parent to its end; further up nothing is prepared.
-pub const SEEK_STEPS: usize = 3;
+/// How many steps take the look-up of a name, or of its parent and what denies it, to its end; further up nothing
+/// is prepared.
+pub const SEEK_STEPS: usize = 4;
 
 /// How far a look-up is.
 #[derive(Clone, Copy, Debug)]
@@ -23,12 +21,18 @@ pub struct Seek {
     hash: u32,
     /// The node with that hash, once there is one. That it has the name, too, is still to be seen.
     id: Option<u32>,
+    /// Whether it has to be proved where the name does not exist.
+    proves: bool,
+    /// The owner of the NSEC or NSEC3 that does, once it was looked for.
+    denier: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Scan,
     Node,
+    Deny,
+    DenyingNode,
     Done,
 }
 
@@ -36,9 +40,31 @@ impl Seek {
     /// Begins to look for `key`, which is at or below the apex of `zone`.
     #[inline]
     pub fn new(zone: &Zone, key: &[u8]) -> Self {
-        let mut seek = Self { next: Step::Scan, at: 0, next_closer: None, hash: 0, id: None };
+        let mut seek = Self {
+            next: Step::Scan,
+            at: 0,
+            next_closer: None,
+            hash: 0,
+            id: None,
+            proves: false,
+            denier: None,
+        };
         seek.begin(zone, key);
         seek
+    }
+
+    /// Looks for what denies the name as well, where `dnssec_ok`.
+    #[inline]
+    pub fn proving(mut self, dnssec_ok: bool) -> Self {
+        self.proves = dnssec_ok;
+        self
+    }
+
+    /// Returns the owner of the NSEC that covers the name, or of the NSEC3 that covers the next closer one, if that
+    /// has been found. It may have been where the name's closest encloser is the apex.
+    #[inline]
+    pub fn denier<'z>(&self, zone: &'z Zone) -> Option<Node<'z>> {
+        self.denier.map(|id| zone.node(id))
     }
 
     /// Returns the name that is looked for now.
@@ -52,10 +78,11 @@ impl Seek {
     fn begin(&mut self, zone: &Zone, key: &[u8]) {
         let name = self.name(key);
         if name.len() <= zone.key().len() {
-            (self.next, self.id) = (Step::Done, Some(APEX));
+            let next = if self.proves && self.next_closer.is_some() { Step::Deny } else { Step::Done };
+            (self.next, self.id) = (next, Some(APEX));
         } else {
             (self.next, self.hash) = (Step::Scan, zone.0.index.hash(name));
-            black_box(zone.0.index.touch(self.hash));
+            zone.0.index.fetch(self.hash);
         }
     }
 
@@ -66,18 +93,34 @@ impl Seek {
             Step::Scan => match zone.0.index.first(self.hash) {
                 Some(id) => {
                     (self.next, self.id) = (Step::Node, Some(id));
-                    black_box(zone.0.store.touch_place(id));
+                    zone.0.store.fetch_place(id);
                     true
                 }
                 None => {
                     self.climb(zone, key);
-                    matches!(self.next, Step::Scan)
+                    !matches!(self.next, Step::Done)
                 }
             },
+            Step::Deny => {
+                let next_closer = &key[self.next_closer.map_or(0, usize::from)..];
+                self.denier = zone.denier_below_apex(key, next_closer);
+                if let Some(id) = self.denier {
+                    zone.0.store.fetch_place(id);
+                }
+                self.next = Step::DenyingNode;
+                true
+            }
+            Step::DenyingNode => {
+                self.next = Step::Done;
+                if let Some(id) = self.denier {
+                    zone.0.store.fetch_node(id);
+                }
+                false
+            }
             Step::Node => {
                 self.next = Step::Done;
                 if let Some(id) = self.id {
-                    black_box(zone.0.store.touch_node(id));
+                    zone.0.store.fetch_node(id);
                 }
                 false
             }

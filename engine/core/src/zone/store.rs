@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bindpy_sys::prefetch;
 use smallvec::SmallVec;
 
 use super::NodeFlags;
@@ -17,8 +18,10 @@ pub(crate) const CHUNK: usize = 1 << 20;
 /// The most octets in a chunk; offsets have 32 bits.
 pub(crate) const MAX_CHUNK: usize = 1 << 31;
 
-/// What a processor's cache takes from memory at once; most nodes are not much larger.
+/// What a processor's cache takes from memory at once.
 const LINE: usize = 64;
+/// So many of them are most nodes, or a zone cut with its glue behind it.
+const LINES: usize = 4;
 
 const FREE: u64 = 0xff_ffff;
 
@@ -90,19 +93,18 @@ impl Store {
         is_used.then(|| self.get(id))
     }
 
-    /// Reads where the node is, so that it is at hand.
+    /// Has it fetched where the node is, so that it is at hand.
     #[inline]
-    pub fn touch_place(&self, id: u32) -> u64 {
-        self.table.get(id as usize)
+    pub fn fetch_place(&self, id: u32) {
+        self.table.fetch(id as usize);
     }
 
-    /// Reads a little of the node, likewise.
+    /// Has the beginning of the node fetched, likewise.
     #[inline]
-    pub fn touch_node(&self, id: u32) -> u64 {
+    pub fn fetch_node(&self, id: u32) {
         let entry = Entry(self.table.get(id as usize));
-        let octets = &self.chunks[entry.chunk()].octets;
-        let at = |at: usize| octets.get(at).copied().map_or(0, u64::from);
-        at(entry.at()) ^ at(entry.at() + LINE)
+        let node = &self.chunks[entry.chunk()].octets[entry.at()..];
+        node.iter().step_by(LINE).take(LINES).for_each(prefetch);
     }
 
     /// Returns the numbers of all nodes that are not the same in `other`, and maybe of some that are; `None` where they

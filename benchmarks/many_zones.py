@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from benchmarks.engines import SERVERS, get_ready, installed_of
-from benchmarks.program import attempt, options, rounds_of, run, scratch, shown, turns
+from benchmarks.program import attempt, options, rounds_of, run, scratch_for_many, shown, turns
 from benchmarks.tables import SUBJECT, Column, Table
 from benchmarks.usage import cpu_seconds, memory_mib
 from bindpy.control.socket_client import NoServerError, SocketClient
@@ -189,7 +189,7 @@ def main() -> int:
     table = Table(f"(c) Start with {count:,} zones, {rounds_of(rounds)}", COLUMNS, names)
     ours = [name for name in names if name == SUBJECT]
     commands = Table(f"Commands while bindpy has {count:,} zones", COMMANDS, ours)
-    with scratch() as folder:
+    with scratch_for_many() as folder:
         zones = write_zones(folder, count)
         with shown(table):
             for name in turns(names, rounds, table):

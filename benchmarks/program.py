@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from tests.peers.process import PeerError
 
 SLOW: Final = "bindpy-python"
 """The server that takes so long for very much data that it gets one round of it."""
+MANY_FILES_OCTETS: Final = 2 << 30
+"""What very many files take, and as much again."""
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -75,6 +78,16 @@ def scratch(folder: Path | None = None) -> Iterator[Path]:
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="bindpy-bench-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def scratch_for_many() -> Iterator[Path]:
+    """Yield a temporary folder for very many files: in memory if there is room, as a disk may take minutes
+    to delete them."""
+    memory = Path("/dev/shm")
+    has_room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= MANY_FILES_OCTETS
+    with tempfile.TemporaryDirectory(prefix="bindpy-bench-", dir=memory if has_room else None) as name:
         yield Path(name)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.engines import Tied, get_ready
-from benchmarks.program import BenchmarkError, run
+from benchmarks.program import BenchmarkError, run, scratch_for_many
 from tests.peers.client import exchange_udp, soa_query
 from tests.peers.process import installed
 from tests.support.controlled import Controlled, ControlledBindpy, ControlledNamed
@@ -113,7 +112,7 @@ def measure(zones: int, rounds: int) -> dict[str, dict[str, list[float]]]:
             (TiedNamed, "minimal-responses yes;"),
             (TiedBindpy, "minimal-responses yes; watch no;"),
         ):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bindpy-bench-")))
+            folder = stack.enter_context(scratch_for_many())
             server = kind(conf=conf(folder, zones), extra=extra, ready_within_s=LOADED_WITHIN_S)
             begin = time.perf_counter()
             stack.enter_context(server)  # ready once its zones are loaded

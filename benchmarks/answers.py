@@ -69,9 +69,9 @@ class Answers:
             f"CPU µs for each answered query, {'one round' if rounds == 1 else f'medians of {rounds} rounds'}"
         )
         over_udp = [
-            Column(case.title, over_echo=OVER_ECHO, against_peers=True) for case in cases if not case.tcp
+            Column(case.title, 2, over_echo=OVER_ECHO, against_peers=True) for case in cases if not case.tcp
         ]
-        over_tcp = [Column(case.title, against_peers=True) for case in cases if case.tcp]
+        over_tcp = [Column(case.title, 2, against_peers=True) for case in cases if case.tcp]
         self.udp = Table(f"(a) UDP: {title}", over_udp, names)
         self.tcp = Table(f"(b) TCP: {title}", over_tcp, [name for name in names if name != ECHO])
 

@@ -8,6 +8,7 @@ How it is measured: benchmarks/README.md.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import statistics
@@ -42,9 +43,12 @@ def zone_text(serial: int, records: int) -> str:
 
 
 def put(path: Path, serial: int, records: int) -> float:
-    """Write a version and rename it into place, as an editor does; return when that began."""
+    """Write a version onto the disk and rename it into place, as an editor does; return when that began."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(zone_text(serial, records))
+    with fresh.open("w") as out:
+        out.write(zone_text(serial, records))
+        out.flush()
+        os.fsync(out.fileno())
     began = time.perf_counter()
     fresh.replace(path)
     return began

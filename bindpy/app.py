@@ -31,7 +31,7 @@ from bindpy.host import UnusableError, enter_directory, host_addresses, open_log
 from bindpy.native import EngineChoice, NoEngineError, choose_engine
 from bindpy.policy import answer_policy
 from bindpy.reload.bulk import Bulk
-from bindpy.reload.collector import without_collector
+from bindpy.reload.collector import free_cycles, without_collector
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry, ZoneId
 from bindpy.running import Parts, Running, Stop, Wishes
@@ -76,6 +76,7 @@ def serve(
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)  # until somebody listens: they would end us
     with without_collector():
         server = _server(conf, user, debug_level, engine, processors or len(os.sched_getaffinity(0)))
+        free_cycles()  # see `reread`
     asyncio.run(server.run())
     _end_reading()
 

@@ -49,3 +49,11 @@ def without_collector() -> Iterator[None]:
                 gc.freeze()
                 _hidden += 1
                 gc.enable()
+
+
+def free_cycles() -> None:
+    """Free cycles that were made inside of `without_collector`, where this is called, and are out of use.
+
+    Else they would stay for long. Costs a walk over all that was made there.
+    """
+    gc.collect(0)

@@ -10,7 +10,7 @@ from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
 from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic
-from bindpy.reload.collector import without_collector
+from bindpy.reload.collector import free_cycles, without_collector
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +36,6 @@ def reread(running: Config, base: Path) -> tuple[NewConfig | None, tuple[Diagnos
             changes = zone_changes(running, result.config)
             new = NewConfig(result.config, ZoneContext(result), changes)
         diagnostics = result.diagnostics
-        del result  # the statement tree, while the collector does not look
+        del result  # the statement tree
+        free_cycles()  # pyparsing leaves exceptions with the frames of its callers, and so with the tree
     return new, diagnostics

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
+from bindpy.config import grammar
 from bindpy.config.changes import zone_changes
 from bindpy.config.load import load_config
 from bindpy.config.model import Config
+from bindpy.config.scanner import PlainZone
 from bindpy.reload.reread import NewConfig, reread
 from bindpy.zone.names import from_text
 
@@ -86,3 +89,17 @@ def test_a_zone_that_was_removed_is_new_again(tmp_path: Path) -> None:
     views = tuple(replace(view, zones=view.zones[1:]) for view in running.views)
     new = read_again(replace(running, views=views))
     assert [zone.id[1] for zone in new.changes.put] == [from_text("a.")]
+
+
+def test_nothing_of_the_text_stays(tmp_path: Path) -> None:
+    """What pyparsing leaves behind has the tree of statements in it, which is large."""
+    text = CONF.replace('"{dir}"', '"{dir}"; allow-query {{ !key k; any; }}', 1)
+    text = 'key "k" {{ algorithm hmac-sha256; secret "aaaa"; }};\n' + text
+    running = load(conf(tmp_path, text))
+    gc.collect()
+    conf(tmp_path, text + "".join(f'zone "z{n}" {{{{ type primary; file "{n}"; }}}};\n' for n in range(50)))
+    grammar.parse_value.cache_clear()  # read as if for the first time
+    new = read_again(running)
+    gc.unfreeze()
+    assert len(new.changes.put) == 50
+    assert not [item for item in gc.get_objects() if isinstance(item, PlainZone)]

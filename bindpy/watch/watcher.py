@@ -121,10 +121,11 @@ class FileWatcher:
         """Watch *path* for *owner*, which watches nothing yet and tells by `was_read` what it has read there.
 
         From here on no change goes unnoticed, so that nobody need look at the file a second time. Returns
-        what `was_read` wants.
+        what `was_read` wants. May be called again before that, when the reading was put off.
         """
         if owner in self._owned:
-            return None
+            known = self._layout.find(path) if self._owned[owner] == path else None
+            return known if known is not None and known.is_expected else None
         file = self._layout.expect(path)
         if file is not None:
             self._count += 1

@@ -31,16 +31,19 @@ async def test_an_expected_file_is_watched_from_before_it_is_read(zone: Path, be
 
 
 @on_loop
+@pytest.mark.parametrize("times", [1, 2])
 async def test_an_expected_file_that_was_read_is_looked_at_no_more(
-    zone: Path, beacon: Path, monkeypatch: pytest.MonkeyPatch
+    zone: Path, beacon: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
+    """Also when it was to be read before, and time did not suffice."""
     stamp = FileStamp.of(str(zone))
     async with Watching() as watching:
         watching.watcher.watch("other", [str(zone.with_name("other"))])
         with monkeypatch.context() as patch:
             for name in ("stat", "lstat", "readlink", "open"):
                 patch.setattr(os, name, lambda *_: pytest.fail("it was looked at"))
-            expected = watching.watcher.expect("zone", str(zone))
+            for _ in range(times):
+                expected = watching.watcher.expect("zone", str(zone))
             watching.watcher.was_read("zone", str(zone), stamp, expected)
         watch_beacon(watching, beacon)
         await watching.settles(beacon)

@@ -29,8 +29,10 @@ from tests.support.ports import LOOPBACK, free_port
 SIZES: Final = (100, 1000)
 INTERVAL_S: Final = 0.6
 QUIET_S: Final = 6.0  # before the first edit; bindpy and BIND have a delay of 5 s between NOTIFYs of a zone
-DEADLINE_S: Final = 20.0
+DEADLINE_S: Final = 60.0
 ASK_S: Final = 0.0005  # between questions; also the resolution of the result
+CACHING: Final = ("pdns",)
+"""Each zone is edited once: a cache may keep the version before for 20 s, which would delay the next edit."""
 KEY: Final = Key("propagation", "hmac-sha256", "YSBrZXkgZm9yIGJlbmNobWFya3Mgb25seQ==")
 
 
@@ -170,7 +172,8 @@ def main() -> int:
             of = f"{records:,} records"
             for name in (name for _ in range(chosen.rounds) for name in names):
                 with attempt(name, table), scratch() as folder:
-                    delays = measure(name, folder, chosen.zones, records, edits)
+                    times = min(edits, chosen.zones) if name in CACHING else edits
+                    delays = measure(name, folder, chosen.zones, records, times)
                     table.add(name, f"{of}: p50 ms", statistics.median(delays))
                     p99 = statistics.quantiles(delays, n=100, method="inclusive")[98]
                     table.add(name, f"{of}: p99", p99)

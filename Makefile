@@ -15,7 +15,7 @@ PYTHON_ENGINE_TESTS := $(addprefix tests/, \
   e2e/test_activation.py e2e/test_sd_notify.py e2e/test_clients.py faults/test_disk.py faults/test_primary.py \
   faults/test_crash.py faults/test_crash_primary.py faults/test_scale.py interop/test_matrix.py \
   interop/test_large_and_signed.py interop/test_chain.py interop/test_new_zones.py interop/test_second_server.py \
-  diff/test_access.py)
+  diff/test_access.py diff/test_rrset_order.py)
 
 # The Rust engine is built where there is a Rust toolchain; without it bindpy serves with its Python engine.
 # BINDPY_REQUIRE_ENGINE=1, as in CI, makes its absence an error.

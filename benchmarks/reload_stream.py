@@ -49,13 +49,17 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What every server meets; the file *queries* is asked for *quiet_s* and then for *busy_s* seconds."""
+    """What every server meets; the file *queries* is asked for *quiet_s* and then for *busy_s* seconds.
+
+    From one edit to the next it is *every_s* seconds, or as long as the server takes.
+    """
 
     folder: Path
     zone: BigZone
     queries: Path
     quiet_s: int
     busy_s: int
+    every_s: float
 
 
 class Streaming:
@@ -124,18 +128,21 @@ def reload(server: ServerProcess, path: Path, zone: BigZone, serial: int) -> flo
 
 def measure(name: str, load: Load, table: Table) -> None:
     """Ask the server *name* in peace, then while one reload follows the other."""
-    path = load.folder / f"{name}.db"
-    load.zone.write(path, FIRST_SERIAL)
     reload_s: list[float] = []
-    with SERVERS[name]([ServedZone(ORIGIN, path, Replication())]) as server:
-        with Streaming(server, load, load.quiet_s) as stream:
-            quiet = stream.result()
-        with Streaming(server, load, load.busy_s) as stream:
-            time.sleep(BEFORE_EDIT_S)
-            while not stream.is_over:
-                reload_s.append(reload(server, path, load.zone, FIRST_SERIAL + len(reload_s) + 1))
-            busy = stream.result()
-    path.unlink()
+    with scratch() as own:  # BIND leaves a journal there, which must not meet the next round's file
+        path = own / f"{name}.db"
+        load.zone.write(path, FIRST_SERIAL)
+        with SERVERS[name]([ServedZone(ORIGIN, path, Replication())]) as server:
+            with Streaming(server, load, load.quiet_s) as stream:
+                quiet = stream.result()
+            with Streaming(server, load, load.busy_s) as stream:
+                time.sleep(BEFORE_EDIT_S)
+                while not stream.is_over:
+                    due = time.monotonic() + load.every_s
+                    reload_s.append(reload(server, path, load.zone, FIRST_SERIAL + len(reload_s) + 1))
+                    while time.monotonic() < due and not stream.is_over:
+                        time.sleep(POLL_S)
+                busy = stream.result()
     calm, stirred = quiet.percentile(99), busy.percentile(99)
     for head, value in (
         (QUIET_P50, quiet.percentile(50)),
@@ -173,6 +180,7 @@ def main() -> int:
     parser = options(__doc__, rounds=3, servers=list(SERVERS))
     parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--seconds", type=int, default=10, help="how long it is asked while it reloads (10)")
+    parser.add_argument("--every", type=float, default=3.0, help="seconds from edit to edit, 0: at once (3)")
     chosen = parser.parse_args()
     records, busy_s, rounds = chosen.records, chosen.seconds, chosen.rounds
     if chosen.quick:
@@ -187,7 +195,7 @@ def main() -> int:
         asked = (rng.randrange(records // 2) for _ in range(100_000))
         queries = folder / "queries"
         queries.write_text("".join(f"host-{number}.{ORIGIN} A\n" for number in asked))
-        load = Load(folder, zone, queries, max(busy_s // 2, 2), busy_s)
+        load = Load(folder, zone, queries, max(busy_s // 2, 2), busy_s, chosen.every)
         with shown(table):
             for name in turns(names, rounds, table):
                 with attempt(name, table):

@@ -165,10 +165,8 @@ class StateDb:
         except (OSError, sqlite3.Error) as again:
             self._connection = _connect(":memory:")
             self._note_trouble(f"it is damaged and cannot be replaced: {_reason(again)}")
-            self.path, self._trouble = (
-                None,
-                None,
-            )  # from here on nothing is lasting, and nothing else is wrong
+            # From here on nothing is lasting, and nothing else is wrong.
+            self.path = self._trouble = None
         return otherwise
 
     def _note_trouble(self, reason: str) -> None:

@@ -21,10 +21,10 @@ import dns.rcode
 import dns.tsigkeyring
 import pytest
 
+from tests.diff.configured import ByBindpy, ByNamed, Configured
 from tests.e2e.daemon import wait_until, zone_text
-from tests.peers.process import LOOPBACK, ServedZone, ServerProcess, installed
+from tests.peers.process import LOOPBACK, ServedZone, ServerProcess
 from tests.peers.require import require_peer
-from tests.peers.servers import Bindpy, Named
 
 FIRST_SEED = int(os.environ.get("BINDPY_ACCESS_SEED", "0"))
 EXAMPLES = int(os.environ.get("BINDPY_ACCESS_EXAMPLES", "5"))
@@ -128,31 +128,18 @@ def configuration(seed: int) -> tuple[str, str]:
     return extra, text
 
 
-class _Configured(ServerProcess):
+class _Configured(Configured):
     """A server with the configuration of one seed."""
-
-    command: tuple[str, ...]
 
     def __init__(self, seed: int) -> None:
         super().__init__([ServedZone("z0.test.", Path("zone.db"))])
         self._seed = seed
 
-    def configure(self, directory: Path) -> list[str]:
-        extra, text = configuration(self._seed)
+    def statements(self, directory: Path) -> tuple[str, str]:
         for name in ["zone.db", *(f"copy-{v}{n}.db" for v in ("", "v", "w") for n in range(ZONES))]:
             (directory / name).write_text(zone_text())
-        conf = directory / "named.conf"
-        text = f"""\
-options {{
-    directory "{directory}"; pid-file none; session-keyfile none; managed-keys-directory "{directory}";
-    listen-on port {self.port} {{ any; }}; listen-on-v6 {{ none; }};
-    recursion no; notify no; dnssec-validation no; empty-zones-enable no;
-    {extra}
-}};
-controls {{ }};
-{text}"""
-        conf.write_text(text.replace("@PORT@", str(self.port)))
-        return [*self.command, str(conf)]
+        clauses, statements = (text.replace("@PORT@", str(self.port)) for text in configuration(self._seed))
+        return clauses, statements
 
     def wait_ready(self, within_s: float = 0) -> None:
         """Who may ask is what is tested: the log says when it can be."""
@@ -160,14 +147,10 @@ controls {{ }};
         wait_until(lambda: "all zones loaded" in self.log_text(), self.log_text)
 
 
-class _Named(_Configured):
-    name = Named.name
-    command = (installed(Named.binary) or Named.binary, "-g", "-n", "1", "-c")
+class _Named(ByNamed, _Configured): ...
 
 
-class _Bindpy(_Configured):
-    name = Bindpy.name
-    command = (Bindpy.binary, "-m", "bindpy.cli.main", "serve", "-c")
+class _Bindpy(ByBindpy, _Configured): ...
 
 
 def requests() -> Iterator[tuple[str, str, str, str | None]]:

@@ -14,9 +14,9 @@ import dns.query
 import dns.rdatatype
 import pytest
 
-from tests.peers.process import LOOPBACK, ServedZone, ServerProcess, installed
+from tests.diff.configured import ByBindpy, ByNamed, Configured
+from tests.peers.process import LOOPBACK, ServedZone, ServerProcess
 from tests.peers.require import require_peer
-from tests.peers.servers import Bindpy, Named
 
 TIMES = 60
 RECORDS = 4
@@ -26,6 +26,7 @@ ZONE = "$TTL 300\n@ SOA ns h 1 3600 600 86400 300\n@ NS ns\nns A 127.0.0.1\n" + 
     for owner in OWNERS
     for i in range(RECORDS)
 )
+CYCLIC = "rrset-order { order cyclic; };"
 QUESTIONS = (
     ("a.order.test.", "A"), ("A.order.TEST.", "TXT"), ("b.sub.order.test.", "A"), ("sub.order.test.", "TXT"),
     ("x.wild.order.test.", "A"), ("x.cut.order.test.", "A"), ("mx.order.test.", "MX"),
@@ -42,42 +43,25 @@ RULES = (
 )
 
 
-class _Configured(ServerProcess):
+class _Configured(Configured):
     """A server with one ``rrset-order``, of the view in every second case."""
-
-    command: tuple[str, ...]
 
     def __init__(self, rules: str, in_view: bool) -> None:
         super().__init__([ServedZone("order.test.", Path("zone.db"))])
         self._rules = f"rrset-order {{ {rules} }};"
         self._in_view = in_view
 
-    def configure(self, directory: Path) -> list[str]:
+    def statements(self, directory: Path) -> tuple[str, str]:
         (directory / "zone.db").write_text(ZONE)
         zone = 'zone order.test { type primary; file "zone.db"; };'
         view = f"view v {{ {self._rules} {zone} }};" if self._in_view else zone
-        conf = directory / "named.conf"
-        conf.write_text(f"""\
-options {{
-    directory "{directory}"; pid-file none; session-keyfile none; managed-keys-directory "{directory}";
-    listen-on port {self.port} {{ any; }}; listen-on-v6 {{ none; }}; minimal-responses no;
-    recursion no; notify no; dnssec-validation no; empty-zones-enable no;
-    {"rrset-order { order cyclic; };" if self._in_view else self._rules}
-}};
-controls {{ }};
-{view}
-""")
-        return [*self.command, str(conf)]
+        return "minimal-responses no; " + (CYCLIC if self._in_view else self._rules), view
 
 
-class _Named(_Configured):
-    name = Named.name
-    command = (installed(Named.binary) or Named.binary, "-g", "-n", "1", "-c")
+class _Named(ByNamed, _Configured): ...
 
 
-class _Bindpy(_Configured):
-    name = Bindpy.name
-    command = (Bindpy.binary, "-m", "bindpy.cli.main", "serve", "-c")
+class _Bindpy(ByBindpy, _Configured): ...
 
 
 def kinds(server: ServerProcess) -> dict[tuple[str, ...], str]:

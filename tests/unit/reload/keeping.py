@@ -41,6 +41,17 @@ def read_toy(path: str, origin: names.Name, rdclass: int, checks: ZoneChecks) ->
     return LoadedZone(builder.finish(), (), (path,), (stamp,))
 
 
+def counted() -> tuple[list[str], Callable[[str, names.Name, int, ZoneChecks], LoadedZone]]:
+    """Return `read_toy`, and the list of the files that it was given."""
+    reads: list[str] = []
+
+    def counting(path: str, origin: names.Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
+        reads.append(path)
+        return read_toy(path, origin, rdclass, checks)
+
+    return reads, counting
+
+
 class Recorder:
     """An answerer that notes what it is told."""
 

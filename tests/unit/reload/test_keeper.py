@@ -17,7 +17,7 @@ from bindpy.reload.bind_journal import journal_beyond
 from bindpy.reload.table import ZoneState
 from bindpy.zone import names
 from bindpy.zone.loaded import LoadedZone
-from tests.unit.reload.keeping import ID, ORIGIN, read_toy, running, scenario, zone_config
+from tests.unit.reload.keeping import ID, ORIGIN, counted, read_toy, running, scenario, zone_config
 
 
 def test_a_good_file_is_published(tmp_path: Path) -> None:
@@ -141,11 +141,7 @@ def test_a_touched_file_publishes_nothing(tmp_path: Path) -> None:
 def test_reload_reads_only_what_changed(tmp_path: Path) -> None:
     path = tmp_path / "zone"
     path.write_text("7 192.0.2.1")
-    reads = []
-
-    def counting(*args: object) -> LoadedZone:
-        reads.append(args[0])
-        return read_toy(*args)  # type: ignore[arg-type]
+    reads, counting = counted()
 
     async def steps() -> None:
         async with running(counting) as (keeper, recorder):

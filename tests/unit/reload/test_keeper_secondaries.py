@@ -17,7 +17,7 @@ from bindpy.engine import Zone
 from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneState
 from bindpy.zone.loaded import LoadedZone
-from tests.unit.reload.keeping import ID, ORIGIN, Recorder, read_toy, running, scenario, zone_config
+from tests.unit.reload.keeping import ID, ORIGIN, Recorder, counted, read_toy, running, scenario, zone_config
 
 
 def test_a_secondary_without_its_file_waits_without_an_error(
@@ -61,11 +61,7 @@ def toy(text: str, tmp_path: Path) -> Zone:
 def test_a_transferred_zone_is_served_and_its_file_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "zone"
     path.write_text("7 192.0.2.1")
-    reads = []
-
-    def counting(*args: object) -> LoadedZone:
-        reads.append(args[0])
-        return read_toy(*args)  # type: ignore[arg-type]
+    reads, counting = counted()
 
     async def steps() -> None:
         async with running(counting) as (keeper, recorder):

@@ -213,7 +213,7 @@ impl Again<'_> {
                 Stretch::Old(number, at) => {
                     if shared.binary_search(number).is_ok() {
                         let part = &parts[*number];
-                        let mut state = part.start.state(&mut reader.target)?;
+                        let mut state = part.state(&mut reader.target)?;
                         reader.layout = None;
                         read_text(&mut reader, &text_at(self.file, *at, part.octets)?, &mut state)?;
                     }

@@ -70,6 +70,15 @@ impl Part {
         text.len() == self.octets && hash(text) == self.hash
     }
 
+    /// Returns the state from which the part is read into `target`: without an owner unless it inherits that, as the
+    /// text before it may spell the owner in another way now, or have another one.
+    pub(super) fn state(&self, target: &mut impl Target) -> Result<State, &'static str> {
+        match self.inherits {
+            true => self.start.state(target),
+            false => Start { owner: None, ..self.start.clone() }.state(target),
+        }
+    }
+
     /// Returns the part as it is behind another text.
     pub fn begun(&self, start: Start) -> Part {
         Part { start, ..self.clone() }

@@ -8,12 +8,14 @@ How it is measured: benchmarks/README.md.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +32,8 @@ QUICK_RECORDS: Final = 50_000
 RATE: Final = 10_000
 BEFORE_EDIT_S: Final = 1.0
 RELOADED_WITHIN_S: Final = 120.0
-POLL_S: Final = 0.05
+LEAST_EVERY_S: Final = 0.1
+POLL_S: Final = 0.01
 CLIENT_BUFFER_KIB: Final = 4096  # what is lost should be lost by the server
 ANSWERED: Final = re.compile(r"^> \w+ \S+ \S+ (\d+\.\d+)$", re.MULTILINE)
 LOST: Final = re.compile(r"Queries lost:\s+(\d+)")
@@ -51,7 +54,7 @@ class Stream:
 class Load:
     """What every server meets; the file *queries* is asked for *quiet_s* and then for *busy_s* seconds.
 
-    From one edit to the next it is *every_s* seconds, or as long as the server takes.
+    From one edit to the next it is *every_s* seconds, or as long as the server takes if that is more.
     """
 
     folder: Path
@@ -60,6 +63,11 @@ class Load:
     quiet_s: int
     busy_s: int
     every_s: float
+
+    @property
+    def edits(self) -> int:
+        """So many there are at most: one `BEFORE_EDIT_S` after the beginning, then one every *every_s*."""
+        return math.ceil((self.busy_s - BEFORE_EDIT_S) / self.every_s)
 
 
 class Streaming:
@@ -110,10 +118,8 @@ def served_serial(server: ServerProcess) -> int:
     return 0 if reply is None or at < 0 else int.from_bytes(reply[at - 4 : at], "big")
 
 
-def reload(server: ServerProcess, path: Path, zone: BigZone, serial: int) -> float:
-    """Edit the zone's file, give the server's command, and wait; return the seconds until it is served."""
-    fresh = path.with_suffix(".new")
-    zone.write(fresh, serial)
+def reload(server: ServerProcess, path: Path, fresh: Path, serial: int) -> float:
+    """Put *fresh* in the file's place, give the server's command; return the seconds until it is served."""
     begin = time.monotonic()
     fresh.replace(path)
     if command := edit_command(server, ORIGIN):
@@ -129,19 +135,27 @@ def reload(server: ServerProcess, path: Path, zone: BigZone, serial: int) -> flo
 def measure(name: str, load: Load, table: Table) -> None:
     """Ask the server *name* in peace, then while one reload follows the other."""
     reload_s: list[float] = []
-    with scratch() as own:  # BIND leaves a journal there, which must not meet the next round's file
-        path = own / f"{name}.db"
-        load.zone.write(path, FIRST_SERIAL)
+    serials = range(FIRST_SERIAL, FIRST_SERIAL + load.edits + 1)
+    with (
+        scratch() as own,
+        ExitStack() as files,
+    ):  # BIND leaves a journal there, which must not meet the next round
+        path, *versions = (own / f"{name}.db", *(own / f"{serial}.new" for serial in serials[1:]))
+        for version, serial in zip((path, *versions), serials, strict=True):
+            load.zone.write(version, serial)
+            files.enter_context(version.open())  # else freeing the old file is part of the rename
         with SERVERS[name]([ServedZone(ORIGIN, path, Replication())]) as server:
             with Streaming(server, load, load.quiet_s) as stream:
                 quiet = stream.result()
             with Streaming(server, load, load.busy_s) as stream:
                 time.sleep(BEFORE_EDIT_S)
-                while not stream.is_over:
+                for version, serial in zip(versions, serials[1:], strict=True):
                     due = time.monotonic() + load.every_s
-                    reload_s.append(reload(server, path, load.zone, FIRST_SERIAL + len(reload_s) + 1))
+                    reload_s.append(reload(server, path, version, serial))
                     while time.monotonic() < due and not stream.is_over:
                         time.sleep(POLL_S)
+                    if stream.is_over:
+                        break
                 busy = stream.result()
     calm, stirred = quiet.percentile(99), busy.percentile(99)
     for head, value in (
@@ -180,8 +194,14 @@ def main() -> int:
     parser = options(__doc__, rounds=3, servers=list(SERVERS))
     parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--seconds", type=int, default=10, help="how long it is asked while it reloads (10)")
-    parser.add_argument("--every", type=float, default=3.0, help="seconds from edit to edit, 0: at once (3)")
+    parser.add_argument(
+        "--every", type=float, default=3.0, help="seconds from edit to edit (3), 0.1 at least"
+    )
     chosen = parser.parse_args()
+    if chosen.every < LEAST_EVERY_S:
+        parser.error(
+            f"--every {chosen.every:g}: all versions are written beforehand, use {LEAST_EVERY_S:g} or more"
+        )
     records, busy_s, rounds = chosen.records, chosen.seconds, chosen.rounds
     if chosen.quick:
         records, busy_s, rounds = QUICK_RECORDS, 3, 1

@@ -23,8 +23,9 @@ import pytest
 
 from tests.diff.configured import ByBindpy, ByNamed, Configured
 from tests.e2e.daemon import wait_until, zone_text
-from tests.peers.process import LOOPBACK, ServedZone, ServerProcess
+from tests.peers.process import ServedZone, ServerProcess
 from tests.peers.require import require_peer
+from tests.support.ports import LOOPBACK
 
 FIRST_SEED = int(os.environ.get("BINDPY_ACCESS_SEED", "0"))
 EXAMPLES = int(os.environ.get("BINDPY_ACCESS_EXAMPLES", "5"))

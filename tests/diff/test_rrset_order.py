@@ -15,8 +15,9 @@ import dns.rdatatype
 import pytest
 
 from tests.diff.configured import ByBindpy, ByNamed, Configured
-from tests.peers.process import LOOPBACK, ServedZone, ServerProcess
+from tests.peers.process import ServedZone, ServerProcess
 from tests.peers.require import require_peer
+from tests.support.ports import LOOPBACK
 
 TIMES = 60
 RECORDS = 4

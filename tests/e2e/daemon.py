@@ -14,7 +14,7 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from tests.peers.process import free_port
+from tests.support.ports import free_port
 
 DEADLINE_S = 45.0
 """For what comes at once on a quiet machine; it is only ever waited for, so it may be long."""

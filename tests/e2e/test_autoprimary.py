@@ -23,9 +23,10 @@ import pytest
 
 from tests.e2e.daemon import Daemon, daemon, wait_until
 from tests.e2e.test_secondary import KEY
-from tests.peers.process import LOOPBACK, Key, Replication, ServedZone, free_port
+from tests.peers.process import Key, Replication, ServedZone
 from tests.peers.require import require_peer
 from tests.peers.servers import Bindpy, Named, Pdns
+from tests.support.ports import LOOPBACK, free_port
 
 ORIGIN = "example.com"
 WWW = "www.example.com"

@@ -12,8 +12,8 @@ import dns.rdatatype
 import pytest
 
 from tests.e2e.daemon import Daemon
-from tests.peers.process import free_port
 from tests.peers.require import require_tool
+from tests.support.ports import free_port
 
 PROJECT = Path(__file__).parents[2]
 

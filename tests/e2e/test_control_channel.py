@@ -10,7 +10,7 @@ import pytest
 
 from bindpy.control.rndc_keyfile import KEY_FILES
 from tests.e2e.daemon import Daemon, options, wait_until, zone_text
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.rndc import RndcClient, rndc_key
 from tests.support.rndc_server import key_statement
 

@@ -18,8 +18,8 @@ from bindpy.control.rndc_channel import ChannelLimits
 from bindpy.control.rndc_codec import MAX_REPLY_OCTETS, MAX_REQUEST_OCTETS
 from bindpy.control.rndc_keyfile import KEY_FILES
 from tests.e2e.test_readme import DEADLINE_S, PROJECT, console_steps, promised, run, with_ports
-from tests.peers.process import free_port
 from tests.peers.require import require_tool
+from tests.support.ports import free_port
 
 DOCUMENT = (PROJECT / "docs/control.md").read_text()
 CONFIGURATIONS = re.findall(r"^```named.conf\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)

@@ -20,7 +20,7 @@ import pytest
 from bindpy.control.socket_client import LostServerError, NoServerError, SocketClient
 from bindpy.control.socket_protocol import MAX_LINE_OCTETS
 from tests.e2e.daemon import DEADLINE_S, Daemon, daemon, options, wait_until, zone_text
-from tests.peers.process import free_port
+from tests.support.ports import free_port
 from tests.support.users import NOBODY
 
 ZONE = 'zone "a.example" { type primary; file "a.db"; notify no; };\n'

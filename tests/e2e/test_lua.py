@@ -22,8 +22,9 @@ from tests.e2e.test_secondary import (
     secondary_conf,
     zone_text,
 )
-from tests.peers.process import ServedZone, free_port
+from tests.peers.process import ServedZone
 from tests.peers.require import require_peer
+from tests.support.ports import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "lua"
 SERIAL_AND_ADDRESS = """

@@ -17,9 +17,10 @@ import pytest
 
 from tests.e2e.daemon import Daemon, daemon, options, wait_until, zone_text
 from tests.peers.client import Address, exchange_udp, soa_query
-from tests.peers.process import LOOPBACK, ServedZone, ServerProcess, installed
+from tests.peers.process import ServedZone, ServerProcess, installed
 from tests.peers.require import require_peer
 from tests.peers.servers import Knot, Named, Nsd
+from tests.support.ports import LOOPBACK
 
 SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0cw=="
 KEY = f'key "between" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.process import free_port
 from tests.peers.require import require_tool
+from tests.support.ports import free_port
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 30.0

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import Daemon, daemon, wait_until
-from tests.peers.process import LOOPBACK, ServedZone, free_port
+from tests.peers.process import ServedZone
 from tests.peers.require import require_peer
 from tests.peers.servers import Named
+from tests.support.ports import LOOPBACK, free_port
 
 WWW = "www.example.com"
 OLD, NEW = "192.0.2.10", "192.0.2.77"

@@ -15,7 +15,7 @@ import dns.message
 import pytest
 
 from tests.e2e.daemon import Daemon, daemon, options, wait_until, zone_text
-from tests.peers.process import free_port
+from tests.support.ports import free_port
 
 ONE_ZONE = 'zone "example.com" { type primary; file "a.db"; };\n'
 ENDLESS = "".join(f"$GENERATE 1-65535 h$.n{number} A 192.0.2.1\n" for number in range(100))

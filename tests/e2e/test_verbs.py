@@ -13,7 +13,7 @@ import pytest
 from bindpy.control.errors import VerbError
 from bindpy.control.socket_client import SocketClient
 from tests.e2e.daemon import DEADLINE_S, Daemon, daemon, wait_until, zone_text
-from tests.peers.process import free_port
+from tests.support.ports import free_port
 
 PRIMARY = 'zone "a.example" { type primary; file "a.db"; notify explicit; };\n'
 EXTRA = 'control-socket "c.sock"; watch no; notify-delay 0;'

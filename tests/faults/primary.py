@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias, cast
 
 from bindpy.config.model import RemoteServer
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 
 CLIENT_LEAVES_WITHIN_S = 10.0
 

@@ -27,7 +27,7 @@ from bindpy.zone.records import RRType, Soa
 from tests.e2e.daemon import options
 from tests.faults.restarts import Restarts
 from tests.faults.rising import RisingPrimary, RisingZone
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.transfers import message
 
 SEED = int(os.environ.get("BINDPY_FAULTS_SEED", "20261122"))

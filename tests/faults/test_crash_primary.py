@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.daemon import options, wait_until
 from tests.faults.restarts import Restarts
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 
 SEED = int(os.environ.get("BINDPY_FAULTS_SEED", "20261122"))
 KILLS = 80

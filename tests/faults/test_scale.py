@@ -19,7 +19,7 @@ from bindpy.zone import names
 from bindpy.zone.records import RR, RRType
 from tests.e2e.daemon import Daemon, options, zone_text
 from tests.faults.primary import Action, FaultyPrimary
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.transfers import AXFR, message
 
 ZONES = int(os.environ.get("BINDPY_SCALE_ZONES", "2000"))

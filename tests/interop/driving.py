@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.peers.process import free_port
 from tests.peers.require import require_tool
 from tests.support.controlled import Controlled, ControlledBindpy
+from tests.support.ports import free_port
 from tests.support.real_rndc import Ran
 
 DEADLINE_S = 30.0

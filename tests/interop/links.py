@@ -22,9 +22,10 @@ import dns.zone
 
 from tests.interop.edited import MOTIFS, EditedZone
 from tests.peers.client import Address, exchange_udp, soa_query
-from tests.peers.process import LOOPBACK, Key, Replication, ServedZone, ServerProcess, free_port
+from tests.peers.process import Key, Replication, ServedZone, ServerProcess
 from tests.peers.require import require_peer
 from tests.peers.servers import PEERS, Bindpy
+from tests.support.ports import LOOPBACK, free_port
 
 ALGORITHMS = ("hmac-md5", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 KEYS: dict[str, Key | None] = {"plain": None} | {

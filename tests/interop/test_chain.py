@@ -8,9 +8,10 @@ import pytest
 
 from tests.interop.edited import EditedZone
 from tests.interop.links import KEYS, PRIMARY_EXTRA, SERVERS, contents, serials, wait_for
-from tests.peers.process import LOOPBACK, Replication, ServedZone, free_port
+from tests.peers.process import Replication, ServedZone
 from tests.peers.require import require_peer
 from tests.peers.servers import PEERS, Bindpy
+from tests.support.ports import LOOPBACK, free_port
 
 ORIGIN = "chain.test."
 EDITS = 3

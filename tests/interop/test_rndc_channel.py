@@ -15,8 +15,8 @@ from bindpy.cli.main import main
 from bindpy.config.load import load_config
 from bindpy.control.rndc_channel import ChannelLimits
 from bindpy.control.rndc_codec import ALGORITHMS
-from tests.peers.process import LOOPBACK, free_port
 from tests.peers.require import require_tool
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.real_rndc import Rndc
 from tests.support.rndc import rndc_key
 from tests.support.rndc_server import ControlServer, conf, key_statement

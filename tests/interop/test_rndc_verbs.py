@@ -15,8 +15,8 @@ from bindpy import __version__
 from bindpy.control.catalogue import verbs
 from tests.interop import driving
 from tests.interop.driving import BROKEN, PRIMARY, done, failed, pair, serving, until, zone_text
-from tests.peers.process import LOOPBACK, free_port
 from tests.support.controlled import ControlledBindpy
+from tests.support.ports import LOOPBACK, free_port
 
 server = driving.server  # the fixture
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.interop.links import SERVERS, contents, serials, wait_for
-from tests.peers.process import LOOPBACK, Replication, ServedZone, free_port
+from tests.peers.process import Replication, ServedZone
 from tests.peers.require import require_peer
 from tests.peers.servers import PEERS
+from tests.support.ports import LOOPBACK, free_port
 
 ORIGIN = "tutorial.test."
 ZONE = """\

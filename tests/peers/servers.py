@@ -15,17 +15,8 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.peers.client import Address
-from tests.peers.process import (
-    LOOPBACK,
-    Key,
-    PeerError,
-    Replication,
-    ServedZone,
-    ServerProcess,
-    free_port,
-    installed,
-    keys_of,
-)
+from tests.peers.process import Key, PeerError, Replication, ServedZone, ServerProcess, installed, keys_of
+from tests.support.ports import LOOPBACK, free_port
 
 CONTROL_KEY = Key("rndc-key", "hmac-sha256", "cHJpdmF0ZSB0byBvbmUgdGVzdCBydW4=")
 

@@ -11,16 +11,9 @@ from pathlib import Path
 import dns.message
 import dns.query
 
-from tests.peers.process import (
-    LOOPBACK,
-    READY_WITHIN_S,
-    PeerError,
-    ServedZone,
-    ServerProcess,
-    free_port,
-    installed,
-)
+from tests.peers.process import READY_WITHIN_S, PeerError, ServedZone, ServerProcess, installed
 from tests.peers.servers import CONTROL_KEY, named_conf, named_key
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.real_rndc import Ran, Rndc
 from tests.support.rndc import RndcClient, rndc_key
 

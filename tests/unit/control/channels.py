@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bindpy.control.rndc_channel import ChannelLimits
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.rndc import rndc_key
 from tests.support.rndc_server import ControlServer, conf
 

@@ -12,7 +12,7 @@ import pytest
 
 from bindpy.control.rndc_channel import ChannelLimits
 from bindpy.control.rndc_codec import signed_frame
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.rndc import RndcClient, request_table, rndc_key
 from tests.support.rndc_server import ControlServer, conf
 from tests.unit.control import channels

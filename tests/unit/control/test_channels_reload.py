@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.process import LOOPBACK, free_port
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.rndc import RndcClient, rndc_key
 from tests.support.rndc_server import ControlServer, conf, key_statement
 from tests.unit.control import channels

@@ -24,8 +24,8 @@ from bindpy.zone.diff import soa_record
 from bindpy.zone.records import RRType
 from bindpy.zone.snapshot import ZoneSnapshot
 from tests.faults.primary import Action, Cut, FaultyPrimary, Handler
-from tests.peers.process import LOOPBACK, free_port
 from tests.support.engines import make_engine, zone_of
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.transfers import AXFR, IXFR, axfr_records, ixfr_records, message
 from tests.support.zones import zone_from_text
 

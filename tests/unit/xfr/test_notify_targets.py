@@ -14,7 +14,7 @@ from bindpy.config.acl import LocalAddresses
 from bindpy.config.model import RemoteServer, ZoneType
 from bindpy.xfr.notify_exchange import NotNotifiedError
 from bindpy.zone import names
-from tests.peers.process import free_port
+from tests.support.ports import free_port
 from tests.support.zones import zone_from_text
 from tests.unit.xfr import notifying
 from tests.unit.xfr.notifying import ALSO, ZONE_ID, config_of, one_zone, refusing, signing, world, zone

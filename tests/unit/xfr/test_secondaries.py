@@ -29,7 +29,7 @@ from bindpy.xfr.soaquery import ask_version
 from bindpy.zone import names
 from bindpy.zone.diff import diff
 from tests.faults.primary import Action, Cut, FaultyPrimary, Reset
-from tests.peers.process import free_port
+from tests.support.ports import free_port
 from tests.unit.server.test_control_plane import configuration
 from tests.unit.xfr.honest import ORIGIN, Honest, rrsets, version
 from tests.unit.xfr.replicating import ID, conf, scenario, world

@@ -22,7 +22,7 @@ from bindpy.xfr.peers import Primary
 from bindpy.xfr.refresher import in_order
 from bindpy.xfr.soaquery import ask_version
 from tests.faults.primary import Action
-from tests.peers.process import free_port
+from tests.support.ports import free_port
 from tests.unit.xfr.honest import ORIGIN, Honest, rrsets, version
 from tests.unit.xfr.replicating import scenario
 

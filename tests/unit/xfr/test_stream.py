@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bindpy.answer.query import Query, read_query
 from bindpy.answer.response import Entry
-from bindpy.xfr.stream import Packed, Packer, RecordTooLargeError, axfr_entries, ixfr_entries
+from bindpy.engine import Packed, RecordTooLargeError
+from bindpy.xfr.stream import Packer, axfr_entries, ixfr_entries
 from bindpy.zone import names
 from bindpy.zone.diff import diff
 from bindpy.zone.rdata import rdata_to_text

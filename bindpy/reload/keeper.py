@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import NamedTuple
 
 from bindpy.answer.policy import EXPIRED, Publication, ZonePolicy
 from bindpy.config.changes import ZoneChanges
@@ -40,6 +41,14 @@ OnFiles = Callable[[ZoneId, Mapping[str, FileStamp | None]], None]
 _Change = tuple[ZoneEntry, Zone | None, Zone, Outcome | None]
 OnPublished = Callable[[ZoneEntry, Zone | None, Zone], None]
 IsExpired = Callable[[ZoneEntry, Zone, LoadedZone], bool]
+
+
+class _Batch(NamedTuple):
+    """Zones that the worker is reading."""
+
+    loads: list[Load]
+    zones: frozenset[ZoneId]
+    outcomes: asyncio.Future[list[Outcome]]
 
 
 def _never_expired(_entry: ZoneEntry, _zone: Zone, _loaded: LoadedZone) -> bool:
@@ -280,30 +289,43 @@ class ZoneKeeper:
         """Load what is asked for until cancelled."""
         while True:
             with without_collector() if len(self._queue) >= MANY_ZONES else nullcontext():
-                while await self._load_next():
-                    pass
+                await self._load_all()
             self._idle.set()
             self._work.clear()
             await self._work.wait()
 
-    async def _load_next(self) -> bool:
-        """Load what comes first; False when there is nothing. What it knew of zones is let go at its end."""
-        wishes = self._queue.next_batch(self._batch_zones, but=self._stored)
-        loads = [load for wish in wishes if (load := self._begin(wish)) is not None]
-        if loads:
-            self._loading = frozenset(load.entry.id for load in loads)
-            loop = asyncio.get_running_loop()
-            outcomes = await loop.run_in_executor(self._executor, self._loader.read_some, loads)
-            for load in loads[len(outcomes) :]:
-                self._want(load.wish)
-            # Those that time does not suffice for have been taken out of the queue for nothing.
-            self._batch_zones = min(2 * len(outcomes), MOST_ZONES)
-            with self._together():
-                for outcome in outcomes:
-                    self._settle(outcome)
-            self._loading = frozenset()
+    async def _load_all(self) -> None:
+        """Load until nothing is left. While what was read is published the worker reads what comes next."""
+        batch = self._begin_batch()
+        while batch is not None:
+            batch = self._end_batch(batch, await batch.outcomes)
         self._pulse()
-        return bool(wishes)
+
+    def _begin_batch(self) -> _Batch | None:
+        """Have the worker read what comes first, but no zone that it has just read; None: there is none."""
+        while wishes := self._queue.next_batch(self._batch_zones, but=self._loading.union(self._stored)):
+            loads = [load for wish in wishes if (load := self._begin(wish)) is not None]
+            if loads:
+                zones = frozenset([load.entry.id for load in loads])
+                self._loading |= zones
+                loop = asyncio.get_running_loop()
+                outcomes = loop.run_in_executor(self._executor, self._loader.read_some, loads)
+                return _Batch(loads, zones, outcomes)
+        return None
+
+    def _end_batch(self, batch: _Batch, outcomes: list[Outcome]) -> _Batch | None:
+        """Publish what was read and begin the next batch. What is known of zones is let go at the end."""
+        for load in batch.loads[len(outcomes) :]:
+            self._want(load.wish)
+        # Those that time does not suffice for have been taken out of the queue for nothing.
+        self._batch_zones = min(2 * len(outcomes), MOST_ZONES)
+        following = self._begin_batch()
+        with self._together():
+            for outcome in outcomes:
+                self._settle(outcome)
+        self._loading = following.zones if following is not None else frozenset()
+        self._pulse()
+        return following or self._begin_batch()
 
     def _begin(self, wish: Wish) -> Load | None:
         """Return what is to be read, None where that is nothing."""

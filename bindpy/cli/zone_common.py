@@ -138,7 +138,7 @@ def finish(
     changed = text != document.text
     difference = document.diff(text)
     if not as_json:
-        show_diagnostics(loaded.diagnostics)
+        _show_news(document, loaded)
         click.echo(difference, nl=False)
         if changed and not (yes or dry_run):
             ask(f"Write this to {document.path}?")
@@ -164,6 +164,16 @@ def finish(
         click.echo(f"zone {name}: {document.path} written, {serials}")
     else:
         click.echo(f"zone {name}: " + ("nothing written (--dry-run)" if changed else "nothing to change"))
+
+
+def _show_news(document: ZoneDocument, loaded: LoadedSnapshot) -> None:
+    """Print what the change makes checks find, and of how much else they find no more than the number."""
+    news = document.news(loaded)
+    show_diagnostics(news)
+    if others := len(loaded.diagnostics) - len(news):
+        were = "finding was" if others == 1 else "findings were"
+        command = f"bindpy checkzone {to_text(document.zone.origin)} {document.path}"
+        click.echo(f"note: {others} more {were} there before; '{command}' shows all", err=True)
 
 
 def print_json(report: object) -> None:

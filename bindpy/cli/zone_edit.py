@@ -60,7 +60,7 @@ def edit(*, zone: Name, conf: str, view: str | None, keep_serial: bool, yes: boo
       EDITOR=nano bindpy zone edit --view internal example.com
     """
     document = open_for_change(conf, zone, view)
-    before = document.load(document.text).zone
+    before = document.loaded().zone
     folder = Path(tempfile.mkdtemp(prefix="bindpy-edit-"))
     copy = folder / Path(document.path).name
     keep_copy = False
@@ -87,8 +87,8 @@ def _edited(
         loaded = document.load(text)
         if loaded.zone is None:
             if yes:
-                raise EditError("that version would not load; nothing was written", loaded.diagnostics)
-            show_diagnostics(loaded.diagnostics)
+                raise EditError("that version would not load; nothing was written", document.news(loaded))
+            show_diagnostics(document.news(loaded))
             ask("That version would not load. Edit it again?", default=True)
             continue
         if before is None or before.same_data(loaded.zone):

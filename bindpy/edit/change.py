@@ -36,7 +36,7 @@ def checked(
     """
     loaded = document.load(text)
     if loaded.zone is None:
-        raise EditError("the zone would not load any more; nothing was written", loaded.diagnostics)
+        raise EditError("the zone would not load any more; nothing was written", document.news(loaded))
     delta = diff(before, loaded.zone)
     untimed = {(rr.owner.lower(), rr.rtype) for rr in added if rr.ttl == ANY_TTL}
     came = [rr._replace(ttl=ANY_TTL) if (rr.owner.lower(), rr.rtype) in untimed else rr for rr in delta.added]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import io
 import os
+from collections import Counter
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 from bindpy.config.model import ZoneConfig
 from bindpy.deferred import dataclass
-from bindpy.diagnostics import SourceSpan
+from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
 from bindpy.edit.errors import EditError
 from bindpy.files import FileStamp
 from bindpy.replacing import replacing
@@ -60,11 +61,12 @@ class ZoneDocument:
         self.stamp, octets = read_file(zone.file)
         self.text = octets.decode("latin-1")
         self._read: ZoneText | None = None
+        self._loaded: LoadedSnapshot | None = None
 
     def with_text(self, text: str) -> ZoneDocument:
         """Return the same file as if it held *text*."""
         other = copy(self)
-        other.text, other._read = text, None
+        other.text, other._read, other._loaded = text, None, None
         return other
 
     def with_path(self, path: str) -> ZoneDocument:
@@ -83,13 +85,32 @@ class ZoneDocument:
             directory=self.directory,
         )
 
+    def loaded(self) -> LoadedSnapshot:
+        """Return what the zone is with the text that the file has."""
+        if self._loaded is None:
+            self._loaded = judge(self._as_read(), self.zone.origin, self.zone.settings.checks)
+        return self._loaded
+
     def current(self) -> ZoneSnapshot:
         """Return the zone as the file has it. Raises `EditError` when the file is not good."""
-        loaded = judge(self._as_read(), self.zone.origin, self.zone.settings.checks)
+        loaded = self.loaded()
         if loaded.zone is None:
             mend = f"bindpy zone edit {to_text(self.zone.origin)}"
             raise EditError(f"{self.path} has errors already; mend it with '{mend}'", loaded.diagnostics)
         return loaded.zone
+
+    def news(self, changed: LoadedSnapshot) -> list[Diagnostic]:
+        """Return what is found in *changed*, this zone with another text, and not in the text as it is.
+
+        Errors are always among them. Lines may have moved, so places do not count.
+        """
+        known = Counter(map(_found, self.loaded().diagnostics))
+        news: list[Diagnostic] = []
+        for item in changed.diagnostics:
+            known[_found(item)] -= 1
+            if item.severity is Severity.ERROR or known[_found(item)] < 0:
+                news.append(item)
+        return news
 
     def places(self, key: Key, rtype: int) -> list[PlacedEntry]:
         """Return the entries that records of *key* and *rtype* come from, in the order of the text.
@@ -220,6 +241,10 @@ def _type_index(entry: Entry) -> int:
 def _write_all(descriptor: int, octets: bytes) -> None:
     with open(descriptor, "wb", closefd=False) as file:
         file.write(octets)
+
+
+def _found(item: Diagnostic) -> tuple[Severity, str]:
+    return item.severity, item.message
 
 
 def _octets(text: str) -> bytes:

@@ -105,6 +105,22 @@ def test_refusals(zone: Path, words: tuple[str, ...], status: int, message: str)
     assert zone.read_text() == ZONE
 
 
+def test_what_was_found_before_is_counted_and_not_told_again(zone: Path) -> None:
+    zone.write_text(ZONE + "".join(f"old{number} MX 10 inc\n" for number in range(3)) + "odd MX 10 gone\n")
+    result = run("add-record", "-y", "example.com", "new", "MX", "10 nowhere")
+    assert result.exit_code == 0, result.output
+    *findings, rest = result.stderr.splitlines()
+    assert [line.partition("warning: ")[2] for line in findings] == [
+        "'new.example.com.': MX 'nowhere.example.com.' has no address records (A or AAAA)"
+    ]
+    assert rest == (
+        f"note: 1 more finding was there before; 'bindpy checkzone example.com. {zone}' shows all"
+    )
+    zone.write_text(zone.read_text() + "new MX 10 gone\n")
+    result = run("delete-record", "-y", "example.com", "new", "MX", "10 nowhere")
+    assert result.stderr.startswith("note: 2 more findings were there before;")
+
+
 def test_bad_configuration_exits_1(zone: Path) -> None:
     Path("named.conf").write_text("zone {")
     result = run("list")

@@ -17,7 +17,7 @@ from bindpy.edit.errors import EditError
 from bindpy.files import FileStamp
 from bindpy.replacing import replacing
 from bindpy.zone.lexer import Entry, Token, next_entry
-from bindpy.zone.load import judge, load_zone_octets
+from bindpy.zone.load import judge
 from bindpy.zone.loaded import LoadedSnapshot
 from bindpy.zone.names import Key, Name, from_text, to_text
 from bindpy.zone.rdata import class_from_text
@@ -75,20 +75,14 @@ class ZoneDocument:
 
     def load(self, text: str) -> LoadedSnapshot:
         """Return what the zone would be with *text* in its file."""
-        zone = self.zone
-        return load_zone_octets(
-            self.path,
-            _octets(text),
-            zone.origin,
-            zone.rdclass,
-            zone.settings.checks,
-            directory=self.directory,
-        )
+        # what has findings will have them again, and their places take another reading unless they are kept
+        keep_places = self._loaded is not None and bool(self._loaded.diagnostics)
+        return self._judge(self._read_text(text, keep_places=keep_places))
 
     def loaded(self) -> LoadedSnapshot:
         """Return what the zone is with the text that the file has."""
         if self._loaded is None:
-            self._loaded = judge(self._as_read(), self.zone.origin, self.zone.settings.checks)
+            self._loaded = self._judge(self._as_read())
         return self._loaded
 
     def current(self) -> ZoneSnapshot:
@@ -133,17 +127,23 @@ class ZoneDocument:
 
     def _as_read(self) -> ZoneText:
         """Return what the text says; it is read once, with the places of its records."""
-        zone = self.zone
         if self._read is None:
-            self._read = read_zone_text(
-                self.path,
-                zone.origin,
-                zone.rdclass,
-                text=_octets(self.text),
-                directory=self.directory,
-                keep_places=True,
-            )
+            self._read = self._read_text(self.text, keep_places=True)
         return self._read
+
+    def _read_text(self, text: str, *, keep_places: bool) -> ZoneText:
+        zone, octets = self.zone, _octets(text)
+        return read_zone_text(
+            self.path,
+            zone.origin,
+            zone.rdclass,
+            text=octets,
+            directory=self.directory,
+            keep_places=keep_places,
+        )
+
+    def _judge(self, read: ZoneText) -> LoadedSnapshot:
+        return judge(read, self.zone.origin, self.zone.settings.checks)
 
     def _line_start(self, span: SourceSpan) -> int:
         """Return where the line of *span* begins, looked for from the nearer end of the text."""

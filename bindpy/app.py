@@ -20,6 +20,7 @@ from bindpy import __version__, logs
 from bindpy.config.load import ConfigResult, load_config
 from bindpy.config.model import Config
 from bindpy.config.one_zone import ZoneContext
+from bindpy.config.plain_values import load_grammar
 from bindpy.control.channels import Channels
 from bindpy.control.registry import all_runs, execute
 from bindpy.control.socket_file import SocketFileError
@@ -237,6 +238,7 @@ class Server:
             self._make_socket_directory()
             if self._account is not None:
                 load_all_types()
+                load_grammar()
                 all_runs()  # their modules may be where the account cannot read
                 drop_privileges(self._account)
         except ListenersError as error:

@@ -181,7 +181,7 @@ class SettingsBuilder:
         """
         if _SETTING_CLAUSES.isdisjoint(section.entries):
             return base
-        # `grammar.parse_value` returns one object for one text, and the sections keep these alive.
+        # `plain_values.parse_value` returns one object for one text, and the sections keep these alive.
         said = [
             (name, *[id(entry.value) for entry in entries])
             for name, entries in section.entries.items()

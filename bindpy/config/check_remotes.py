@@ -7,8 +7,8 @@ from dataclasses import field
 
 from bindpy.config.check_keys import KeyTable
 from bindpy.config.check_report import Report, after, did_you_mean, having, name_of, word
-from bindpy.config.kinds import is_address
 from bindpy.config.tree import Block, Statement, Token
+from bindpy.config.words import is_address
 from bindpy.deferred import dataclass
 from bindpy.zone.names import BadNameError
 

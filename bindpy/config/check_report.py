@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import field
 from difflib import get_close_matches
 
-from bindpy.config.grammar import BadValueError, parse_value
+from bindpy.config.plain_values import parse_value
 from bindpy.config.resolve import octets
 from bindpy.config.tree import Block, Source, Statement, Token
+from bindpy.config.values import BadValueError
 from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity
 from bindpy.zone.names import BadNameError, Name, from_text

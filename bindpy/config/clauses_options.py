@@ -1,7 +1,7 @@
 """Every clause that BIND 9.18 and 9.20 know in ``options``, ``view`` and ``zone``, with its value's grammar.
 
 Columns: name; where it may stand (``o`` options, ``v`` view, ``z`` zone); the value, in the notation of
-`grammar`; what bindpy does with it. ``types`` are the zone types that take it
+`plain_values`; what bindpy does with it. ``types`` are the zone types that take it
 (`clauses.ZONE_TYPE_LETTERS`). ``silent`` lists values, in canonical text, that ask for what bindpy does
 anyway, so that there is nothing to report.
 """

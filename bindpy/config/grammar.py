@@ -1,16 +1,6 @@
-"""pyparsing grammars for clause values, written in a notation that the clause tables and the docs share.
+"""pyparsing grammars for clause values: what is wrong with a value is said here.
 
-==========================  ===================================================================
-``<boolean>``               a value of that kind (`KINDS` lists them)
-``word``                    that word, in any case
-``( a | b )``               one of these
-``[ a ]``                   a, or nothing
-``[* a | b *]``             any of these in any order, each at most once
-``{ a; ... }``              a list in braces
-==========================  ===================================================================
-
-A word that something other than a word follows announces it: the value is found in `Value.named` by that
-word.
+Nearly all values are right, and `bindpy.config.plain_values` reads those; the notation stands there.
 """
 
 from __future__ import annotations
@@ -23,30 +13,17 @@ from typing import Any
 import pyparsing as pp
 
 from bindpy.config import kinds
-from bindpy.config.values import Named, Value
-from bindpy.diagnostics import BindpyError
+from bindpy.config.values import BadValueError, Named, Value
+from bindpy.config.words import ANY_TOKEN
 
 KINDS = kinds.KINDS
 
 _NOTATION = re.compile(r"\s*(<[a-z0-9_]+>|\[\*|\*\]|\.\.\.|[\[\](){}|;]|[^\s\[\](){}|;<>]+)")
 _CLOSERS = frozenset(("|", ")", "]", ";", "}", "*]"))
-_MEMORY = 32768  # distinct values remembered; a configuration repeats a few of them, however large it is
 
 
-class BadValueError(BindpyError):
-    """A value that its clause does not take; ``offset`` is the place in the value's canonical text."""
-
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.offset = offset
-
-
-@lru_cache(maxsize=_MEMORY)
-def parse_value(notation: str, text: str) -> Value:
-    """Return what the canonical *text* means under *notation*.
-
-    Pure, and remembered by its arguments. Raises `BadValueError`.
-    """
+def value_by_grammar(notation: str, text: str) -> Value:
+    """Return what the canonical *text* means under *notation*. Raises `BadValueError`."""
     try:
         return _collect(_compiled(notation).parse_string(text, parse_all=True))
     except pp.ParseBaseException as exc:
@@ -70,7 +47,7 @@ def _place(exc: pp.ParseBaseException, text: str) -> int:
 def _explain(exc: pp.ParseBaseException, text: str) -> str:
     if not exc.msg.startswith("Expected "):
         return exc.msg  # the token is of the right kind, its value is not: the kind says why
-    found = kinds.ANY_TOKEN.match(text, _place(exc, text))
+    found = ANY_TOKEN.match(text, _place(exc, text))
     what = f"found {_quote(found[0])}" if found else "found nothing more"
     if exc.msg == "Expected end of text":
         return f"unexpected {_quote(found[0])}" if found else "unexpected end"

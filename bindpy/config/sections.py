@@ -12,9 +12,9 @@ from dataclasses import field
 
 from bindpy.config.clause_table import contexts, where_known
 from bindpy.config.clauses import ALIASES, ANYTHING, Clause, Status
-from bindpy.config.grammar import BadValueError, parse_value
+from bindpy.config.plain_values import parse_value
 from bindpy.config.tree import Block, Item, Statement, Token, text_of
-from bindpy.config.values import EMPTY, Value
+from bindpy.config.values import EMPTY, BadValueError, Value
 from bindpy.deferred import dataclass
 from bindpy.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 

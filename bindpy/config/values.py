@@ -8,6 +8,15 @@ from types import MappingProxyType
 from typing import Any
 
 from bindpy.deferred import dataclass
+from bindpy.diagnostics import BindpyError
+
+
+class BadValueError(BindpyError):
+    """A value that its clause does not take; ``offset`` is the place in the value's canonical text."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)

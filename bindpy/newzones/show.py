@@ -6,7 +6,7 @@ from typing import cast
 
 from bindpy.config.clause_table import contexts
 from bindpy.config.clauses import ALIASES, ANYTHING, Clause
-from bindpy.config.grammar import parse_value
+from bindpy.config.plain_values import parse_value
 from bindpy.config.tree import Item, Statement, Token, text_of
 from bindpy.config.values import (
     AclElement,

@@ -9,7 +9,7 @@ import pytest
 
 from bindpy.config.clause_table import contexts
 from bindpy.config.clauses import ANYTHING
-from bindpy.config.grammar import BadValueError, parse_value
+from bindpy.config.plain_values import parse_value
 from bindpy.config.scanner import MAX_DEPTH, scan
 from bindpy.config.tree import Source, text_of
 from bindpy.config.values import (
@@ -18,6 +18,7 @@ from bindpy.config.values import (
     AclName,
     AclNested,
     AclNetwork,
+    BadValueError,
     Percentage,
     Remote,
     RemoteList,

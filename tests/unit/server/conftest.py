@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 
 import pytest
+
+from tests.support.loops import run_debugged
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -14,5 +15,5 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    asyncio.run(pyfuncitem.obj(**arguments), debug=True)
+    run_debugged(pyfuncitem.obj(**arguments))
     return True

@@ -16,6 +16,7 @@ import pytest
 from bindpy.watch import FileWatcher, Timing, observe
 from bindpy.watch.kernel import Kernel
 from bindpy.watch.mounts import MountTable
+from tests.support.loops import run_debugged
 
 # Short waits, so that tests need not wait; looking for lost events is left to the tests that want it.
 QUICK = Timing(
@@ -32,7 +33,7 @@ def on_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(test(*args, **kwargs), debug=True)
+        run_debugged(test(*args, **kwargs))
 
     return run
 

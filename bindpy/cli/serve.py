@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+import bindpy.without_ssl  # noqa: F401 - before anything imports asyncio
 from bindpy.app import serve
 from bindpy.cli.conf import DEFAULT_CONF, NO_CONF
 from bindpy.host import UnusableError

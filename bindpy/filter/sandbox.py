@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from lupa import lua54
@@ -95,4 +95,4 @@ def new_sandbox(types: dict[str, int], is_abandoned: Callable[[], bool]) -> Sand
 
 @cache
 def _source(name: str) -> str:
-    return resources.files("bindpy.filter").joinpath(name).read_text("ascii")
+    return Path(__file__).with_name(name).read_text("ascii")

@@ -13,7 +13,7 @@ PACKAGE = Path(bindpy.__file__).parent
 
 # From the ground up: a room may import from its own and from those that stand before it.
 FLOORS = [
-    {"deferred"},
+    {"deferred", "without_ssl"},
     {"diagnostics", "files"},
     {"replacing", "zone.names", "zone.records"},
     {"config"},

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bindpy.config.scanner import scan
@@ -142,6 +142,7 @@ _PIECES = st.sampled_from(
 
 
 @given(st.lists(_PIECES, max_size=14).map("".join))
+@example("};#")  # a comment behind a statement is one before the next
 def test_statements_end_where_the_reader_says(tmp_path_factory: pytest.TempPathFactory, inner: str) -> None:
     text = f'zone "one" {{ {inner} }};\nzone "two" {{ }};\n'
     diagnostics = Diagnostics()
@@ -155,4 +156,16 @@ def test_statements_end_where_the_reader_says(tmp_path_factory: pytest.TempPathF
     assert kept.has(from_text("one."))
     assert kept.has(from_text("two."))
     kept.remove(from_text("one."))
-    assert path.read_text() == 'zone "two" { };\n'
+    left = path.read_text()
+    assert text.endswith(left)
+    assert zones_in(text.removesuffix(left)) == ["one"]
+    assert zones_in(left) == ["two"]
+
+
+def zones_in(text: str) -> list[str]:
+    """Return the names in the zone statements that *text* is made of, as the configuration is read."""
+    diagnostics = Diagnostics()
+    read = scan(Source("x", text), diagnostics)
+    assert not diagnostics.has_errors
+    assert {statement.keyword for statement in read} <= {"zone"}
+    return [statement.items[1].text for statement in read]

@@ -25,6 +25,8 @@ $TTL 300
 ns IN A 192.0.2.1
 www IN A {address}
 """
+ENDLESS = "".join(f"$GENERATE 1-65535 h$.n{number} A 192.0.2.1\n" for number in range(100))
+"""Lines of a zone file, and so many records that reading them takes far longer than any test waits."""
 
 
 def zone_text(serial: int = 1, address: str = "192.0.2.10") -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bindpy.control.rndc_keyfile import KEY_FILES
-from tests.e2e.daemon import Daemon, options, wait_until, zone_text
+from tests.e2e.daemon import ENDLESS, Daemon, options, wait_until, zone_text
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rndc import RndcClient, rndc_key
 from tests.support.rndc_server import key_statement
@@ -129,14 +129,16 @@ def test_a_channel_that_cannot_be_had_ends_nothing(folder: Path) -> None:
 def test_commands_come_in_while_zones_are_being_loaded(folder: Path) -> None:
     port, control = free_port(), free_port()
     write(folder, port, inet(control))
+    (folder / "endless.db").write_text(zone_text() + ENDLESS)
     zones = "".join(f'zone "z{n}.example" {{ type primary; file "a.db"; }};\n' for n in range(3000))
+    zones += 'zone "endless.example" { type primary; file "endless.db"; };\n'
     with (folder / "named.conf").open("a") as conf:
         conf.write(zones)
     server = Daemon(folder, port)
     server.start()
     try:
         server.wait_for_log("command channel listening")
-        assert "number of zones: 3001" in ask((LOOPBACK, control), "status")
+        assert "number of zones: 3002" in ask((LOOPBACK, control), "status")
         assert "all zones loaded" not in server.log
         assert ask((LOOPBACK, control), "stop") == ""
         assert server.wait_end() == 0

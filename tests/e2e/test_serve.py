@@ -14,12 +14,10 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from tests.e2e.daemon import Daemon, daemon, options, wait_until, zone_text
+from tests.e2e.daemon import ENDLESS, Daemon, daemon, options, wait_until, zone_text
 from tests.support.ports import free_port
 
 ONE_ZONE = 'zone "example.com" { type primary; file "a.db"; };\n'
-ENDLESS = "".join(f"$GENERATE 1-65535 h$.n{number} A 192.0.2.1\n" for number in range(100))
-"""So many records that reading them takes far longer than any test waits."""
 TWO_ZONES = ONE_ZONE + 'zone "example.net" { type primary; file "b.db"; };\n'
 
 

@@ -34,6 +34,13 @@ class FileStamp(bytes):
         return fields
 
     @property
+    def touched_ns(self) -> int:
+        """When it was written to or anything of it changed, whichever was last."""
+        _, _, _, mtime_ns, ctime_ns = _FIELDS.unpack(self)
+        last_ns: int = mtime_ns if mtime_ns > ctime_ns else ctime_ns
+        return last_ns
+
+    @property
     def size(self) -> int:
         """How many octets the file has."""
         size: int = _FIELDS.unpack(self)[2]

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from bindpy.config.model import ZoneChecks
 from bindpy.diagnostics import Diagnostic, Severity, SourceSpan
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     import bindpy_engine
 
 log = logging.getLogger("bindpy.zoneload")
+
+_FS_ENCODING: Final = sys.getfilesystemencoding()
+_FS_ERRORS: Final = sys.getfilesystemencodeerrors()
 
 
 class FileReading:
@@ -118,7 +122,8 @@ class FileReader:
         self, files: Sequence[tuple[str, Name]], checks: ZoneChecks, within_s: float
     ) -> list[tuple[bindpy_engine.Zone, tuple[int, int, int, int, int], float, bool, bool] | None]:
         """See `bindpy_engine.read_zones`; *files* are paths and origins."""
-        plain = [(os.fsencode(path), origin) for path, origin in files]
+        # As `os.fsencode` does, for 100,000 zones.
+        plain = [(path.encode(_FS_ENCODING, _FS_ERRORS), origin) for path, origin in files]
         found: list[Any] = self._module.read_zones(plain, self._checks(checks), within_s, _rare_rdata)
         return found
 

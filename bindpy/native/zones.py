@@ -255,7 +255,7 @@ class RustZones:
                 loads.append(None)
             else:
                 zone, stamp, seconds, is_link, has_journal = found
-                read = self._kept(zone, (path, origin, checks, ""))
+                read = self._kept(zone, (path, origin, checks, "")) if zone.is_laid_out else RustZone(zone)
                 loaded = LoadedZone(read, (), (path,), (FileStamp(*stamp),))
                 loads.append(PlainLoad(loaded, seconds, is_link, has_journal))
         return loads

@@ -65,8 +65,8 @@ class ZoneKeeper:
     *on_files* is told which files a zone is made of and how they were when they were read, after each load;
     with nothing when the zone is gone or its files are not to be watched. *on_published* is told of each
     change of a zone's data, after it is served: the entry, the data before (None: there was none), the data
-    now. *is_expired* is asked whether data that was read from a file may not be served any more. All methods
-    belong to the event loop's thread; `run` is the task that does the work.
+    now. *is_expired* is asked whether data that was read from a secondary's file may not be served any more.
+    All methods belong to the event loop's thread; `run` is the task that does the work.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class ZoneKeeper:
         for gone in [entry.id for entry in self.table if entry.id not in wanted]:
             self.remove(gone)
         with self._together():
-            for config in wanted.values():
-                self.put(config)
+            for zone_id, config in wanted.items():
+                self._put(zone_id, config, urgent=False)
 
     def change(self, changes: ZoneChanges) -> None:
         """Serve what *changes* make of the zones that are served."""
@@ -123,7 +123,10 @@ class ZoneKeeper:
 
         *urgent*: load it before all that a start or a reload has to load.
         """
-        entry = self.table.get(config.id)
+        self._put(config.id, config, urgent=urgent)
+
+    def _put(self, zone_id: ZoneId, config: ZoneConfig, *, urgent: bool) -> None:
+        entry = self.table.get(zone_id)
         if entry is None:
             self._start(config, None, urgent=urgent)
         elif entry.config == config:
@@ -320,9 +323,10 @@ class ZoneKeeper:
         # Those that time does not suffice for have been taken out of the queue for nothing.
         self._batch_zones = min(2 * len(outcomes), MOST_ZONES)
         following = self._begin_batch()
+        now = time.time()  # one object for all of them
         with self._together():
             for outcome in outcomes:
-                self._settle(outcome)
+                self._settle(outcome, now)
         self._loading = following.zones if following is not None else frozenset()
         self._pulse()
         return following or self._begin_batch()
@@ -344,7 +348,7 @@ class ZoneKeeper:
 
     # --- what became of it ------------------------------------------------------------------------
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: Outcome, now: float) -> None:
         load, loaded = outcome.load, outcome.loaded
         entry, wish = load.entry, load.wish
         if self.table.get(entry.id) is not entry:
@@ -361,8 +365,9 @@ class ZoneKeeper:
             if loaded.zone is None:
                 wish.end(self._failed(entry, loaded))
             else:
-                self._loaded(entry, loaded, loaded.zone, outcome)
-                wish.end(Loading.LOADED)
+                self._loaded(entry, loaded, loaded.zone, outcome, now)
+                if wish.waiting:
+                    wish.end(Loading.LOADED)
 
     def _note_files(self, entry: ZoneEntry, loaded: LoadedZone, outcome: Outcome | None = None) -> None:
         entry.loaded, entry.is_stored = loaded, False
@@ -389,16 +394,17 @@ class ZoneKeeper:
             self._publish(entry)
         return Loading.FAILED
 
-    def _loaded(self, entry: ZoneEntry, loaded: LoadedZone, zone: Zone, outcome: Outcome) -> None:
+    def _loaded(self, entry: ZoneEntry, loaded: LoadedZone, zone: Zone, outcome: Outcome, now: float) -> None:
         before, had_errors = entry.zone, bool(entry.errors)
         entry.errors = ()
         if before is not None and outcome.same_data:
             if had_errors:
                 reports.report_good_again(entry, zone)
             return
-        reports.report_warnings(entry, loaded)
-        entry.zone, entry.loaded_at = zone, time.time()
-        entry.expired = self._is_expired(entry, zone, loaded)
+        if loaded.diagnostics:
+            reports.report_warnings(entry, loaded)
+        entry.zone, entry.loaded_at = zone, now
+        entry.expired = entry.config.type is ZoneType.SECONDARY and self._is_expired(entry, zone, loaded)
         self._publish(entry, (entry, before, zone, outcome))
 
     # --- what is answered -------------------------------------------------------------------------

@@ -91,7 +91,8 @@ class ZoneTable:
 
     def add(self, entry: ZoneEntry) -> None:
         """Add a zone, in place of one with the same id."""
-        self.remove(entry.id)
+        if entry.id in self._entries:
+            self.remove(entry.id)
         self._entries[entry.id] = entry
         self._link(entry, entry.files)
 
@@ -123,6 +124,8 @@ class ZoneTable:
     def _link(self, entry: ZoneEntry, files: Iterable[str]) -> None:
         for path in files:
             zones = self._by_file.setdefault(path, entry.id)
+            if zones is entry.id:
+                continue
             if isinstance(zones, set):
                 zones.add(entry.id)
             elif zones != entry.id:

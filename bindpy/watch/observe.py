@@ -88,8 +88,7 @@ _NOTHING: Final = Known(None, False)
 
 def is_racy(stamp: FileStamp) -> bool:
     """Return whether a write that is still to come could leave *stamp* as it is."""
-    *_, mtime_ns, ctime_ns = stamp.fields
-    return time.time_ns() - (mtime_ns if mtime_ns > ctime_ns else ctime_ns) < _RACY_NS
+    return time.time_ns() - stamp.touched_ns < _RACY_NS
 
 
 def _stat(path: str) -> os.stat_result | None:

@@ -5,7 +5,7 @@ use crate::name::ROOT;
 
 pub const POINTER: u16 = 0xC000;
 /// The highest offset that a pointer can hold.
-const REACH: usize = 0x3FFF;
+pub const REACH: usize = 0x3FFF;
 /// Readers follow a few pointers only (dnspython sixteen), and chains of DNAMEs would make more: a place that is
 /// reached over so many is not pointed at.
 const TOO_DEEP: u16 = 8;

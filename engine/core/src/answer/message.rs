@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::dictionary::{Names, POINTER, Place, Standing, place_in_question};
+use super::dictionary::{Names, POINTER, Place, REACH, Standing, place_in_question};
 use super::query::{Edns, HEADER, OPCODE_MASK, OPTION_NSID, Query, Rcode, Refusal};
 use super::response::{Data, Ede, Entry, Response};
 use super::soa::CompressedSoa;
@@ -31,11 +31,33 @@ pub struct Extras<'a> {
     pub nsid: Option<&'a [u8]>,
 }
 
+impl<'a> Extras<'a> {
+    /// Returns our identity, where `query` asks for it and there is one.
+    fn nsid_for(&self, query: &Query<'_>) -> Option<&'a [u8]> {
+        self.nsid.filter(|_| query.edns.is_some_and(|edns| edns.nsid))
+    }
+
+    /// Returns how many octets the three sections of an answer to `query` may have in a message of at most `limit`, where
+    /// the names in them can be pointed at wherever they are. The answer has no EDE.
+    pub fn room_in(&self, limit: usize, query: &Query<'_>) -> usize {
+        let opt_octets = if query.edns.is_some() { opt_octets(self.nsid_for(query), None) } else { 0 };
+        limit.min(REACH).saturating_sub(query.question_end + opt_octets)
+    }
+}
+
 /// What was written.
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
+    answers: u16,
+    pub authorities: u16,
+    /// Without OPT.
+    pub additionals: u16,
+    /// Where the records end, OPT not counted.
+    pub end: usize,
     /// TC is set.
     pub truncated: bool,
+    /// Nothing was left out.
+    pub whole: bool,
 }
 
 /// Writes `response` to `out` as a message of at most `limit` octets.
@@ -43,22 +65,54 @@ pub struct Written {
 /// An RRset goes in whole or not at all. One of the answer or authority section, or required glue, that
 /// does not fit sets TC and ends the message (RFC 2181 section 9, RFC 9471 section 3); what does not fit of
 /// the rest of the additional section is left out silently.
-pub fn encode<'m>(
-    query: &Query<'m>,
-    response: &Response<'m>,
+pub fn encode(
+    query: &Query<'_>,
+    response: &Response<'_>,
     limit: usize,
     extras: &Extras<'_>,
-    names: &'m mut Names,
-    out: &'m mut Vec<u8>,
+    names: &mut Names,
+    out: &mut Vec<u8>,
 ) -> Written {
-    let nsid = extras.nsid.filter(|_| query.edns.is_some_and(|edns| edns.nsid));
+    let nsid = extras.nsid_for(query);
     let opt_octets = if query.edns.is_some() { opt_octets(nsid, response.ede) } else { 0 };
     out.clear();
     out.extend_from_slice(&query.data[..query.question_end]);
+    let written = match &response.tail {
+        Some(tail) => {
+            tail.write(out);
+            let (authorities, additionals) = tail.counts();
+            Written { answers: 0, authorities, additionals, end: out.len(), truncated: false, whole: true }
+        }
+        None => put_sections(query, response, limit.saturating_sub(opt_octets), names, out),
+    };
+    let mut flags = QR | (query.flags & PRESERVED_FLAGS) | (response.rcode as u16 & 0xF);
+    if written.truncated {
+        flags |= TC;
+    }
+    // RFC 1035 section 6.2: what is asked of all classes is never answered with authority.
+    if response.authoritative && query.qclass != rtype::ANY_CLASS {
+        flags |= AA;
+    }
+    let mut additionals = written.additionals;
+    if let Some(edns) = &query.edns {
+        put_opt(out, extras.edns_octets, response.rcode, edns.dnssec_ok, nsid, response.ede);
+        additionals += 1;
+    }
+    put_header(out, flags, 1, written.answers, written.authorities, additionals);
+    written
+}
+
+/// Writes the three sections of `response` behind the question, up to `room` octets of the message.
+fn put_sections(
+    query: &Query<'_>,
+    response: &Response<'_>,
+    room: usize,
+    names: &mut Names,
+    out: &mut Vec<u8>,
+) -> Written {
     names.clear();
-    let (qname, origin) = (query.qname(), response.origin);
-    let mut message = Message::new(out, names, qname, origin);
-    message.room = limit.saturating_sub(opt_octets);
+    let mut message = Message::new(out, names, query.qname(), response.origin);
+    message.room = room;
     if query.qclass == rtype::CHAOS {
         message.rdclass = rtype::CHAOS;
     }
@@ -66,24 +120,12 @@ pub fn encode<'m>(
     let authorities = message.put(&response.authority);
     let (required, rest) = response.additional.split_at(response.required);
     let mut additionals = message.put(required);
-    let mut flags = QR | (query.flags & PRESERVED_FLAGS) | (response.rcode as u16 & 0xF);
     let truncated = message.full;
-    if truncated {
-        flags |= TC;
-    } else {
+    if !truncated {
         additionals += message.put(rest);
     }
-    drop(message); // what it borrows of `out`
-    // RFC 1035 section 6.2: what is asked of all classes is never answered with authority.
-    if response.authoritative && query.qclass != rtype::ANY_CLASS {
-        flags |= AA;
-    }
-    if let Some(edns) = &query.edns {
-        put_opt(out, extras.edns_octets, response.rcode, edns.dnssec_ok, nsid, response.ede);
-        additionals += 1;
-    }
-    put_header(out, flags, 1, answers, authorities, additionals);
-    Written { truncated }
+    let (whole, end) = (!message.full, message.out.len());
+    Written { answers, authorities, additionals, end, truncated, whole }
 }
 
 /// Writes the answer to a query that was not taken: header, the question if it was read, and OPT.
@@ -142,7 +184,7 @@ fn put_words(out: &mut Vec<u8>, words: &[u16]) {
 
 /// Where the names start that RDATA may hold compressed, and how many follow one another there: the types
 /// of RFC 1035 (RFC 3597 section 4).
-fn compressible(rtype: u16) -> Option<(usize, usize)> {
+pub fn compressible(rtype: u16) -> Option<(usize, usize)> {
     match rtype {
         rtype::NS | rtype::CNAME | rtype::PTR => Some((0, 1)),
         rtype::MB | rtype::MD | rtype::MF | rtype::MG | rtype::MR => Some((0, 1)),
@@ -319,9 +361,8 @@ impl<'m> Message<'m> {
 ///
 /// Returns what is written, where in the message that begins, and where the names in it stand.
 pub fn compress_soa(origin: &[u8], rdata: &[u8]) -> (Vec<u8>, usize, Vec<Place>) {
-    let mut out = vec![0; HEADER];
-    out.extend_from_slice(origin);
-    put_words(&mut out, &[rtype::SOA, rtype::IN, 0]);
+    let mut out = question(origin);
+    put_words(&mut out, &[0]);
     let start = out.len();
     let mut names = Names::default();
     names.learn_question(origin, origin);
@@ -330,4 +371,22 @@ pub fn compress_soa(origin: &[u8], rdata: &[u8]) -> (Vec<u8>, usize, Vec<Place>)
     message.put_compressed(rdata, 0, 2);
     drop(message); // what it borrows of `out`
     (out.split_off(start), start, names.places()[known..].to_vec())
+}
+
+/// Writes `entries` behind a question for `origin`, the name of their zone; returns the message, whose header is left out,
+/// and how many records these are.
+pub fn write_behind(origin: &[u8], entries: &[Entry<'_>]) -> (Vec<u8>, u16) {
+    let (mut out, mut names) = (question(origin), Names::default());
+    let mut message = Message::new(&mut out, &mut names, origin, origin);
+    let records = message.put(entries);
+    drop(message); // what it borrows of `out`
+    (out, records)
+}
+
+/// Returns the beginning of a message, whose header is left out: the question for `origin`.
+fn question(origin: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; HEADER];
+    out.extend_from_slice(origin);
+    put_words(&mut out, &[rtype::SOA, rtype::IN]);
+    out
 }

@@ -6,8 +6,10 @@
 mod acl;
 mod additional;
 mod answerer;
+mod beforehand;
 mod chaos;
 mod counters;
+mod denials;
 mod dictionary;
 mod message;
 mod options;
@@ -17,9 +19,12 @@ mod proofs;
 mod published;
 mod query;
 mod recent;
+mod referrals;
 mod response;
+mod slots;
 mod soa;
 mod stages;
+mod tail;
 mod worker;
 
 pub use acl::{Match, MatchElement, MatchList, Sender};

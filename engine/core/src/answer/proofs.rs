@@ -6,7 +6,8 @@
 
 use smallvec::SmallVec;
 
-use super::response::Response;
+use super::published::Served;
+use super::response::{Data, Entry, Response};
 use crate::name::MAX_NAME;
 use crate::rtype;
 use crate::zone::{Denial, Node, Nsec3Params, Zone};
@@ -156,7 +157,22 @@ fn add_nsec3_covering<'a>(zone: &'a Zone, params: &Nsec3Params, response: &mut R
     add(response, zone.nsec3_covering(&params.hash(key)), rtype::NSEC3);
 }
 
-fn add<'a>(response: &mut Response<'a>, owner: Option<Node<'a>>, rtype: u16) {
+/// Puts the SOA of `zone`, which is the zone served, into the authority section (RFC 2308 section 3).
+pub fn add_soa<'a>(served: &'a Served, zone: &'a Zone, response: &mut Response<'a>) {
+    let (owner, soa) = (zone.origin(), zone.soa());
+    let data = Data::Soa(soa.first(), served.compressed_soa(zone));
+    response.authority.push(Entry { owner, rtype: rtype::SOA, ttl: served.negative_ttl, data });
+    if let Some(signatures) = soa.signatures()
+        && response.dnssec_ok
+    {
+        let data = Data::Rrset(signatures.rdatas());
+        let ttl = served.negative_signatures_ttl;
+        response.authority.push(Entry { owner, rtype: rtype::RRSIG, ttl, data });
+    }
+}
+
+/// Puts the NSEC or NSEC3 of `owner` into the authority section, if there is one.
+pub fn add<'a>(response: &mut Response<'a>, owner: Option<Node<'a>>, rtype: u16) {
     if let Some(owner) = owner
         && let Some(rrset) = owner.rrset(rtype)
     {

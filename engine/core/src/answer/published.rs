@@ -11,6 +11,7 @@ use imbl::shared_ptr::DefaultSharedPtr;
 
 use super::acl::Sender;
 use super::chaos::ChaosZones;
+use super::denials::Denials;
 use super::policy::{AnswerPolicy, LocalNetwork, ViewPolicy, ZonePolicy};
 use super::soa::CompressedSoa;
 use crate::name::{self, MAX_LABELS};
@@ -53,6 +54,8 @@ pub struct Served {
     pub negative_signatures_ttl: u32,
     /// That SOA, once it was asked for: of most of very many zones it never is.
     soa: OnceLock<Box<CompressedSoa>>,
+    /// What its signed denials have in common, likewise.
+    denials: OnceLock<Option<Box<Denials>>>,
     /// How many queries it was the zone of.
     pub queries: Arc<AtomicU64>,
 }
@@ -83,6 +86,7 @@ impl Served {
             negative_ttl,
             negative_signatures_ttl,
             soa: OnceLock::new(),
+            denials: OnceLock::new(),
             queries,
         }
     }
@@ -90,6 +94,11 @@ impl Served {
     /// Returns the RDATA of the SOA of `zone`, which is the zone served, compressed beforehand.
     pub fn compressed_soa(&self, zone: &Zone) -> &CompressedSoa {
         self.soa.get_or_init(|| Box::new(CompressedSoa::new(zone.origin(), zone.soa().first())))
+    }
+
+    /// Returns what the signed denials of `zone`, which is the zone served, have in common, if anything.
+    pub fn denials(&self, zone: &Zone) -> Option<&Denials> {
+        self.denials.get_or_init(|| Denials::new(self, zone).map(Box::new)).as_deref()
     }
 
     /// Returns whether `sender` may ask for the zone's data.

@@ -8,14 +8,13 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use bindpy_sys::prefetch;
 use foldhash::fast::RandomState;
 
 use super::query::Rcode;
+use super::slots::Slots;
 
-/// How many answers are kept, and in how many places each may be.
+/// How many answers are kept.
 const SLOTS: usize = 1 << 12;
-const WAYS: usize = 4;
 /// So many octets of a query and its answer, their IDs not counted, are kept.
 const ROOM: usize = 480;
 /// Where a message goes on behind its ID.
@@ -24,11 +23,7 @@ const ID: usize = 2;
 /// The answers of one thread.
 pub struct Recent {
     hasher: RandomState,
-    /// For each slot some bits of the hash, never 0 where there is an answer.
-    tags: Box<[u32]>,
-    /// The same of queries that came once.
-    seen: Box<[u32]>,
-    answers: Box<[Option<Box<Given>>]>,
+    given: Slots<Given>,
 }
 
 /// Where a query is in a [`Recent`], or would be.
@@ -60,13 +55,7 @@ struct Given {
 
 impl Default for Recent {
     fn default() -> Self {
-        let none = |_| -> Option<Box<Given>> { None };
-        Self {
-            hasher: RandomState::default(),
-            tags: vec![0; SLOTS].into(),
-            seen: vec![0; SLOTS].into(),
-            answers: (0..SLOTS).map(none).collect(),
-        }
+        Self { hasher: RandomState::default(), given: Slots::new(SLOTS) }
     }
 }
 
@@ -76,46 +65,29 @@ impl Mark {
     pub fn is_known(self) -> bool {
         self.slot.is_some()
     }
-
-    #[inline]
-    fn tag(self) -> u32 {
-        (self.hash >> 32) as u32 | 1
-    }
-
-    /// The first of the places where it may be.
-    #[inline]
-    fn first(self) -> usize {
-        self.hash as usize % SLOTS / WAYS * WAYS
-    }
 }
 
 impl Recent {
     /// Looks for `packet`, which has a header, and has what seems to be its answer fetched, so that it is at hand.
     #[inline]
     pub fn mark(&self, packet: &[u8]) -> Mark {
-        let mut mark = Mark { hash: self.hasher.hash_one(&packet[ID..]), slot: None };
-        let (first, tag) = (mark.first(), mark.tag());
-        if let Some(way) = self.tags[first..first + WAYS].iter().position(|known| *known == tag) {
-            mark.slot = Some((first + way) as u16);
-            self.answers[first + way].iter().for_each(|given| prefetch(&**given));
-        }
-        mark
+        let hash = self.hasher.hash_one(&packet[ID..]);
+        Mark { hash, slot: self.given.find(hash) }
     }
 
     /// Writes the answer to `packet` to `out` and returns of what kind it is, where it is still the answer. Where not,
     /// it is forgotten.
     #[inline]
     pub fn answer(&mut self, mark: Mark, generation: u64, packet: &[u8], out: &mut Vec<u8>) -> Option<&Kind> {
-        let slot = usize::from(mark.slot?);
+        let slot = mark.slot?;
         let is_it = |given: &&Given| {
             given.generation == generation && given.octets[..usize::from(given.query_octets)] == packet[ID..]
         };
-        if self.answers[slot].as_deref().filter(is_it).is_none() {
-            self.tags[slot] = 0;
-            self.seen[mark.hash as usize % SLOTS] = mark.tag(); // is kept when it comes again
+        if self.given.get(slot).filter(is_it).is_none() {
+            self.given.forget(mark.hash, slot);
             return None;
         }
-        let given = self.answers[slot].as_deref()?;
+        let given = self.given.get(slot)?;
         out.extend_from_slice(&packet[..ID]);
         out.extend_from_slice(
             &given.octets[usize::from(given.query_octets)..usize::from(given.octets_in_all)],
@@ -133,9 +105,7 @@ impl Recent {
         answer: &[u8],
         kind: impl FnOnce() -> Kind,
     ) {
-        let seen = &mut self.seen[mark.hash as usize % SLOTS];
-        if *seen != mark.tag() {
-            *seen = mark.tag();
+        if !self.given.came(mark.hash) {
             return;
         }
         let (query, answer) = (&packet[ID..], &answer[ID..]);
@@ -143,17 +113,11 @@ impl Recent {
         if octets_in_all > ROOM {
             return;
         }
-        let first = mark.first();
-        let ways = &self.tags[first..first + WAYS];
-        let free = ways.iter().position(|known| *known == 0 || *known == mark.tag());
-        let slot = first + free.unwrap_or((mark.hash >> 24) as usize % WAYS);
         let mut octets = [0; ROOM];
         octets[..query.len()].copy_from_slice(query);
         octets[query.len()..octets_in_all].copy_from_slice(answer);
-        self.tags[slot] = mark.tag();
         let (query_octets, octets_in_all) = (query.len() as u16, octets_in_all as u16);
-        let given = Given { generation, query_octets, octets_in_all, octets, kind: kind() };
-        self.answers[slot] = Some(Box::new(given));
+        self.given.put(mark.hash, Given { generation, query_octets, octets_in_all, octets, kind: kind() });
     }
 }
 

@@ -6,7 +6,9 @@
 use smallvec::SmallVec;
 
 use super::query::Rcode;
+use super::referrals::Cut;
 use super::soa::CompressedSoa;
+use super::tail::Fitted;
 use crate::rtype;
 use crate::zone::{Rdatas, Rrset};
 
@@ -101,6 +103,11 @@ pub struct Response<'a> {
     pub origin: &'a [u8],
     /// So many leading RRsets of `additional` are the glue without which the response is of no use (RFC 9471).
     pub required: usize,
+    /// What stands in place of the sections, where that is known beforehand.
+    pub tail: Option<Fitted<'a>>,
+    /// The cut that this is a referral from, if that is not known beforehand and no alias is before it; and of how many
+    /// octets its name is, with which the name asked for ends.
+    pub cut: Option<(Cut, usize)>,
     present: SmallVec<[Present<'a>; 16]>,
 }
 
@@ -124,6 +131,8 @@ impl<'a> Response<'a> {
             referral: false,
             origin: &[],
             required: 0,
+            tail: None,
+            cut: None,
             present: SmallVec::new(),
         }
     }

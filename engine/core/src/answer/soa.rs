@@ -6,6 +6,7 @@
 use super::dictionary::{POINTER, Place};
 use super::message::compress_soa;
 use super::query::HEADER;
+use super::tail::label_above;
 use crate::name;
 
 /// The RDATA of a zone's SOA as it stands behind a question for a name of the zone.
@@ -92,24 +93,6 @@ impl CompressedSoa {
             place
         })
     }
-}
-
-/// Returns the label of `name` right above `origin`, with its length octet, where `name` is below that.
-#[inline]
-fn label_above<'n>(name: &'n [u8], origin: &[u8]) -> Option<&'n [u8]> {
-    let until = name.len().checked_sub(origin.len())?;
-    if name[until..] != *origin {
-        return None;
-    }
-    let mut start = 0;
-    while start < until {
-        let end = start + 1 + usize::from(name[start]);
-        if end == until {
-            return Some(&name[start..end]);
-        }
-        start = end;
-    }
-    None
 }
 
 #[cfg(test)]

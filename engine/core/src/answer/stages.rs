@@ -11,11 +11,13 @@ use bumpalo::Bump;
 use smallvec::SmallVec;
 
 use super::additional::{add_additional, add_glue};
+use super::beforehand::Beforehand;
 use super::policy::{LocalNetwork, MinimalResponses, Transport, ViewPolicy};
-use super::proofs::{Key, deny_name, deny_type, deny_wildcard_type, prove_expansion};
+use super::proofs::{Key, add_soa, deny_name, deny_type, deny_wildcard_type, prove_expansion};
 use super::published::{Served, Unavailable, ZoneTable};
 use super::query::{MIN_UDP, Query, Rcode};
-use super::response::{Addition, Data, Ede, Entry, Response};
+use super::referrals::Cut;
+use super::response::{Addition, Ede, Response};
 use super::worker::Request;
 use crate::name::{self, MAX_NAME};
 use crate::rtype;
@@ -120,6 +122,13 @@ impl<'a> Start<'a> {
         self.served.filter(|served| served.content.is_ok()).map(|served| &served.queries)
     }
 
+    /// Returns the zone cut that has been found, if it seems to be one.
+    #[inline]
+    pub fn likely_cut(&self, generation: u64, dnssec_ok: bool) -> Option<Cut> {
+        let id = self.seek.as_ref()?.likely_cut()?;
+        Some(Cut::new(generation, self.served?, id, dnssec_ok))
+    }
+
     /// Takes a step of the look-up of the name, see [`Seek::step`].
     #[inline]
     pub fn step(&mut self) -> bool {
@@ -131,10 +140,13 @@ impl<'a> Start<'a> {
 }
 
 /// Collects the response to `query`, of class IN. Names that are made are kept in `arena`.
+///
+/// What is known `beforehand` is used where it is given: it is written as it is.
 pub fn respond<'a>(
     start: &Start<'a>,
     query: &Query<'a>,
     fill: Fill,
+    beforehand: Option<&Beforehand<'a>>,
     asker: &Asker<'_>,
     arena: &'a Bump,
     response: &mut Response<'a>,
@@ -163,7 +175,7 @@ pub fn respond<'a>(
     response.origin = zone.origin();
     let seek = start.seek.unwrap_or_else(|| Seek::new(zone, start.key));
     let zones = start.zones;
-    Walk { zones, query, response, fill, asker, arena, served, zone }.run(start.key, seek);
+    Walk { zones, query, response, fill, beforehand, asker, arena, served, zone }.run(start.key, seek);
 }
 
 /// One query's way through the zones: from its name, over aliases, to an end.
@@ -172,13 +184,14 @@ struct Walk<'a, 'w> {
     query: &'w Query<'a>,
     response: &'w mut Response<'a>,
     fill: Fill,
+    beforehand: Option<&'w Beforehand<'a>>,
     asker: &'w Asker<'w>,
     arena: &'a Bump,
     served: &'a Served,
     zone: &'a Zone,
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a, 'w> Walk<'a, 'w> {
     fn run(&mut self, key: &[u8], seek: Seek) {
         let qname = self.query.qname();
         if let Some(target) = self.step(qname, key, seek) {
@@ -251,20 +264,35 @@ impl<'a> Walk<'a, '_> {
         if let Some(wildcard) = encloser.wildcard() {
             return self.expand(sname, key, encloser, wildcard, next_closer);
         }
-        self.deny();
         self.response.rcode = Rcode::NxDomain;
+        if let Some(beforehand) = self.beforehand()
+            && let Some(denier) = seek.denier(zone)
+            && beforehand.deny(self.served, zone, denier, self.response)
+        {
+            return None;
+        }
+        add_soa(self.served, zone, self.response);
         if self.response.dnssec_ok {
             deny_name(zone, self.response, key, encloser, next_closer, seek.denier(zone));
         }
         None
     }
 
+    /// Returns what is known of the answer before anything has been looked up: of nothing behind an alias.
+    fn beforehand(&self) -> Option<&'w Beforehand<'a>> {
+        self.beforehand.filter(|_| self.response.answer.is_empty())
+    }
+
     /// Sends the client to the servers of the zone below `cut` (RFC 1034 section 4.3.2 step 3b).
     fn refer(&mut self, cut: Node<'a>) {
+        let beforehand = self.beforehand();
         let response = &mut *self.response;
         response.referral = true;
         // Behind an alias AA stays: it is about the first owner name (RFC 1035 section 4.1.1).
         response.authoritative = !response.answer.is_empty();
+        if beforehand.is_some_and(|beforehand| beforehand.refer(self.served, cut, response)) {
+            return;
+        }
         let delegation = cut.rrset(rtype::NS).expect("a cut has a NS RRset");
         response.add_authority(cut.owner(), delegation);
         if response.dnssec_ok {
@@ -345,7 +373,7 @@ impl<'a> Walk<'a, '_> {
         if found {
             self.add_servers();
         } else {
-            self.deny();
+            add_soa(self.served, self.zone, self.response);
             if denies && self.response.dnssec_ok {
                 deny_type(self.zone, self.response, node);
             }
@@ -384,21 +412,6 @@ impl<'a> Walk<'a, '_> {
             && let Some(servers) = self.zone.apex().rrset(rtype::NS)
         {
             self.response.add_authority(self.zone.origin(), servers);
-        }
-    }
-
-    /// Puts the zone's SOA into the authority section (RFC 2308 section 3).
-    fn deny(&mut self) {
-        let (owner, soa) = (self.zone.origin(), self.zone.soa());
-        let authority = &mut self.response.authority;
-        let data = Data::Soa(soa.first(), self.served.compressed_soa(self.zone));
-        authority.push(Entry { owner, rtype: rtype::SOA, ttl: self.served.negative_ttl, data });
-        if let Some(signatures) = soa.signatures()
-            && self.response.dnssec_ok
-        {
-            let data = Data::Rrset(signatures.rdatas());
-            let ttl = self.served.negative_signatures_ttl;
-            authority.push(Entry { owner, rtype: rtype::RRSIG, ttl, data });
         }
     }
 }

@@ -9,6 +9,7 @@ use bumpalo::Bump;
 use smallvec::SmallVec;
 
 use super::acl::Sender;
+use super::beforehand::Beforehand;
 use super::counters::Counters;
 use super::dictionary::Names;
 use super::message::{Extras, encode, encode_refusal};
@@ -17,6 +18,7 @@ use super::policy::{Outcome, Transport};
 use super::published::{Claim, State};
 use super::query::{HEADER, MIN_UDP, Other, Query, Rcode, Refusal, parse, word};
 use super::recent::{Kind, Mark, Recent};
+use super::referrals::{Cut, Referrals};
 use super::response::Response;
 use super::stages::{Asker, Fill, KeyBuffer, Start, respond};
 use crate::fault::catch;
@@ -87,6 +89,7 @@ pub struct Worker {
     names: Names,
     turns: Turns,
     recent: Recent,
+    referrals: Referrals,
     counters: Arc<Counters>,
     fault: Fault,
     #[cfg(test)]
@@ -101,6 +104,7 @@ impl Worker {
             names: Names::default(),
             turns: Turns::default(),
             recent: Recent::default(),
+            referrals: Referrals::default(),
             counters,
             fault,
             #[cfg(test)]
@@ -130,7 +134,7 @@ impl Worker {
             let mut keys = [[0; MAX_NAME]; TOGETHER];
             let mut keys = keys.iter_mut();
             let mut begun = SmallVec::<[Begun<'_>; TOGETHER]>::new();
-            let recent = &self.recent;
+            let (recent, referrals) = (&self.recent, &self.referrals);
             let prepared = catch(|| {
                 let mut before = None;
                 for (exchange, key) in exchanges.iter().zip(&mut keys) {
@@ -148,6 +152,7 @@ impl Worker {
                         break;
                     }
                 }
+                begun.iter().filter_map(|begun| begun.likely_cut(state)).for_each(|cut| referrals.fetch(cut));
             });
             if prepared.is_err() {
                 begun.clear(); // whose fault it was will be seen
@@ -232,6 +237,7 @@ impl Worker {
         Outcome::Answer
     }
 
+    #[inline]
     #[expect(clippy::too_many_arguments, reason = "what was begun, and where it goes")]
     fn look_up<'a>(
         &mut self,
@@ -248,6 +254,13 @@ impl Worker {
         assert!(query.qtype != self.panics_at, "as the test wants it");
         self.arena.reset();
         let policy = &state.policy;
+        let limit = match request.transport {
+            Transport::Udp => usize::from(query.payload().min(policy.max_udp_size.max(MIN_UDP))),
+            Transport::Tcp => MAX_TCP_OCTETS,
+        };
+        let limit = limit.saturating_sub(request.reserved_octets);
+        let nsid = policy.server_id.as_ref().map(String::as_bytes);
+        let extras = Extras { edns_octets: policy.edns_udp_size, nsid };
         let mut response = Response::new(query.dnssec_ok());
         let mut lasting = None;
         match (claim, start) {
@@ -257,8 +270,12 @@ impl Worker {
             (Claim::View(view), Some(start)) => {
                 let fill = Fill::of(&view.policy, query, request.transport);
                 let asker = Asker { request, local: &policy.local, matters: Cell::new(false) };
-                respond(start, query, fill, &asker, &self.arena, &mut response);
-                if !view.policy.rrset_order.is_empty() {
+                let is_ordered = !view.policy.rrset_order.is_empty();
+                let (referrals, generation) = (&self.referrals, state.generation);
+                let beforehand = Beforehand { query, referrals, generation, limit, extras: &extras };
+                let beforehand = Some(&beforehand).filter(|_| !is_ordered);
+                respond(start, query, fill, beforehand, &asker, &self.arena, &mut response);
+                if is_ordered {
                     self.turns.arrange(&view.policy.rrset_order, &self.arena, &mut response);
                 } else if !asker.matters.get() {
                     lasting = mark.zip(start.queries());
@@ -266,20 +283,18 @@ impl Worker {
             }
             _ => response.refuse(Rcode::Refused, None),
         }
-        let limit = match request.transport {
-            Transport::Udp => usize::from(query.payload().min(policy.max_udp_size.max(MIN_UDP))),
-            Transport::Tcp => MAX_TCP_OCTETS,
-        };
-        let limit = limit.saturating_sub(request.reserved_octets);
-        let nsid = policy.server_id.as_ref().map(String::as_bytes);
-        let extras = Extras { edns_octets: policy.edns_udp_size, nsid };
         let written = encode(query, &response, limit, &extras, &mut self.names, out);
         let rcode = response.rcode;
+        let cut = response.cut.filter(|_| written.whole);
         drop(response); // what it borrows of `out`
         self.counters.count_rcode(rcode);
         let truncated = written.truncated && request.transport == Transport::Udp;
         if truncated {
             self.counters.truncated.count();
+        }
+        if let Some(cut) = cut {
+            let records = (written.authorities, written.additionals);
+            self.referrals.keep(cut, &out[..written.end], query.question_end, records);
         }
         if let Some((mark, queries)) = lasting {
             let qtype = query.qtype;
@@ -339,6 +354,17 @@ impl<'a> Begun<'a> {
     fn start(&self) -> Option<&Start<'a>> {
         match self {
             Self::Query { start, .. } => start.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the zone cut that the answer seems to be a referral from.
+    #[inline]
+    fn likely_cut(&self, state: &State) -> Option<Cut> {
+        match self {
+            Self::Query { query, start: Some(start), .. } => {
+                start.likely_cut(state.generation, query.dnssec_ok())
+            }
             _ => None,
         }
     }

@@ -21,6 +21,8 @@ pub struct Seek {
     hash: u32,
     /// The node with that hash, once there is one. That it has the name, too, is still to be seen.
     id: Option<u32>,
+    /// It is a zone cut.
+    is_cut: bool,
     /// Whether it has to be proved where the name does not exist.
     proves: bool,
     /// The owner of the NSEC or NSEC3 that does, once it was looked for.
@@ -46,6 +48,7 @@ impl Seek {
             next_closer: None,
             hash: 0,
             id: None,
+            is_cut: false,
             proves: false,
             denier: None,
         };
@@ -65,6 +68,12 @@ impl Seek {
     #[inline]
     pub fn denier<'z>(&self, zone: &'z Zone) -> Option<Node<'z>> {
         self.denier.map(|id| zone.node(id))
+    }
+
+    /// Returns the number of the node that seems to be the one, if it is a zone cut.
+    #[inline]
+    pub fn likely_cut(&self) -> Option<u32> {
+        self.id.filter(|_| self.is_cut)
     }
 
     /// Returns the name that is looked for now.
@@ -120,7 +129,7 @@ impl Seek {
             Step::Node => {
                 self.next = Step::Done;
                 if let Some(id) = self.id {
-                    zone.0.store.fetch_node(id);
+                    self.is_cut = zone.0.store.fetch_node(id).is_cut();
                 }
                 false
             }

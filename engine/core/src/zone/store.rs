@@ -99,12 +99,13 @@ impl Store {
         self.table.fetch(id as usize);
     }
 
-    /// Has the beginning of the node fetched, likewise.
+    /// Has the beginning of the node fetched, likewise, and returns its flags.
     #[inline]
-    pub fn fetch_node(&self, id: u32) {
+    pub fn fetch_node(&self, id: u32) -> NodeFlags {
         let entry = Entry(self.table.get(id as usize));
         let node = &self.chunks[entry.chunk()].octets[entry.at()..];
         node.iter().step_by(LINE).take(LINES).for_each(prefetch);
+        entry.flags()
     }
 
     /// Returns the numbers of all nodes that are not the same in `other`, and maybe of some that are; `None` where they

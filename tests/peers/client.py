@@ -75,17 +75,29 @@ def _one_udp_round(
                 return
             in_flight[i] = time.monotonic() + timeout_s
         readable, _, _ = select.select([sock], [], [], timeout_s)
-        if readable:
-            try:
-                reply = sock.recv(65535)
-            except ConnectionRefusedError:
-                return
-            i = int.from_bytes(reply[:2], "big")
-            if in_flight.pop(i, None) is not None:
-                answers[i] = reply
+        if readable and not _receive_all(sock, answers, in_flight):
+            return
         now = time.monotonic()
         for i in [i for i, deadline in in_flight.items() if deadline <= now]:
             del in_flight[i]
+
+
+def _receive_all(sock: socket.socket, answers: list[bytes | None], in_flight: dict[int, float]) -> bool:
+    """Take what has come, late or not: where this process had to wait for a processor, all of it is late.
+
+    Returns False when an ICMP error says that nobody listens.
+    """
+    try:
+        while True:
+            reply = sock.recv(65535)
+            i = int.from_bytes(reply[:2], "big")
+            in_flight.pop(i, None)
+            if i < len(answers) and answers[i] is None:
+                answers[i] = reply
+    except BlockingIOError:
+        return True
+    except ConnectionRefusedError:
+        return False
 
 
 def exchange_tcp(

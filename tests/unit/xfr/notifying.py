@@ -31,6 +31,9 @@ from tests.support.zones import zone_from_text
 ZONE_ID = ("_default", names.from_text("example.com."))
 NO_HOSTS: dict[str, tuple[str, ...]] = {}
 QUICK_S = (0.05, 0.1, 0.1)
+"""Pauses between tries where none, or not the first, is acknowledged."""
+PATIENT_S = (10.0, 10.0, 10.0)
+"""Where the first is: a busy machine's delay is not taken for a lost packet."""
 SECRET = b"0123456789abcdef"
 
 
@@ -191,7 +194,12 @@ ALSO = one_zone("also-notify { 127.0.0.1 port PORT; };")
 
 @asynccontextmanager
 async def world(
-    folder: Path, conf: str = ALSO, *, hosts: dict[str, tuple[str, ...]] = NO_HOSTS, all_loaded: bool = True
+    folder: Path,
+    conf: str = ALSO,
+    *,
+    hosts: dict[str, tuple[str, ...]] = NO_HOSTS,
+    all_loaded: bool = True,
+    pauses_s: tuple[float, ...] = PATIENT_S,
 ) -> AsyncIterator[World]:
     loop = asyncio.get_running_loop()
     transport, receiver = await loop.create_datagram_endpoint(Receiver, ("127.0.0.1", 0))
@@ -203,7 +211,7 @@ async def world(
             raise OSError(-2, "Name or service not known")
         return hosts[host]
 
-    notifier = Notifier(table, state, lookup=lookup, pauses_s=QUICK_S)
+    notifier = Notifier(table, state, lookup=lookup, pauses_s=pauses_s)
     built = World(folder, receiver, state, table, notifier, ZoneEntry(KEYS.zones()[0]))
     built.configure(conf)
     if all_loaded:

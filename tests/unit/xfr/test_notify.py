@@ -59,7 +59,7 @@ def test_lost_packets_are_sent_again_until_it_is_given_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def run() -> int:
-        async with world(tmp_path) as w:
+        async with world(tmp_path, pauses_s=QUICK_S) as w:
             w.receiver.answer = silent
             w.publish(zone(5))
             await w.until_failed()
@@ -81,7 +81,7 @@ def test_lost_packets_are_sent_again_until_it_is_given_up(
 
 def test_a_second_try_is_enough(tmp_path: Path) -> None:
     async def run() -> None:
-        async with world(tmp_path) as w:
+        async with world(tmp_path, pauses_s=(0.05, 10.0)) as w:
             w.receiver.answer = lambda packet: noerror(packet) if len(w.receiver.packets) > 1 else None
             w.publish(zone(5))
             await w.until_acknowledged(5)
@@ -104,7 +104,7 @@ def test_a_refusal_is_explained_once_and_tried_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, rcode: int, expected: str
 ) -> None:
     async def run() -> None:
-        async with world(tmp_path) as w:
+        async with world(tmp_path, pauses_s=QUICK_S) as w:
             w.receiver.answer = refusing(rcode)
             w.publish(zone(5))
             await w.until_failed()
@@ -119,7 +119,7 @@ def test_a_refusal_is_explained_once_and_tried_again(
 
 def test_a_server_that_gets_the_zone_in_the_meantime_is_told(tmp_path: Path) -> None:
     async def run() -> None:
-        async with world(tmp_path) as w:
+        async with world(tmp_path, pauses_s=QUICK_S) as w:
             first = refusing(9)
             w.receiver.answer = lambda p: noerror(p) if len(w.receiver.packets) > 1 else first(p)
             w.publish(zone(5))
@@ -140,7 +140,7 @@ def test_a_server_that_gets_the_zone_in_the_meantime_is_told(tmp_path: Path) -> 
 )
 def test_what_is_no_answer_to_us_acknowledges_nothing(tmp_path: Path, spoil: Answer) -> None:
     async def run() -> None:
-        async with world(tmp_path) as w:
+        async with world(tmp_path, pauses_s=QUICK_S) as w:
             w.receiver.answer = spoil
             w.publish(zone(5))
             await w.until_failed()
@@ -151,7 +151,7 @@ def test_what_is_no_answer_to_us_acknowledges_nothing(tmp_path: Path, spoil: Ans
 
 def test_an_answer_from_another_source_counts_for_nothing(tmp_path: Path) -> None:
     async def run() -> None:
-        async with world(tmp_path) as w:
+        async with world(tmp_path, pauses_s=QUICK_S) as w:
             w.receiver.from_elsewhere = True
             w.publish(zone(5))
             await w.until_failed()
@@ -193,7 +193,9 @@ def test_a_badly_signed_answer_is_none(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: Answer, reason: str
 ) -> None:
     async def run() -> None:
-        async with world(tmp_path, one_zone("also-notify { 127.0.0.1 port PORT key k1; };")) as w:
+        async with world(
+            tmp_path, one_zone("also-notify { 127.0.0.1 port PORT key k1; };"), pauses_s=QUICK_S
+        ) as w:
             w.receiver.answer = answer
             w.publish(zone(5))
             await w.until_failed()
@@ -220,7 +222,7 @@ def test_from_the_source_that_is_configured(tmp_path: Path) -> None:
 def test_a_source_that_is_not_ours_is_said(tmp_path: Path) -> None:
     async def run() -> None:
         conf = one_zone("notify-source 192.0.2.1; also-notify { 127.0.0.1 port PORT; };")
-        async with world(tmp_path, conf) as w:
+        async with world(tmp_path, conf, pauses_s=QUICK_S) as w:
             w.publish(zone(5))
             await w.until_failed()
             assert "cannot be asked from 192.0.2.1" in w.status.reason

@@ -209,7 +209,6 @@ def _has_tables(db: sqlite3.Connection) -> bool:
     return bool(version)  # a kill may have come before the tables were made
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("behind", [False, True], ids=["stored first", "served first"])
 def test_a_secondary_that_is_killed_in_the_midst_of_transfers(tmp_path: Path, behind: bool) -> None:
     print(f"seed {SEED}")

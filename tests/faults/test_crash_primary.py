@@ -13,7 +13,6 @@ import dns.message
 import dns.rdatatype
 import dns.xfr
 import dns.zone
-import pytest
 
 from tests.e2e.daemon import options, wait_until
 from tests.faults.restarts import Restarts
@@ -95,7 +94,6 @@ def follow(port: int, text: str) -> tuple[dns.zone.Zone, bool]:
     return zone, incremental
 
 
-@pytest.mark.timeout(120)
 def test_a_primary_that_is_killed_during_edits(tmp_path: Path) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)

@@ -162,7 +162,6 @@ def _store_for_ever(path: Path, first: int, done: int) -> None:
         os.write(done, b"%d\n" % serial)
 
 
-@pytest.mark.timeout(90)
 def test_kill_at_random_moments(tmp_path: Path) -> None:
     path = tmp_path / "zone"
     put(1, path)

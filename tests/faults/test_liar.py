@@ -238,7 +238,6 @@ async def until_no_more_than(tasks: int, open_files: int) -> None:
             await asyncio.sleep(0.005)
 
 
-@pytest.mark.timeout(120)
 def test_a_primary_that_lies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     print(f"seed {SEED}")
     caplog.set_level(logging.INFO)

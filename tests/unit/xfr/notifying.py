@@ -30,7 +30,7 @@ from tests.support.zones import zone_from_text
 
 ZONE_ID = ("_default", names.from_text("example.com."))
 NO_HOSTS: dict[str, tuple[str, ...]] = {}
-QUICK_S = (0.05, 0.1, 0.1)
+QUICK_S = (0.2, 0.2, 0.2)
 """Pauses between tries where none, or not the first, is acknowledged."""
 PATIENT_S = (10.0, 10.0, 10.0)
 """Where the first is: a busy machine's delay is not taken for a lost packet."""

@@ -1,6 +1,8 @@
 //! What is served: the views, and in each the zones. Immutable; a change makes a new [`State`] that shares
 //! all but the way to what changed.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -112,12 +114,38 @@ impl Served {
     }
 }
 
-type Map = GenericHashMap<Box<[u8]>, Arc<Served>, FixedState, DefaultSharedPtr>;
+/// A zone by its name. A change copies the way to it, and with it its neighbours: that counts references, and
+/// allocates nothing.
+#[derive(Clone)]
+struct ByKey(Arc<Served>);
+
+impl Borrow<[u8]> for ByKey {
+    fn borrow(&self) -> &[u8] {
+        &self.0.key
+    }
+}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key.hash(state);
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for ByKey {}
+
+/// A set, of which one can ask for what is in it.
+type Zones = GenericHashMap<ByKey, (), FixedState, DefaultSharedPtr>;
 
 /// Zones by name. A copy costs next to nothing, and a change of a copy the way to what changed.
 #[derive(Clone)]
 pub struct ZoneTable {
-    zones: Map,
+    zones: Zones,
     /// How many zones have names of so many labels.
     by_labels: Arc<[u32; MAX_LABELS + 1]>,
     /// The numbers of labels that there are: others need not be looked for.
@@ -126,14 +154,14 @@ pub struct ZoneTable {
 
 impl Default for ZoneTable {
     fn default() -> Self {
-        let zones = Map::with_hasher(FixedState::default());
+        let zones = Zones::with_hasher(FixedState::default());
         Self { zones, by_labels: Arc::new([0; MAX_LABELS + 1]), present: 0 }
     }
 }
 
 impl ZoneTable {
     pub fn get(&self, key: &[u8]) -> Option<&Arc<Served>> {
-        self.zones.get(key)
+        self.zones.get_key_value(key).map(|(zone, ())| &zone.0)
     }
 
     pub fn len(&self) -> usize {
@@ -142,14 +170,14 @@ impl ZoneTable {
 
     /// Serves `content` at `origin`, with the counters of what was there.
     pub fn put(&mut self, origin: &[u8], content: Result<Zone, Unavailable>, policy: Arc<ZonePolicy>) {
-        let known = self.zones.get(&*name::key(origin));
+        let known = self.get(&name::key(origin));
         let queries = known.map_or_else(Arc::default, |known| known.queries.clone());
         self.insert(Served::new(origin, content, policy, queries));
     }
 
     fn insert(&mut self, served: Served) {
         let labels = name::label_count(&served.key);
-        if self.zones.insert(served.key.clone(), Arc::new(served)).is_none() {
+        if self.zones.insert(ByKey(Arc::new(served)), ()).is_none() {
             Arc::make_mut(&mut self.by_labels)[labels] += 1;
             self.present |= 1 << labels;
         }
@@ -170,7 +198,7 @@ impl ZoneTable {
     fn longest_match(&self, mut key: &[u8], mut labels: usize) -> Option<&Served> {
         loop {
             if self.present >> labels & 1 != 0
-                && let Some(served) = self.zones.get(key)
+                && let Some(served) = self.get(key)
             {
                 return Some(served);
             }

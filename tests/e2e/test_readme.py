@@ -89,7 +89,7 @@ def example(tmp_path: Path) -> Iterator[tuple[Path, Ports]]:
     finally:
         end_started(tmp_path)
         server.terminate()
-        assert server.wait(10) == 0, log.read_text()
+        assert server.wait(DEADLINE_S) == 0, log.read_text()
         assert "Traceback" not in log.read_text()
 
 

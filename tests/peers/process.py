@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar, Self
@@ -205,8 +206,10 @@ class ServerProcess(abc.ABC):
             try:
                 status = self._process.wait(STOP_WITHIN_S)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.kill()
                 status = self._process.wait()
+            with suppress(ProcessLookupError):  # those of several processes that outlive the first
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process = None
         if self._log is not None:
             self._log.close()

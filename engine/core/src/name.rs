@@ -157,6 +157,13 @@ impl SortKey {
         key
     }
 
+    /// Makes that of a name which is one label of digits and small letters, and its zone's name.
+    pub fn of_digits(label: &[u8]) -> Self {
+        let mut key = SortKey(SmallVec::from_slice(label));
+        key.0.push(0);
+        key
+    }
+
     /// Appends a label with octets that have to be written as two.
     #[cold]
     fn escape(&mut self, label: &[u8]) {

@@ -66,7 +66,7 @@ impl Referrals {
         (given.cut == cut).then_some(&given.tail)
     }
 
-    /// Keeps the records of `message`, a referral from `cut`, where there was one before.
+    /// Keeps the records of `message`, a referral from `cut`, where there was one before, or there is room.
     ///
     /// They begin behind the question, of which the last `anchor_octets` of the name are the cut's. How many there are in
     /// the authority section, and in the additional one, says `records`.
@@ -80,7 +80,7 @@ impl Referrals {
     ) {
         let hash = self.hasher.hash_one(cut);
         let anchor = &message[question_end - 4 - anchor_octets..question_end - 4];
-        if self.given.came(hash)
+        if (self.given.came(hash) || self.given.has_room(hash))
             && message.len() - question_end <= ROOM
             && let Some(tail) = Tail::of(message, question_end, anchor, message.len(), records)
         {
@@ -101,16 +101,13 @@ mod tests {
     const ANCHOR: &[u8] = b"\x01d\x04test\0";
 
     #[test]
-    fn what_was_given_twice_fits_other_names() {
+    fn what_was_given_fits_other_names() {
         let content = Err(Unavailable::NotReady);
         let served = Served::new(b"\x04test\0", content, Default::default(), Default::default());
         let mut referrals = Referrals::default();
         let cut = Cut::new(1, &served, 7, false);
-        for times in 0..3 {
-            assert_eq!(referrals.get(cut).is_some(), times == 2);
-            referrals.fetch(cut);
-            referrals.keep((cut, ANCHOR.len()), MESSAGE, QUESTION_END, (1, 0));
-        }
+        assert!(referrals.get(cut).is_none());
+        referrals.keep((cut, ANCHOR.len()), MESSAGE, QUESTION_END, (1, 0));
         let tail = referrals.get(cut).unwrap();
         assert_eq!(tail.anchor_in(b"\x03www\x01d\x04test\0", ANCHOR), Some(16));
         assert_eq!(tail.anchor_in(ANCHOR, ANCHOR), Some(12));
@@ -132,10 +129,29 @@ mod tests {
             let rdata = vec![0; id - 12];
             let head = [&b"\xc0\x0e\0\x10\0\x01\0\0\0\x09"[..], &(rdata.len() as u16).to_be_bytes()].concat();
             let message = [&MESSAGE[..QUESTION_END], &head, &rdata].concat();
-            for _ in 0..2 {
-                referrals.keep((cut, ANCHOR.len()), &message, QUESTION_END, (1, 0));
-            }
+            referrals.keep((cut, ANCHOR.len()), &message, QUESTION_END, (1, 0));
             assert_eq!(referrals.get(cut).is_some(), is_kept);
         }
+    }
+
+    #[test]
+    fn what_comes_once_pushes_nothing_out() {
+        let served = Served::new(b"\0", Err(Unavailable::NotReady), Default::default(), Default::default());
+        let mut referrals = Referrals::default();
+        let cuts = |generation| (0..4 * SLOTS as u32).map(move |id| (generation, id));
+        let cut = |(generation, id)| Cut::new(generation, &served, id, false);
+        let keep = |referrals: &mut Referrals, cut| {
+            referrals.keep((cut, ANCHOR.len()), MESSAGE, QUESTION_END, (1, 0));
+        };
+        cuts(1).for_each(|which| keep(&mut referrals, cut(which)));
+        let known: Vec<_> = cuts(1).filter(|which| referrals.get(cut(*which)).is_some()).collect();
+        assert!(known.len() > SLOTS / 2, "{} are kept", known.len());
+        cuts(2).for_each(|which| keep(&mut referrals, cut(which)));
+        let still = known.iter().filter(|which| referrals.get(cut(**which)).is_some()).count();
+        assert!(still > known.len() * 9 / 10, "{still} of {} are left", known.len());
+        for _ in 0..2 {
+            keep(&mut referrals, cut((3, 1)));
+        }
+        assert!(referrals.get(cut((3, 1))).is_some(), "and what comes twice is kept");
     }
 }

@@ -1,6 +1,6 @@
 //! What one thread keeps of its answers: a table by hash with room for so many, which makes room for others.
 //!
-//! Something is kept when it comes for the second time, so that what comes once, without end, pushes nothing out.
+//! Who keeps something when it comes for the second time sees to it that what comes once, without end, pushes nothing out.
 
 use bindpy_sys::prefetch;
 
@@ -65,13 +65,20 @@ impl<T> Slots<T> {
         }
     }
 
+    /// Returns whether a value for `hash` would push no other one out. Something has come.
+    #[inline]
+    pub fn has_room(&self, hash: u64) -> bool {
+        let first = self.first(hash);
+        self.tags[first..first + WAYS].contains(&0)
+    }
+
     /// Forgets the value for `hash` at `slot`; when it comes again it has come before.
     pub fn forget(&mut self, hash: u64, slot: u16) {
         self.tags[usize::from(slot)] = 0;
         self.came(hash);
     }
 
-    /// Keeps `value`, for `hash`, which has come before.
+    /// Keeps `value`, for `hash`, which has come.
     pub fn put(&mut self, hash: u64, value: T) {
         let first = self.first(hash);
         let ways = &self.tags[first..first + WAYS];

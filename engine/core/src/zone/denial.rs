@@ -94,6 +94,18 @@ pub(super) fn choose<'a>(
     Denial::None
 }
 
+/// Returns the digits of `hash` in base32hex, in lower case.
+pub(super) fn digits(hash: &[u8; HASH]) -> [u8; DIGITS] {
+    let mut out = [0; DIGITS];
+    for (five, digits) in hash.chunks_exact(5).zip(out.chunks_exact_mut(8)) {
+        let bits = five.iter().fold(0u64, |bits, &octet| bits << 8 | u64::from(octet));
+        for (i, digit) in digits.iter_mut().enumerate() {
+            *digit = b"0123456789abcdefghijklmnopqrstuv"[(bits >> (35 - 5 * i)) as usize & 31];
+        }
+    }
+    out
+}
+
 /// Writes the name of the NSEC3 for `hash` in the zone `apex` (a key); `None` where that is too long.
 pub(super) fn hashed_owner<'a>(
     hash: &[u8; HASH],
@@ -103,12 +115,7 @@ pub(super) fn hashed_owner<'a>(
     let size = 1 + DIGITS + apex.len();
     let owner = out.get_mut(..size)?;
     owner[0] = DIGITS as u8;
-    for (five, digits) in hash.chunks_exact(5).zip(owner[1..=DIGITS].chunks_exact_mut(8)) {
-        let bits = five.iter().fold(0u64, |bits, &octet| bits << 8 | u64::from(octet));
-        for (i, digit) in digits.iter_mut().enumerate() {
-            *digit = b"0123456789abcdefghijklmnopqrstuv"[(bits >> (35 - 5 * i)) as usize & 31];
-        }
-    }
+    owner[1..=DIGITS].copy_from_slice(&digits(hash));
     owner[1 + DIGITS..].copy_from_slice(apex);
     Some(owner)
 }

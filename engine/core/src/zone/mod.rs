@@ -218,9 +218,8 @@ impl Data {
 
     /// Returns the node of a chain of NSEC3 records that matches `hash`, or covers it.
     fn covering_in_chain(&self, hash: &[u8; denial::HASH]) -> Option<u32> {
-        let mut owner = [0; MAX_NAME];
-        let owner = denial::hashed_owner(hash, &self.key, &mut owner)?;
-        self.last_in_chain(owner).or_else(|| self.chain.last())
+        let place = SortKey::of_digits(&denial::digits(hash));
+        self.chain.at_or_before(&place, self).or_else(|| self.chain.last())
     }
 
     /// Returns the sort key of `name`, which is in the zone.

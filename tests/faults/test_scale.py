@@ -97,6 +97,8 @@ class Plain(asyncio.DatagramProtocol):
         self.sent_at: dict[int, float] = {}
         self.waits: dict[int, float] = {}
         self.bad: list[bytes] = []
+        self.late_s = 0.0
+        """For how long at most this process, of which the primary is a part, had to wait for a processor."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
@@ -115,6 +117,7 @@ class Plain(asyncio.DatagramProtocol):
             head = struct.pack("!6H", number, 0, 1, 0, 0, 0)
             self._transport.sendto(head + tail, self._server)
             await asyncio.sleep(1 / PLAIN_QUERIES_PER_S)
+            self.late_s = max(self.late_s, time.monotonic() - self.sent_at[number])
 
 
 async def until(condition: Callable[[], bool], within_s: float, what: Callable[[], str]) -> None:
@@ -184,13 +187,14 @@ def test_a_start_with_thousands_of_zones_without_data(tmp_path: Path) -> None:
         transport.close()
         assert server.process.returncode == 0, server.log[-4000:]
         assert not client.bad
-        assert primary.most_queries_within(1) <= RATE_PER_S * (1 + BURST_S + JITTER_S)
-        assert len(primary.asked_at) <= RATE_PER_S * (seconds + BURST_S + JITTER_S), "faster than allowed"
+        jitter_s = max(JITTER_S, 2 * client.late_s)
+        assert primary.most_queries_within(1) <= RATE_PER_S * (1 + BURST_S + jitter_s)
+        assert len(primary.asked_at) <= RATE_PER_S * (seconds + BURST_S + jitter_s), "faster than allowed"
         # A connection that the server has closed may be noticed after the next one was accepted.
         assert TRANSFERS_IN <= primary.most_at_once <= TRANSFERS_IN * 2, (
             "other transfers at once than allowed"
         )
-        assert most_descriptors <= MAX_DESCRIPTORS
+        assert most_descriptors <= MAX_DESCRIPTORS + RATE_PER_S * client.late_s
         assert most_octets <= MAX_MEMORY_OCTETS
 
     asyncio.run(steps())

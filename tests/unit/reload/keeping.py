@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -52,6 +53,19 @@ def counted() -> tuple[list[str], Callable[[str, names.Name, int, ZoneChecks], L
     return reads, counting
 
 
+class HeldReader:
+    """`read_toy`, which begins and then waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, path: str, origin: names.Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
+        self.began.set()
+        assert self.go_on.wait(10)
+        return read_toy(path, origin, rdclass, checks)
+
+
 class Recorder:
     """An answerer that notes what it is told."""
 
@@ -98,9 +112,13 @@ def zone_config(path: Path, **changes: object) -> ZoneConfig:
 
 
 @asynccontextmanager
-async def running(reader: Callable[..., LoadedZone] = read_toy) -> AsyncIterator[tuple[ZoneKeeper, Recorder]]:
-    recorder = Recorder()
-    with ThreadPoolExecutor(1) as executor:
+async def running(
+    reader: Callable[..., LoadedZone] = read_toy,
+    recorder: Recorder | None = None,
+    worker: ThreadPoolExecutor | None = None,
+) -> AsyncIterator[tuple[ZoneKeeper, Recorder]]:
+    recorder = recorder or Recorder()
+    with worker or ThreadPoolExecutor(1) as executor:
         keeper = ZoneKeeper(recorder, reader, executor, lambda zone_id, files: None, recorder.published_data)
         task = asyncio.create_task(keeper.run())
         try:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from bindpy.answer.policy import Publication
-from bindpy.config.model import ZoneChecks
 from bindpy.engine import Zone
-from bindpy.reload.keeper import ZoneKeeper
 from bindpy.reload.table import ZoneEntry
 from bindpy.zone import names
-from bindpy.zone.loaded import LoadedZone
-from tests.unit.reload.keeping import Recorder, read_toy, scenario, zone_config
+from tests.unit.reload.keeping import HeldReader, Recorder, read_toy, running, scenario, zone_config
 
 
 class Ordered(Recorder):
@@ -31,7 +26,7 @@ class Ordered(Recorder):
         super().publish_all(publications)
         self.calls.append("publish")
 
-    def published(self, _entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
+    def published_data(self, _entry: ZoneEntry, before: Zone | None, after: Zone) -> None:
         self.changes.append((before.serial if before is not None else None, after.serial))
 
 
@@ -45,19 +40,6 @@ class Worker(ThreadPoolExecutor):
         return super().submit(fn, *args, **kwargs)
 
 
-@asynccontextmanager
-async def keeping(reader: Callable[..., LoadedZone]) -> AsyncIterator[tuple[ZoneKeeper, Ordered]]:
-    recorder = Ordered()
-    with Worker(recorder.calls) as worker:
-        keeper = ZoneKeeper(recorder, reader, worker, lambda _id, _files: None, recorder.published)
-        task = asyncio.create_task(keeper.run())
-        try:
-            yield keeper, recorder
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
 def test_the_next_zones_are_read_while_others_are_published(tmp_path: Path) -> None:
     configs = []
     for number in range(7):
@@ -65,7 +47,8 @@ def test_the_next_zones_are_read_while_others_are_published(tmp_path: Path) -> N
         configs.append(zone_config(tmp_path / f"{number}", origin=names.from_text(f"{number}.example.")))
 
     async def steps() -> None:
-        async with keeping(read_toy) as (keeper, recorder):
+        recorder = Ordered()
+        async with running(read_toy, recorder, Worker(recorder.calls)) as (keeper, _):
             keeper.configure(configs)
             await keeper.idle()
             assert recorder.serials == [*range(7)]
@@ -79,20 +62,15 @@ def test_a_zone_is_not_read_again_before_what_was_read_is_published(tmp_path: Pa
     """Else the second reading would not know what is served, and would have to be repeated."""
     path = tmp_path / "zone"
     path.write_text("7")
-    began, go_on = threading.Event(), threading.Event()
-
-    def read(file: str, origin: names.Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
-        began.set()
-        assert go_on.wait(10)
-        return read_toy(file, origin, rdclass, checks)
+    read, recorder = HeldReader(), Ordered()
 
     async def steps() -> None:
-        async with keeping(read) as (keeper, recorder):
+        async with running(read, recorder, Worker(recorder.calls)) as (keeper, _):
             keeper.configure([zone_config(path)])
-            await asyncio.to_thread(began.wait, 10)
+            await asyncio.to_thread(read.began.wait, 10)
             keeper.files_changed([str(path)])
             assert keeper.waiting == 2
-            go_on.set()
+            read.go_on.set()
             await keeper.idle()
             assert recorder.calls == ["publish", "read", "publish", "read"], "the second finds nothing new"
             assert recorder.changes == [(None, 7)]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from pathlib import Path
 
-from bindpy.config.model import ZoneChecks, ZoneType
+from bindpy.config.model import ZoneType
 from bindpy.reload.queue import Loading, LoadQueue, Wish
-from bindpy.zone import names
-from bindpy.zone.loaded import LoadedZone
-from tests.unit.reload.keeping import ID, read_toy, running, scenario, zone_config
+from tests.unit.reload.keeping import ID, HeldReader, running, scenario, zone_config
 
 
 def test_a_load_says_what_came_of_it(tmp_path: Path) -> None:
@@ -50,28 +47,23 @@ def test_who_waits_for_a_zone_gets_its_new_statement_or_hears_that_it_is_gone(tm
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text("1")
     new.write_text("2")
-    begun, go_on = threading.Event(), threading.Event()
-
-    def reader(file: str, origin: names.Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
-        begun.set()
-        assert go_on.wait(10)
-        return read_toy(file, origin, rdclass, checks)
+    reader = HeldReader()
 
     async def steps() -> None:
         async with running(reader) as (keeper, recorder):
             keeper.put(zone_config(old))
             load = asyncio.create_task(keeper.load(ID))
-            await asyncio.to_thread(begun.wait, 10)
+            await asyncio.to_thread(reader.began.wait, 10)
             keeper.put(zone_config(new))
-            go_on.set()
+            reader.go_on.set()
             assert await load in (Loading.LOADED, Loading.CURRENT)
             assert recorder.serials == [2]
-            go_on.clear()
-            begun.clear()
+            reader.go_on.clear()
+            reader.began.clear()
             load = asyncio.create_task(keeper.load(ID, force=True))
-            await asyncio.to_thread(begun.wait, 10)
+            await asyncio.to_thread(reader.began.wait, 10)
             keeper.remove(ID)
-            go_on.set()
+            reader.go_on.set()
             assert await load is Loading.GONE
 
     scenario(steps)
@@ -106,21 +98,16 @@ def test_a_frozen_zone_is_loaded_by_order_only(tmp_path: Path) -> None:
 def test_a_zone_is_frozen_once_what_is_under_way_has_ended(tmp_path: Path) -> None:
     path = tmp_path / "zone"
     path.write_text("7")
-    begun, go_on = threading.Event(), threading.Event()
-
-    def reader(file: str, origin: names.Name, rdclass: int, checks: ZoneChecks) -> LoadedZone:
-        begun.set()
-        assert go_on.wait(10)
-        return read_toy(file, origin, rdclass, checks)
+    reader = HeldReader()
 
     async def steps() -> None:
         async with running(reader) as (keeper, recorder):
             keeper.configure([zone_config(path)])
-            await asyncio.to_thread(begun.wait, 10)
+            await asyncio.to_thread(reader.began.wait, 10)
             freezing = asyncio.create_task(keeper.freeze(ID))
             await asyncio.sleep(0)
             assert not freezing.done()
-            go_on.set()
+            reader.go_on.set()
             await freezing
             assert recorder.serials == [], "what was read is not published any more"
             await keeper.thaw(ID)

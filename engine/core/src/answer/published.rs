@@ -139,7 +139,7 @@ impl PartialEq for ByKey {
 
 impl Eq for ByKey {}
 
-/// A set, of which one can ask for what is in it.
+/// A set, of which one can ask for what is in it. Unlike that of `std`, its `insert` replaces the key as well.
 type Zones = GenericHashMap<ByKey, (), FixedState, DefaultSharedPtr>;
 
 /// Zones by name. A copy costs next to nothing, and a change of a copy the way to what changed.
